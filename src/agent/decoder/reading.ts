@@ -1,0 +1,65 @@
+/** What a decoder yields: one sample of one sensor, never an event. */
+
+export interface Reading {
+  /** The collar's id; for a sensor that belongs to no collar, the id that the source's configuration gives it. */
+  readonly collar: string;
+  /** Monotonic milliseconds of the sample (in a recording: the file's own clock). */
+  readonly atMs: number;
+  /** Wrapping counter of the sender, for loss and duplicates. */
+  readonly counter?: number;
+  /** Acceleration in g, all three or none. */
+  readonly axG?: number;
+  readonly ayG?: number;
+  readonly azG?: number;
+  /** Shake level of the collar's own detector: 0 at rest, 1 a shake. */
+  readonly shake?: number;
+  /** Movement seen (PIR, or the collar's own motion flag). */
+  readonly motion?: boolean;
+  /** Where the receiver or sensor that heard this stands. */
+  readonly place?: string;
+  /** Which of several receivers or sensors, where a place has more than one. */
+  readonly sensor?: string;
+  readonly rssiDbm?: number;
+  readonly batteryPercent?: number;
+}
+
+/** Why bytes were discarded. A closed list, so that counters stay bounded. */
+export type DiscardReason =
+  | 'too-long' // no end of line or frame within the limit
+  | 'noise' // bytes outside any frame
+  | 'bad-escape' // SLIP: ESC followed by neither ESC_END nor ESC_ESC
+  | 'too-short'
+  | 'bad-crc'
+  | 'bad-version'
+  | 'bad-length' // k does not fit the frame
+  | 'not-json'
+  | 'bad-value' // a field of another type or out of range
+  | 'no-collar'
+  | 'no-columns' // csv: a row before or unlike its header
+  | 'comment' // csv: comment or header line, counted but harmless
+  | 'duplicate'; // the same counter again
+
+export interface Discard {
+  readonly reason: DiscardReason;
+  readonly bytes: number;
+  /** Up to 40 characters of it, printable, for the log. */
+  readonly sample: string;
+}
+
+export interface Decoded {
+  readonly readings: readonly Reading[];
+  readonly discards: readonly Discard[];
+}
+
+/**
+ * Bytes in, readings out. Pure: the same bytes with the same times, cut anywhere, give the same readings.
+ * Bounded: holds at most its named limit of bytes.
+ */
+export interface Decoder {
+  /** `atMs`: monotonic arrival of these bytes; null in a recording, where time is taken from the bytes themselves. */
+  push(bytes: Uint8Array, atMs: number | null): Decoded;
+  /** The input has ended: what is left in the buffer is decoded or discarded. */
+  end(): Decoded;
+  /** Counted since the start: samples that the counters say were lost on the air. */
+  readonly lostSamples: number;
+}

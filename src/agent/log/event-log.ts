@@ -1,0 +1,64 @@
+/**
+ * What the agent's log promises to its two users: ingest appends, forward reads and marks.
+ * One writer: the process that opened it. The methods are asynchronous so that a flush need not stop the reader of the port.
+ */
+import type { ChainHash } from '../../contract/chain.ts';
+import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+
+export interface EpochHead {
+  readonly epoch: string;
+  /** The oldest seq that is still held; lastSeq + 1 when none is. */
+  readonly firstSeq: number;
+  /** 0 when nothing was ever appended. */
+  readonly lastSeq: number;
+  /** Central has committed everything up to here, by what it told last. */
+  readonly storedSeq: number;
+}
+
+export interface LogReader {
+  /** Every epoch of this file, oldest first; the last one is being written. From memory. */
+  epochs(): readonly EpochHead[];
+  /** Events of an epoch with seq in [from, to], in order, at most `limit` of them and about `maxBytes` of data. */
+  read(epoch: string, from: number, to: number, limit: number, maxBytes: number): Promise<readonly StoredEvent[]>;
+  /** chain at `seq` (0 gives chain(0)); null where the log no longer knows it. */
+  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+}
+
+export interface EventLog extends LogReader {
+  readonly agent: string;
+  /** Resolves when the events are flushed to the card (synchronous=FULL). Rejects with `code`; then nothing was appended. */
+  append(events: readonly NewEvent[]): Promise<{ readonly epoch: string; readonly firstSeq: number; readonly lastSeq: number }>;
+  /** Resolves after the next append, or when the signal aborts. */
+  appended(signal: AbortSignal): Promise<void>;
+  /**
+   * What central told. May go back (central restored from a backup). Kept in memory at once, on the card with the next
+   * append or after `markFlushMs`: it saves work after a restart, no guarantee hangs on it.
+   */
+  saveMark(epoch: string, seq: number, incarnation: string): void;
+  /** The incarnation of central that was last heard, or null. */
+  readonly incarnation: string | null;
+  /** Closes the current epoch and starts another, for a cloned, restored or lying card. */
+  startEpoch(reason: string): Promise<string>;
+  /** Never trim until the next start (chains disagree: the evidence is kept). */
+  holdTrimming(): void;
+  /** Deletes confirmed events older than the grace, and the oldest others beyond the disk budget (`history.lost`). */
+  trim(now: number): Promise<{ readonly deleted: number; readonly lost: number }>;
+  /** The session number of the next connection: rises by one at each call, over restarts too. */
+  nextSession(): Promise<number>;
+  /** Size of the log's files in bytes. */
+  bytes(): number;
+  /** The last thing known of each collar, so that detectors go on after a restart. */
+  remembered(): Promise<readonly RememberedCollar[]>;
+  close(): Promise<void>;
+}
+
+export interface RememberedCollar {
+  readonly collar: string;
+  readonly place: string | null;
+  /** A `meow.started` without its `meow.ended`: the agent was stopped in the middle. */
+  readonly openMeow: boolean;
+  readonly silent: boolean;
+  readonly batteryLow: boolean;
+  /** Wall time of its newest event. */
+  readonly lastEvent: string;
+}

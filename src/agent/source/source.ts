@@ -1,0 +1,19 @@
+/** What a source gives to the ingest loop. A source reopens by itself; it ends only with its signal or its file. */
+
+export type SourceInput =
+  | { readonly type: 'bytes'; readonly bytes: Uint8Array; readonly atMs: number }
+  /** The device is open (again). */
+  | { readonly type: 'opened' }
+  /** The device could not be opened, went away, or has been silent too long. Said once per change. */
+  | { readonly type: 'failed'; readonly reason: string }
+  /** A capture file has been read to its end. */
+  | { readonly type: 'ended' };
+
+export interface Source {
+  /** As in the configuration: the path of the port or file. */
+  readonly name: string;
+  /** Ends when the signal aborts, or after `ended`. Buffers at most its named limit; what overflows is counted. */
+  inputs(signal: AbortSignal): AsyncIterable<SourceInput>;
+  /** Bytes that had to be thrown away because the loop did not keep up. */
+  readonly overrunBytes: number;
+}

@@ -1,0 +1,167 @@
+/**
+ * What the central store promises. Written by the receive loop (events, marks, agents), by CatService (central's own events)
+ * and by the project loop (models); read by the API. SQL stays behind these functions.
+ */
+import type { ChainHash } from '../../contract/chain.ts';
+import type { EventBatch } from '../../contract/envelope.ts';
+import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
+
+/** An event with what central added to it. */
+export interface CentralEvent extends StoredEvent {
+  readonly agent: string;
+  readonly shard: number;
+  /** Gapless per shard, in arrival order; given in the transaction that inserted the row. */
+  readonly arrival: number;
+  /** Gapless per shard, in each agent's order; null until the event is contiguous. */
+  readonly position: number | null;
+  /** Has an `event.revoked` taken it back? */
+  readonly revoked: boolean;
+}
+
+/** A place in all shards' orders: shard → last number seen. Encoded as text for clients by `cursor.ts`. */
+export type Cursor = ReadonlyMap<number, number>;
+
+export interface IngestResult {
+  readonly stored: StoredMessage;
+  readonly inserted: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+}
+
+export interface EventQuery {
+  readonly after?: Cursor;
+  readonly limit: number;
+  /** Full types (`collard.meow.ended`). */
+  readonly types?: readonly string[];
+  readonly catId?: number;
+  readonly collar?: string;
+  readonly agent?: string;
+  /** Inclusive from, exclusive to, RFC 3339 in UTC. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface EventPage {
+  readonly events: readonly CentralEvent[];
+  /** Give it back as `after` (or `before`) for the following page; equal to what came when there is nothing more. */
+  readonly next: string;
+}
+
+/** A row of the read model `cat`. */
+export interface CatRow {
+  readonly id: number;
+  readonly name: string;
+  /** Shaking now. */
+  readonly isMeowed: boolean;
+  readonly location: string | null;
+  /** When it came to `location`. */
+  readonly locationSince: string | null;
+  readonly collar: string | null;
+  readonly lastSeen: string | null;
+  readonly meowsToday: number;
+  readonly batteryLow: boolean;
+  readonly silent: boolean;
+}
+
+/** A row of the read model `meowing`: one change, newest value and the value before. */
+export interface MeowingRow {
+  readonly id: string;
+  readonly timestamp: string;
+  readonly catId: number;
+  readonly location: string | null;
+  readonly eventType: 'cat_name' | 'location' | 'meow';
+  readonly oldValue: string | null;
+  readonly newValue: string | null;
+}
+
+export interface AgentRow {
+  readonly agent: string;
+  readonly state: 'online' | 'offline' | 'unknown';
+  readonly session: number;
+  readonly version: string;
+  /** When central last heard anything of it. */
+  readonly lastHeard: string | null;
+  /** The newest event of it that is stored. */
+  readonly lastEvent: string | null;
+  readonly lastStored: string | null;
+  /** The health message as it came, or null. */
+  readonly health: Readonly<Record<string, unknown>> | null;
+  readonly epochs: readonly {
+    readonly epoch: string;
+    readonly mark: number;
+    /** The highest seq that central knows to exist. */
+    readonly highestSeq: number;
+    readonly missing: number;
+    readonly chainOk: boolean;
+  }[];
+  readonly conflicts: number;
+  readonly gaps: number;
+}
+
+/** A collar that was heard and belongs to no cat. */
+export interface UnassignedCollar {
+  readonly collar: string;
+  readonly lastSeen: string;
+  readonly agent: string;
+}
+
+/** What the receive loop needs. */
+export interface IngestStore {
+  readonly incarnation: string;
+  /** One transaction. Resolves after the commit; then `stored` may be sent. Rejects with `code` and nothing is stored. */
+  ingest(batch: EventBatch, now: string): Promise<IngestResult>;
+  /** Notes what the agent says it holds (first and last seq, so also gaps that it can no longer fill) and answers. */
+  sync(agent: string, message: SyncMessage, now: string): Promise<StoredMessage>;
+  saveState(agent: string, message: StateMessage, now: string): Promise<void>;
+  saveHealth(agent: string, health: Readonly<Record<string, unknown>>, now: string): Promise<void>;
+  /** Keeps a message that cannot be read, up to a limit, and counts it. */
+  quarantine(topic: string, payload: Uint8Array, reason: string, now: string): Promise<void>;
+}
+
+/** What commands need: central's own events, decided inside the transaction that appends them. */
+export interface CommandStore {
+  /** `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands. */
+  command<T>(now: string, decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>): Promise<T>;
+}
+
+export interface CommandView {
+  catByName(name: string): Promise<CatRow | null>;
+  cat(id: number): Promise<CatRow | null>;
+  /** One more than the highest id that was ever given. */
+  nextCatId(): Promise<number>;
+  event(epoch: string, seq: number): Promise<CentralEvent | null>;
+}
+
+/** What the API and the commands that print need. */
+export interface ReadStore {
+  events(query: EventQuery): Promise<EventPage>;
+  /** Newest first, by time; `before` is an opaque cursor of this order. */
+  newest(query: Omit<EventQuery, 'after'> & { readonly before?: string }): Promise<EventPage>;
+  /** In arrival order, for followers: live events first seen first. */
+  arrivals(after: Cursor, limit: number): Promise<{ readonly events: readonly CentralEvent[]; readonly next: Cursor }>;
+  /** The arrival cursor of now: a follower that starts here sees only what comes. */
+  arrivalHead(): Promise<Cursor>;
+  cats(now: Date): Promise<readonly CatRow[]>;
+  catHistory(catId: number, limit: number): Promise<readonly MeowingRow[]>;
+  agents(): Promise<readonly AgentRow[]>;
+  unassignedCollars(): Promise<readonly UnassignedCollar[]>;
+  /** chain of an epoch at `seq`, recomputed from the stored rows; null where rows are missing. */
+  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+  counts(): Promise<{ readonly events: number; readonly conflicts: number; readonly quarantined: number; readonly gaps: number }>;
+}
+
+export interface ProjectStore {
+  /** Folds up to `limit` events that no model has seen, in one transaction; tells which cats changed and which meows began. */
+  project(limit: number): Promise<Projected>;
+}
+
+export interface Projected {
+  readonly events: number;
+  readonly changedCats: readonly number[];
+  readonly meows: readonly { readonly catId: number; readonly event: CentralEvent }[];
+}
+
+export interface Store extends IngestStore, CommandStore, ReadStore, ProjectStore {
+  close(): Promise<void>;
+}

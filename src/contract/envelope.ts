@@ -1,0 +1,110 @@
+/**
+ * CloudEvents 1.0 in structured JSON, both directions. On the wire always a JSON array of 1..N events of one epoch with
+ * consecutive `seq`; the last one carries `chain`. Limits are those of the topic contract.
+ */
+import { chainHex, type ChainHash, parseChainHex } from './chain.ts';
+import type { StoredEvent } from './event.ts';
+
+export const MAX_BATCH_EVENTS = 500;
+export const MAX_BATCH_BYTES = 256 * 1024;
+/** The longest compact `data` of one event. */
+export const MAX_DATA_BYTES = 64 * 1024;
+
+export interface EventBatch {
+  readonly agent: string;
+  readonly events: readonly StoredEvent[];
+  /** chain at the last event. */
+  readonly chain: ChainHash;
+}
+
+export type DecodedBatch =
+  | { readonly ok: true; readonly batch: EventBatch }
+  | { readonly ok: false; readonly reason: string };
+
+/** One event as a CloudEvent in compact JSON text. */
+export function encodeEvent(agent: string, event: StoredEvent, chain?: ChainHash): string {
+  const head = {
+    specversion: '1.0',
+    id: `${event.epoch}/${event.seq}`,
+    source: `/collard/agent/${agent}`,
+    type: event.type,
+    ...(event.subject === null ? {} : { subject: event.subject }),
+    time: event.time,
+    dataschema: `urn:${event.type.replace(/^collard\./, 'collard:')}:${event.version}`,
+    epoch: event.epoch,
+    seq: event.seq,
+    clock: event.clock,
+    ...(event.boot === null ? {} : { boot: event.boot }),
+    ...(event.monoMs === null ? {} : { monoMs: event.monoMs }),
+    ...(chain === undefined ? {} : { chain: chainHex(chain) }),
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"data":${event.data}}`;
+}
+
+/** The payload of `events` and `backlog`. The caller keeps to the limits. */
+export function encodeBatch(batch: EventBatch): string {
+  const last = batch.events.length - 1;
+  return `[${batch.events.map((event, i) => encodeEvent(batch.agent, event, i === last ? batch.chain : undefined)).join(',')}]`;
+}
+
+/** Reads a stranger's payload. Unknown types, newer versions and further attributes pass; a broken rule names itself. */
+export function decodeBatch(payload: Uint8Array): DecodedBatch {
+  if (payload.byteLength > 4 * MAX_BATCH_BYTES) return bad(`payload of ${payload.byteLength} bytes is too large`);
+  let items: unknown;
+  try {
+    items = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch {
+    return bad('payload is not JSON in UTF-8');
+  }
+  if (!Array.isArray(items) || items.length === 0) return bad('payload is not an array of events');
+  if (items.length > MAX_BATCH_EVENTS) return bad(`${items.length} events, at most ${MAX_BATCH_EVENTS} are allowed`);
+  const events: StoredEvent[] = [];
+  let agent = '';
+  let chain: ChainHash | null = null;
+  for (const [index, item] of items.entries()) {
+    const event = decodeEvent(item);
+    if (typeof event === 'string') return bad(`event ${index}: ${event}`);
+    const source = (item as Record<string, unknown>)['source'];
+    const name = typeof source === 'string' ? (/^\/collard\/agent\/([^/]+)$/.exec(source)?.[1] ?? '') : '';
+    if (name === '' || (agent !== '' && name !== agent)) return bad(`event ${index}: source is not one agent`);
+    agent = name;
+    const before = events.at(-1);
+    if (before !== undefined && (event.epoch !== before.epoch || event.seq !== before.seq + 1)) {
+      return bad(`event ${index}: ${event.epoch}/${event.seq} does not follow ${before.epoch}/${before.seq}`);
+    }
+    events.push(event);
+    if (index === items.length - 1) chain = parseChainHex((item as Record<string, unknown>)['chain']);
+  }
+  if (chain === null) return bad('the last event carries no chain');
+  return { ok: true, batch: { agent, events, chain } };
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/** One CloudEvent of ours, or why it is none. */
+export function decodeEvent(item: unknown): StoredEvent | string {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'not an object';
+  const e = item as Record<string, unknown>;
+  if (e['specversion'] !== '1.0') return 'specversion is not "1.0"';
+  const { epoch, seq, type, subject = null, time, dataschema, clock, boot = null, monoMs = null, data } = e;
+  if (typeof epoch !== 'string' || !UUID.test(epoch)) return 'epoch is not a UUID';
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return 'seq is not a whole number from 1';
+  if (e['id'] !== `${epoch}/${seq}`) return 'id is not epoch/seq';
+  if (typeof type !== 'string' || type.length === 0 || type.length > 128) return 'type is not a text of 1 to 128 characters';
+  if (subject !== null && (typeof subject !== 'string' || subject.length > 256)) return 'subject is not a text of up to 256 characters';
+  if (typeof time !== 'string' || !TIME.test(time) || Number.isNaN(Date.parse(time))) return 'time is not RFC 3339 in UTC with milliseconds';
+  const version = typeof dataschema === 'string' ? Number(/:(\d{1,6})$/.exec(dataschema)?.[1]) : Number.NaN;
+  if (!Number.isInteger(version) || version < 1) return 'dataschema does not end in :version';
+  if (clock !== 'synced' && clock !== 'unsynced') return 'clock is neither synced nor unsynced';
+  if (boot !== null && (typeof boot !== 'string' || boot.length > 64)) return 'boot is not a text of up to 64 characters';
+  if (monoMs !== null && (typeof monoMs !== 'number' || !Number.isFinite(monoMs))) return 'monoMs is not a number';
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not an object';
+  const text = JSON.stringify(data);
+  if (text.length > MAX_DATA_BYTES) return `data of ${text.length} characters is too long`;
+  return { epoch, seq, type, version, subject, time, clock, boot, monoMs, data: text };
+}
+
+function bad(reason: string): DecodedBatch {
+  return { ok: false, reason };
+}

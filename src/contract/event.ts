@@ -1,0 +1,100 @@
+/** What an event is, on both sides. The unit that is stored, hashed, sent and folded. */
+
+export type ClockQuality = 'synced' | 'unsynced';
+
+/** What each type of event says. All values survive JSON parse and stringify: finite numbers, no integer-like keys. */
+export interface EventData {
+  readonly 'cat.named': { readonly catId: number; readonly oldName: string | null; readonly newName: string };
+  readonly 'collar.assigned': { readonly catId: number; readonly collar: string };
+  readonly 'cat.moved': {
+    readonly from: string | null;
+    readonly to: string;
+    readonly confidence?: number;
+    readonly catId?: number;
+  };
+  readonly 'meow.started': { readonly level: number };
+  readonly 'meow.ended': {
+    readonly durationMs: number;
+    readonly peakG: number;
+    readonly readings: number;
+    readonly place: string | null;
+  };
+  readonly 'collar.silent': { readonly lastSeen: string };
+  readonly 'collar.heard': { readonly lastSeen: string };
+  readonly 'battery.low': { readonly percent: number };
+  readonly 'sensor.failed': { readonly source: string; readonly reason: string };
+  readonly 'sensor.recovered': { readonly source: string; readonly reason: string };
+  readonly 'clock.synced': { readonly boot: string; readonly offsetMs: number };
+  readonly 'history.lost': {
+    readonly epoch: string;
+    readonly fromSeq: number;
+    readonly toSeq: number;
+    readonly count: number;
+    readonly reason: string;
+  };
+  readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
+}
+
+export type EventType = keyof EventData;
+
+/** The version that this program writes of each type. Readers upcast older ones (`upcast.ts`). */
+export const WRITTEN_VERSION = 1;
+
+/**
+ * An event as it is kept in the agent's log and in the central store. Immutable.
+ * `type` is the full CloudEvents type (`collard.meow.ended`): strangers' types are kept as they came.
+ */
+export interface StoredEvent {
+  /** UUIDv7 of the log file that numbered it. */
+  readonly epoch: string;
+  /** 1, 2, 3 … without a gap in its epoch. */
+  readonly seq: number;
+  readonly type: string;
+  readonly version: number;
+  /** `collar/C0FFEE01`, `cat/3`, or null for events of the agent itself. */
+  readonly subject: string | null;
+  /** RFC 3339 in UTC with milliseconds, when it happened by the clock of the agent at that moment. */
+  readonly time: string;
+  readonly clock: ClockQuality;
+  /** Boot id and milliseconds since boot: both set on unsynced events, else null. */
+  readonly boot: string | null;
+  readonly monoMs: number | null;
+  /** Compact JSON object, the text as it was written or received. */
+  readonly data: string;
+}
+
+/** An event that is about to be appended: the log gives it epoch and seq. */
+export type NewEvent = Omit<StoredEvent, 'epoch' | 'seq'>;
+
+const prefix = 'collard.';
+
+/** `meow.ended` → `collard.meow.ended`; a full type stays as it is. */
+export function fullType(type: string): string {
+  return type.startsWith(prefix) ? type : prefix + type;
+}
+
+/** `collard.meow.ended` → `meow.ended`; a stranger's type stays as it is. */
+export function shortType(type: string): string {
+  return type.startsWith(prefix) ? type.slice(prefix.length) : type;
+}
+
+/** The id of the collar that the event is about, or null. */
+export function collarOf(event: Pick<StoredEvent, 'subject'>): string | null {
+  return event.subject?.startsWith('collar/') === true ? event.subject.slice('collar/'.length) : null;
+}
+
+/** The number of the cat that the event is about by its subject, or null. */
+export function catOf(event: Pick<StoredEvent, 'subject'>): number | null {
+  const match = /^cat\/(\d{1,15})$/.exec(event.subject ?? '');
+  return match === null ? null : Number(match[1]);
+}
+
+/** Builds an event of ours from typed data. */
+export function newEvent<T extends EventType>(
+  type: T,
+  subject: string | null,
+  data: EventData[T],
+  when: Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>,
+): NewEvent {
+  return { type: fullType(type), version: WRITTEN_VERSION, subject, ...when, data: JSON.stringify(data) };
+}

@@ -1,0 +1,123 @@
+/** The small messages beside the event batches: sync, stored, state, health, requests. Both directions. */
+import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
+
+/** A closed range of seqs. */
+export type SeqRange = readonly [from: number, to: number];
+
+/** At most this many ranges are asked for in one `stored`; the rest is asked for later. */
+export const MAX_NEED_RANGES = 64;
+
+/** Agent at connect, and on a timer without answer. `lastSeq` 0: an empty log. `firstSeq` is the oldest it still holds. */
+export interface SyncMessage {
+  readonly epoch: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** chain at `lastSeq`. */
+  readonly chain: ChainHash;
+}
+
+/** Central after every commit, and as the answer to `sync`. All up to `seq` is committed. */
+export interface StoredMessage {
+  /** Made when the central store was created; a restored store has another. */
+  readonly incarnation: string;
+  readonly epoch: string;
+  readonly seq: number;
+  /** chain at `seq`, computed from what is stored. */
+  readonly chain: ChainHash;
+  /** What central knows to exist and does not hold, oldest first. */
+  readonly need: readonly SeqRange[];
+}
+
+export interface StateMessage {
+  readonly state: 'online' | 'offline';
+  /** Rises with every connection: a late will of session 41 must not mark 42 offline. */
+  readonly session: number;
+  readonly version: string;
+}
+
+export interface SourceHealth {
+  readonly source: string;
+  readonly state: 'open' | 'failed' | 'ended';
+  readonly reason: string | null;
+  readonly readings: number;
+  readonly discarded: Readonly<Record<string, number>>;
+  /** Wall time of the last reading, or null. */
+  readonly lastReading: string | null;
+}
+
+/** Every 60 s by default. Sizes in bytes, ages in milliseconds. */
+export interface HealthMessage {
+  readonly version: string;
+  readonly simulated: boolean;
+  readonly epoch: string;
+  readonly lastSeq: number;
+  readonly storedSeq: number;
+  /** Events in the log that central has not confirmed, over all epochs. */
+  readonly queue: number;
+  readonly oldestUnstored: string | null;
+  /** Wall time when central last confirmed something, or null. */
+  readonly lastConfirmed: string | null;
+  readonly stalled: boolean;
+  readonly logBytes: number;
+  readonly diskFreeBytes: number | null;
+  readonly rssBytes: number;
+  readonly clock: 'synced' | 'unsynced';
+  readonly protocol: '5' | '3.1.1';
+  readonly sources: readonly SourceHealth[];
+}
+
+export function encodeSync(message: SyncMessage): string {
+  return JSON.stringify({ ...message, chain: chainHex(message.chain) });
+}
+
+export function encodeStored(message: StoredMessage): string {
+  return JSON.stringify({ ...message, chain: chainHex(message.chain) });
+}
+
+/** Null where the payload is no `sync`. */
+export function decodeSync(payload: Uint8Array): SyncMessage | null {
+  const m = parseObject(payload);
+  const chain = parseChainHex(m?.['chain']);
+  if (m === null || chain === null || !isEpoch(m['epoch']) || !isCount(m['firstSeq']) || !isCount(m['lastSeq'])) return null;
+  if (m['firstSeq'] > m['lastSeq'] + 1) return null;
+  return { epoch: m['epoch'], firstSeq: m['firstSeq'], lastSeq: m['lastSeq'], chain };
+}
+
+/** Null where the payload is no `stored`. */
+export function decodeStored(payload: Uint8Array): StoredMessage | null {
+  const m = parseObject(payload);
+  const chain = parseChainHex(m?.['chain']);
+  if (m === null || chain === null || !isEpoch(m['epoch']) || !isCount(m['seq']) || typeof m['incarnation'] !== 'string') return null;
+  const need: SeqRange[] = [];
+  for (const range of Array.isArray(m['need']) ? m['need'].slice(0, MAX_NEED_RANGES) : []) {
+    if (!Array.isArray(range) || !isCount(range[0]) || !isCount(range[1]) || range[0] < 1 || range[1] < range[0]) return null;
+    need.push([range[0], range[1]]);
+  }
+  return { incarnation: m['incarnation'], epoch: m['epoch'], seq: m['seq'], chain, need };
+}
+
+/** Null where the payload is no `state`. */
+export function decodeState(payload: Uint8Array): StateMessage | null {
+  const m = parseObject(payload);
+  if (m === null || (m['state'] !== 'online' && m['state'] !== 'offline') || !isCount(m['session'])) return null;
+  return { state: m['state'], session: m['session'], version: typeof m['version'] === 'string' ? m['version'].slice(0, 64) : '' };
+}
+
+/** A JSON object of at most `maxBytes`, or null: for health and requests, which central keeps as they came. */
+export function parseObject(payload: Uint8Array, maxBytes = 256 * 1024): Record<string, unknown> | null {
+  if (payload.byteLength > maxBytes) return null;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isEpoch(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(value);
+}

@@ -1,0 +1,60 @@
+/** A bounded queue between a driver's callbacks and a loop: the one place where pushing meets pulling. */
+
+export interface Queue<T> {
+  /** False when the queue is full or closed: the caller decides what that means. */
+  push(item: T): boolean;
+  /** Waits for at least one item, then takes up to `max`. Empty when the queue is closed or the signal aborts. */
+  takeUpTo(max: number, signal: AbortSignal): Promise<T[]>;
+  readonly size: number;
+  /** Resolves once the queue holds fewer than its limit, or is closed. */
+  room(signal: AbortSignal): Promise<void>;
+  /** No more pushes; takers get what is left, then empty. */
+  close(): void;
+}
+
+/** `limit` is the largest number of items that wait. */
+export function createQueue<T>(limit: number): Queue<T> {
+  let items: T[] = [];
+  let closed = false;
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    const woken = waiting;
+    waiting = [];
+    for (const resolve of woken) resolve();
+  };
+  const change = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      waiting.push(done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  return {
+    push(item) {
+      if (closed || items.length >= limit) return false;
+      items.push(item);
+      wake();
+      return true;
+    },
+    async takeUpTo(max, signal) {
+      while (items.length === 0 && !closed && !signal.aborted) await change(signal);
+      if (signal.aborted) return [];
+      const taken = items.slice(0, max);
+      items = items.slice(max);
+      wake();
+      return taken;
+    },
+    get size() {
+      return items.length;
+    },
+    async room(signal) {
+      while (items.length >= limit && !closed && !signal.aborted) await change(signal);
+    },
+    close() {
+      closed = true;
+      wake();
+    },
+  };
+}

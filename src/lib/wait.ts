@@ -1,0 +1,42 @@
+/** Waiting that can be stopped. Every wait takes a signal and ends early, without an error, when it aborts. */
+
+/** Resolves after `ms`, or at once when the signal aborts. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** Yields every `everyMs` until the signal aborts. */
+export async function* ticks(everyMs: number, signal: AbortSignal): AsyncGenerator<void> {
+  while (!signal.aborted) {
+    await delay(everyMs, signal);
+    if (!signal.aborted) yield;
+  }
+}
+
+export interface BackoffLimits {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** Full jitter (Brooker 2015, "Exponential Backoff And Jitter"): between half and all of firstMs · 2^attempt, capped. */
+export function backoffMs(attempt: number, limits: BackoffLimits, random: number): number {
+  const ceiling = Math.min(limits.maxMs, limits.firstMs * 2 ** Math.min(attempt, 30));
+  return Math.round(ceiling / 2 + (random * ceiling) / 2);
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
