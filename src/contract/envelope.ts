@@ -2,7 +2,7 @@
  * CloudEvents 1.0 in structured JSON, both directions. On the wire always a JSON array of 1..N events of one epoch with
  * consecutive `seq`; the last one carries `chain`. Limits are those of the topic contract.
  */
-import { chainHex, type ChainHash, parseChainHex } from './chain.ts';
+import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
 import type { StoredEvent } from './event.ts';
 
 export const MAX_BATCH_EVENTS = 500;
@@ -64,7 +64,7 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
   for (const [index, item] of items.entries()) {
     const event = decodeEvent(item);
     if (typeof event === 'string') return bad(`event ${index}: ${event}`);
-    const source = (item as Record<string, unknown>)['source'];
+    const source = (item as Record<string, unknown>).source;
     const name = typeof source === 'string' ? (/^\/collard\/agent\/([^/]+)$/.exec(source)?.[1] ?? '') : '';
     if (name === '' || (agent !== '' && name !== agent)) return bad(`event ${index}: source is not one agent`);
     agent = name;
@@ -73,7 +73,7 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
       return bad(`event ${index}: ${event.epoch}/${event.seq} does not follow ${before.epoch}/${before.seq}`);
     }
     events.push(event);
-    if (index === items.length - 1) chain = parseChainHex((item as Record<string, unknown>)['chain']);
+    if (index === items.length - 1) chain = parseChainHex((item as Record<string, unknown>).chain);
   }
   if (chain === null) return bad('the last event carries no chain');
   return { ok: true, batch: { agent, events, chain } };
@@ -86,18 +86,22 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export function decodeEvent(item: unknown): StoredEvent | string {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'not an object';
   const e = item as Record<string, unknown>;
-  if (e['specversion'] !== '1.0') return 'specversion is not "1.0"';
+  if (e.specversion !== '1.0') return 'specversion is not "1.0"';
   const { epoch, seq, type, subject = null, time, dataschema, clock, boot = null, monoMs = null, data } = e;
   if (typeof epoch !== 'string' || !UUID.test(epoch)) return 'epoch is not a UUID';
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return 'seq is not a whole number from 1';
-  if (e['id'] !== `${epoch}/${seq}`) return 'id is not epoch/seq';
-  if (typeof type !== 'string' || type.length === 0 || type.length > 128) return 'type is not a text of 1 to 128 characters';
-  if (subject !== null && (typeof subject !== 'string' || subject.length > 256)) return 'subject is not a text of up to 256 characters';
-  if (typeof time !== 'string' || !TIME.test(time) || Number.isNaN(Date.parse(time))) return 'time is not RFC 3339 in UTC with milliseconds';
+  if (e.id !== `${epoch}/${seq}`) return 'id is not epoch/seq';
+  if (typeof type !== 'string' || type.length === 0 || type.length > 128)
+    return 'type is not a text of 1 to 128 characters';
+  if (subject !== null && (typeof subject !== 'string' || subject.length > 256))
+    return 'subject is not a text of up to 256 characters';
+  if (typeof time !== 'string' || !TIME.test(time) || Number.isNaN(Date.parse(time)))
+    return 'time is not RFC 3339 in UTC with milliseconds';
   const version = typeof dataschema === 'string' ? Number(/:(\d{1,6})$/.exec(dataschema)?.[1]) : Number.NaN;
   if (!Number.isInteger(version) || version < 1) return 'dataschema does not end in :version';
   if (clock !== 'synced' && clock !== 'unsynced') return 'clock is neither synced nor unsynced';
-  if (boot !== null && (typeof boot !== 'string' || boot.length > 64)) return 'boot is not a text of up to 64 characters';
+  if (boot !== null && (typeof boot !== 'string' || boot.length > 64))
+    return 'boot is not a text of up to 64 characters';
   if (monoMs !== null && (typeof monoMs !== 'number' || !Number.isFinite(monoMs))) return 'monoMs is not a number';
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not an object';
   const text = JSON.stringify(data);

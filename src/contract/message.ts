@@ -77,30 +77,36 @@ export function encodeStored(message: StoredMessage): string {
 /** Null where the payload is no `sync`. */
 export function decodeSync(payload: Uint8Array): SyncMessage | null {
   const m = parseObject(payload);
-  const chain = parseChainHex(m?.['chain']);
-  if (m === null || chain === null || !isEpoch(m['epoch']) || !isCount(m['firstSeq']) || !isCount(m['lastSeq'])) return null;
-  if (m['firstSeq'] > m['lastSeq'] + 1) return null;
-  return { epoch: m['epoch'], firstSeq: m['firstSeq'], lastSeq: m['lastSeq'], chain };
+  const chain = parseChainHex(m?.chain);
+  if (m === null || chain === null || !isEpoch(m.epoch) || !isCount(m.firstSeq) || !isCount(m.lastSeq)) return null;
+  if (m.firstSeq > m.lastSeq + 1) return null;
+  return { epoch: m.epoch, firstSeq: m.firstSeq, lastSeq: m.lastSeq, chain };
 }
 
 /** Null where the payload is no `stored`. */
 export function decodeStored(payload: Uint8Array): StoredMessage | null {
   const m = parseObject(payload);
-  const chain = parseChainHex(m?.['chain']);
-  if (m === null || chain === null || !isEpoch(m['epoch']) || !isCount(m['seq']) || typeof m['incarnation'] !== 'string') return null;
+  const chain = parseChainHex(m?.chain);
+  if (m === null || chain === null || !isEpoch(m.epoch) || !isCount(m.seq) || typeof m.incarnation !== 'string')
+    return null;
   const need: SeqRange[] = [];
-  for (const range of Array.isArray(m['need']) ? m['need'].slice(0, MAX_NEED_RANGES) : []) {
-    if (!Array.isArray(range) || !isCount(range[0]) || !isCount(range[1]) || range[0] < 1 || range[1] < range[0]) return null;
+  for (const range of Array.isArray(m.need) ? m.need.slice(0, MAX_NEED_RANGES) : []) {
+    if (!Array.isArray(range) || !isCount(range[0]) || !isCount(range[1]) || range[0] < 1 || range[1] < range[0])
+      return null;
     need.push([range[0], range[1]]);
   }
-  return { incarnation: m['incarnation'], epoch: m['epoch'], seq: m['seq'], chain, need };
+  return { incarnation: m.incarnation, epoch: m.epoch, seq: m.seq, chain, need };
 }
 
 /** Null where the payload is no `state`. */
 export function decodeState(payload: Uint8Array): StateMessage | null {
   const m = parseObject(payload);
-  if (m === null || (m['state'] !== 'online' && m['state'] !== 'offline') || !isCount(m['session'])) return null;
-  return { state: m['state'], session: m['session'], version: typeof m['version'] === 'string' ? m['version'].slice(0, 64) : '' };
+  if (m === null || (m.state !== 'online' && m.state !== 'offline') || !isCount(m.session)) return null;
+  return {
+    state: m.state,
+    session: m.session,
+    version: typeof m.version === 'string' ? m.version.slice(0, 64) : '',
+  };
 }
 
 /** A JSON object of at most `maxBytes`, or null: for health and requests, which central keeps as they came. */
@@ -108,7 +114,9 @@ export function parseObject(payload: Uint8Array, maxBytes = 256 * 1024): Record<
   if (payload.byteLength > maxBytes) return null;
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
   } catch {
     return null;
   }

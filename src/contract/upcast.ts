@@ -1,5 +1,5 @@
 /** Brings stored bodies of older versions up to the one that this program reads: pure functions, chained v1 → v2 → …. */
-import { type EventData, type EventType, shortType, type StoredEvent, WRITTEN_VERSION } from './event.ts';
+import { type EventData, type EventType, type StoredEvent, shortType, WRITTEN_VERSION } from './event.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -17,7 +17,10 @@ const text: (key: string) => Check = (key) => (body) => typeof body[key] === 'st
 const number: (key: string) => Check = (key) => (body) => typeof body[key] === 'number';
 const maybe: (key: string, type: 'string' | 'number') => Check = (key, type) => (body) =>
   body[key] === null || body[key] === undefined || typeof body[key] === type;
-const all: (...checks: Check[]) => Check = (...checks) => (body) => checks.every((check) => check(body));
+const all: (...checks: Check[]) => Check =
+  (...checks) =>
+  (body) =>
+    checks.every((check) => check(body));
 
 /** What must hold of a body of the current version before a fold may trust its type. */
 const shapes: { readonly [T in EventType]: Check } = {
@@ -43,7 +46,8 @@ const steps: { readonly [T in EventType]?: readonly ((body: Body) => Body)[] } =
 export function upcast(event: StoredEvent): Upcast {
   const type = shortType(event.type);
   if (!isEventType(type)) return { type: 'unknown', reason: `type ${event.type} is not known` };
-  if (event.version > WRITTEN_VERSION) return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
+  if (event.version > WRITTEN_VERSION)
+    return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
   let body = JSON.parse(event.data) as Body;
   for (const step of (steps[type] ?? []).slice(event.version - 1)) body = step(body);
   if (!shapes[type](body)) return { type: 'unknown', reason: `data of ${event.type} has another shape` };

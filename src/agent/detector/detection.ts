@@ -1,7 +1,13 @@
 /** What detectors decide. Times are in the clock of the readings; the ingest loop turns them into wall time. */
 
 export type Detection =
-  | { readonly type: 'meow.started'; readonly collar: string; readonly atMs: number; readonly startMs: number; readonly level: number }
+  | {
+      readonly type: 'meow.started';
+      readonly collar: string;
+      readonly atMs: number;
+      readonly startMs: number;
+      readonly level: number;
+    }
   | {
       readonly type: 'meow.ended';
       readonly collar: string;

@@ -27,7 +27,9 @@ export interface LogReader {
 export interface EventLog extends LogReader {
   readonly agent: string;
   /** Resolves when the events are flushed to the card (synchronous=FULL). Rejects with `code`; then nothing was appended. */
-  append(events: readonly NewEvent[]): Promise<{ readonly epoch: string; readonly firstSeq: number; readonly lastSeq: number }>;
+  append(
+    events: readonly NewEvent[],
+  ): Promise<{ readonly epoch: string; readonly firstSeq: number; readonly lastSeq: number }>;
   /** Resolves after the next append, or when the signal aborts. */
   appended(signal: AbortSignal): Promise<void>;
   /**

@@ -122,7 +122,10 @@ export interface IngestStore {
 /** What commands need: central's own events, decided inside the transaction that appends them. */
 export interface CommandStore {
   /** `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands. */
-  command<T>(now: string, decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>): Promise<T>;
+  command<T>(
+    now: string,
+    decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>,
+  ): Promise<T>;
 }
 
 export interface CommandView {
@@ -148,7 +151,12 @@ export interface ReadStore {
   unassignedCollars(): Promise<readonly UnassignedCollar[]>;
   /** chain of an epoch at `seq`, recomputed from the stored rows; null where rows are missing. */
   chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
-  counts(): Promise<{ readonly events: number; readonly conflicts: number; readonly quarantined: number; readonly gaps: number }>;
+  counts(): Promise<{
+    readonly events: number;
+    readonly conflicts: number;
+    readonly quarantined: number;
+    readonly gaps: number;
+  }>;
 }
 
 export interface ProjectStore {

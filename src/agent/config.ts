@@ -1,0 +1,103 @@
+/** The agent's configuration: one schema for the file, the environment and the documentation. */
+import { z } from 'zod';
+import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+
+const place = z.string().min(1).max(64);
+const collar = z.string().min(1).max(64);
+
+const format = {
+  format: z.enum(['json', 'csv', 'frame']).default('json').describe('what the receiver writes'),
+  place: place.optional().describe('where this receiver or sensor stands'),
+  collar: collar.optional().describe('the collar of readings that name none'),
+  fields: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('json: our field name to theirs, such as {"collar": "id"}'),
+  columns: z.array(z.string()).optional().describe('csv: the columns in order, where no header line tells them'),
+  unit: z
+    .enum(['g', 'mg', 'm/s2'])
+    .or(z.number().positive())
+    .default('g')
+    .describe('csv: unit of acceleration, or LSB per g'),
+  silentAfterMs: z.int().min(1_000).default(30_000).describe('no byte for so long: reopen the port and say so'),
+};
+
+const serialSource = z.strictObject({
+  serial: z.string().min(1).describe('path of the port, best from /dev/serial/by-id'),
+  baud: z.int().min(50).max(4_000_000).default(115_200),
+  ...format,
+});
+const fileSource = z.strictObject({
+  file: z.string().min(1).describe('a capture file, read once from the start'),
+  ...format,
+});
+
+export const sourceSchema = z.union([serialSource, fileSource]);
+
+export const agentSchema = z.strictObject({
+  agent: z
+    .string()
+    .regex(AGENT_NAME, 'letters, digits, - and _, at most 64')
+    .refine((name) => name !== CENTRAL_AGENT, `"${CENTRAL_AGENT}" is the name of central's own log`),
+  simulated: z.boolean().default(false).describe('these collars are not real: said wherever the agent is shown'),
+  sources: z.array(sourceSchema).min(1).max(16),
+  log: z.strictObject({
+    path: z.string().min(1),
+    groupMs: z.int().min(0).max(50).default(20).describe('what arrives within this time shares one flush'),
+    keepDays: z.number().min(0).default(7).describe('confirmed events stay this long'),
+    keepBytes: z.int().min(1_000_000).default(256_000_000).describe('confirmed events beyond this go earlier'),
+    budgetBytes: z
+      .int()
+      .min(1_000_000)
+      .default(1_000_000_000)
+      .describe('beyond this the oldest events are given up, as history.lost'),
+  }),
+  mqtt: z.strictObject({
+    url: z.url({ protocol: /^(mqtts?|wss?)$/ }),
+    username: z.string().optional(),
+    password: z.string().optional(),
+    ca: z.string().optional().describe('path of the PEM file with the authority to trust'),
+    cert: z.string().optional().describe('path of the client certificate'),
+    key: z.string().optional().describe('path of its key'),
+    clientId: z.string().min(1).max(64).optional(),
+    baseTopic: z
+      .string()
+      .regex(/^[^#+]+[^#+/]$/)
+      .default(DEFAULT_BASE_TOPIC),
+    keepaliveSeconds: z.int().min(1).max(600).default(30),
+    connectTimeoutMs: z.int().min(100).default(10_000),
+    retryFirstMs: z.int().min(10).default(1_000),
+    retryMaxMs: z.int().min(10).default(60_000),
+  }),
+  forward: z
+    .strictObject({
+      confirm: z.enum(['store', 'broker']).default('store'),
+      batchEvents: z.int().min(1).max(500).default(500),
+      windowBatches: z.int().min(1).max(64).default(8).describe('batches on the way to the broker at once'),
+      unconfirmedEvents: z.int().min(500).default(20_000).describe('backlog sent ahead of what central has confirmed'),
+      syncAfterMs: z.int().min(100).default(10_000).describe('no progress for so long: ask central what it holds'),
+      stalledAfterMs: z.int().min(1_000).default(60_000).describe('no progress for so long: say stalled and reconnect'),
+    })
+    .prefault({}),
+  detect: z
+    .strictObject({
+      shake: z
+        .strictObject({ sensitivity: z.number().min(0.2).max(5).default(1).describe('above 1: weaker shakes count') })
+        .prefault({}),
+      place: z
+        .strictObject({
+          marginDb: z.number().min(0).max(40).default(4),
+          dwellMs: z.int().min(0).default(2_000),
+        })
+        .prefault({}),
+      silence: z.strictObject({ afterMs: z.int().min(1_000).default(600_000) }).prefault({}),
+      battery: z.strictObject({ lowPercent: z.number().min(0).max(100).default(15) }).prefault({}),
+    })
+    .prefault({}),
+  health: z.strictObject({ everyMs: z.int().min(100).default(60_000) }).prefault({}),
+});
+
+export type AgentConfig = z.infer<typeof agentSchema>;
+export type SourceConfig = z.infer<typeof sourceSchema>;
+/** Keys whose values are never printed. */
+export const AGENT_SECRETS: readonly string[] = ['mqtt.password'];

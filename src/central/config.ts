@@ -1,0 +1,65 @@
+/** Central's configuration: one schema for the file, the environment and the documentation. */
+import { z } from 'zod';
+import { DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+
+const rule = z.discriminatedUnion('rule', [
+  z.strictObject({
+    rule: z.literal('shaking'),
+    cat: z.string().optional().describe('the name of one cat; all cats where it is absent'),
+    meows: z.int().min(1).default(20),
+    withinMinutes: z.number().positive().default(10),
+  }),
+  z.strictObject({ rule: z.literal('still'), cat: z.string().optional(), hours: z.number().positive().default(12) }),
+  z.strictObject({ rule: z.literal('silent'), cat: z.string().optional(), hours: z.number().positive().default(1) }),
+  z.strictObject({ rule: z.literal('battery'), cat: z.string().optional() }),
+]);
+
+export const centralSchema = z.strictObject({
+  group: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/)
+    .default('central')
+    .describe('MQTT client id of this central, and of all that share its store'),
+  store: z.strictObject({
+    url: z.string().regex(/^sqlite:.+/, 'sqlite:/path/of/central.db (mysql:// and postgres:// are not built yet)'),
+  }),
+  mqtt: z.strictObject({
+    url: z.url({ protocol: /^(mqtts?|wss?)$/ }),
+    username: z.string().optional(),
+    password: z.string().optional(),
+    ca: z.string().optional(),
+    cert: z.string().optional(),
+    key: z.string().optional(),
+    baseTopic: z
+      .string()
+      .regex(/^[^#+]+[^#+/]$/)
+      .default(DEFAULT_BASE_TOPIC),
+    keepaliveSeconds: z.int().min(1).max(600).default(30),
+    connectTimeoutMs: z.int().min(100).default(10_000),
+    retryFirstMs: z.int().min(10).default(1_000),
+    retryMaxMs: z.int().min(10).default(60_000),
+    sessionExpirySeconds: z
+      .int()
+      .min(0)
+      .default(7 * 86_400)
+      .describe('how long the broker keeps messages while central is away'),
+  }),
+  http: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.int().min(0).max(65_535).default(8321),
+    })
+    .prefault({}),
+  rules: z
+    .array(rule)
+    .default([
+      { rule: 'shaking', meows: 20, withinMinutes: 10 },
+      { rule: 'still', hours: 12 },
+      { rule: 'silent', hours: 1 },
+      { rule: 'battery' },
+    ]),
+});
+
+export type CentralConfig = z.infer<typeof centralSchema>;
+export type Rule = CentralConfig['rules'][number];
+export const CENTRAL_SECRETS: readonly string[] = ['mqtt.password', 'store.url'];
