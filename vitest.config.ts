@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { assertRuntime } from './src/lib/runtime-guard.ts';
+
+assertRuntime();
 
 export default defineConfig({
   test: {
