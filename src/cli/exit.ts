@@ -6,6 +6,7 @@ export const EXIT = {
   usage: 64,
   data: 65,
   unavailable: 69,
+  software: 70,
   io: 74,
   retry: 75,
   config: 78,

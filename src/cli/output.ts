@@ -19,7 +19,7 @@ export function tell(line: string): void {
 
 /** Colours text when the stream is a terminal and NO_COLOR (no-color.org) is not set. */
 export function paint(text: string, colour: keyof typeof colours, stream: NodeJS.WriteStream = process.stdout): string {
-  if (!stream.isTTY || (process.env['NO_COLOR'] ?? '') !== '') return text;
+  if (!stream.isTTY || (process.env.NO_COLOR ?? '') !== '') return text;
   return `\u001b[${colours[colour]}m${text}\u001b[0m`;
 }
 
