@@ -119,9 +119,10 @@ async function load(entry: Entry): Promise<Command> {
 }
 
 /** Errors of usage come to `report` instead of ending the process, from subcommands too. */
-function prepare(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(${command.name()} --help tells more)`);
-  for (const inner of command.commands) prepare(inner);
+function prepare(command: Command, before = ''): void {
+  const name = before + command.name();
+  command.exitOverride().showHelpAfterError(`(${name} --help tells more)`);
+  for (const inner of command.commands) prepare(inner, `${name} `);
 }
 
 /** Tells what went wrong on stderr, unless it is told already. Returns the exit code. */

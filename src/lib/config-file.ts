@@ -114,7 +114,7 @@ export function settingsOf(schema: z.ZodType): readonly Setting[] {
 
 /** The value as it may be shown: no password inside a URL, and `***` for a secret that is no URL. */
 export function masked(path: string, value: unknown, secrets: readonly string[]): unknown {
-  if (value === undefined) return value;
+  if (value === undefined || value === null) return value;
   if (secrets.includes(path) && !/(^|\.)url$/i.test(path)) return '***';
   return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^/@\s]*@/g, '$1:***@') : value;
 }
@@ -240,7 +240,7 @@ function explain(
     const value = valueAt(root, path);
     // A required key under a name with a slip: the unknown key tells it already.
     if (issue.code === 'unrecognized_keys' || (value === undefined && replaced.has(name))) return [];
-    const got = shown(value, secrets.includes(name.replace(/\[\d+\]/g, '')));
+    const got = shown(masked(name, value, secrets));
     const title = name === '' ? '' : `${name}: `;
     return [{ where: place(path), path: name, message: `${title}expected ${expected(issue, shapes)}, got ${got}` }];
   });
@@ -319,12 +319,11 @@ function range(shape: Shape, least: string, most: string, unit: string): string 
   return bounded ? ` of at most ${max}${unit}` : '';
 }
 
-function shown(value: unknown, secret: boolean): string {
+function shown(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
-  if (secret) return 'a value that is kept secret';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isRecord(value)) return `a section with the keys ${Object.keys(value).slice(0, 8).join(', ') || '(none)'}`;
-  const text = JSON.stringify(masked('', value, [])) ?? String(value);
+  const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
 }
 

@@ -1,0 +1,103 @@
+/** `collard config check|show`: what a configuration says, where it is wrong, and what is in force. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { parseDocument } from 'yaml';
+import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
+import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
+import { ConfigError, type LoadedConfig, loadConfig, MAX_CONFIG_BYTES, masked } from '../lib/config-file.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { print, printJson, safe, table, tell } from './output.ts';
+
+export type AnyConfig =
+  | { readonly kind: 'agent'; readonly config: LoadedConfig<AgentConfig>; readonly secrets: readonly string[] }
+  | { readonly kind: 'central'; readonly config: LoadedConfig<CentralConfig>; readonly secrets: readonly string[] };
+
+/** Loads a file of either kind. Throws ConfigError. */
+export function loadAnyConfig(file: string, env: NodeJS.ProcessEnv = process.env): AnyConfig {
+  const credentialsDirectory = env.CREDENTIALS_DIRECTORY;
+  const kind = kindOf(file);
+  if (kind === 'central') {
+    const config = loadConfig(file, centralSchema, { env, credentialsDirectory, secrets: CENTRAL_SECRETS });
+    return { kind, config, secrets: CENTRAL_SECRETS };
+  }
+  const config = loadConfig(file, agentSchema, { env, credentialsDirectory, secrets: AGENT_SECRETS });
+  return { kind, config, secrets: AGENT_SECRETS };
+}
+
+/** By the keys that only one of the two has. A file that cannot be read is for `loadConfig` to refuse. */
+export function kindOf(file: string): 'agent' | 'central' {
+  try {
+    const text = readFileSync(file, 'utf8');
+    if (text.length > MAX_CONFIG_BYTES) return 'agent';
+    const value: unknown = parseDocument(text, { logLevel: 'silent' }).toJS({ maxAliasCount: 0 });
+    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const count = (names: readonly string[]) => keys.filter((key) => names.includes(key)).length;
+    return count(['store', 'group', 'http', 'rules']) > count(['agent', 'sources', 'log', 'forward', 'detect'])
+      ? 'central'
+      : 'agent';
+  } catch {
+    return 'agent';
+  }
+}
+
+export function configCommand(): Command {
+  const command = new Command('config').description('Check a configuration, or show what is in force.');
+  command
+    .command('check')
+    .description('Tell everything that is wrong with a file (exit 78), or "ok".')
+    .argument('<file>', 'agent.yaml or central.yaml')
+    .option('--json', 'print one JSON object')
+    .action((file: string, options: { readonly json?: true }) => check(file, options.json === true));
+  command
+    .command('show')
+    .description('Print every setting with its value and where it comes from. Secrets are masked.')
+    .argument('[file]', 'agent.yaml or central.yaml')
+    .option('--json', 'print one JSON object')
+    .option('--example <kind>', 'print the commented example: agent or central')
+    .action((file: string | undefined, options: { readonly json?: true; readonly example?: string }) => {
+      if (options.example !== undefined) printExample(options.example);
+      else if (file !== undefined) show(file, options.json === true);
+      else throw new CommandError(EXIT.usage, 'missing FILE', 'collard config show FILE');
+    });
+  return command;
+}
+
+function check(file: string, json: boolean): void {
+  try {
+    const { kind, config } = loadAnyConfig(file);
+    for (const warning of config.warnings) tell(`warning: ${warning}`);
+    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings });
+    else print('ok');
+  } catch (error) {
+    if (!json || !(error instanceof ConfigError)) throw error;
+    printJson({ file, ok: false, problems: error.problems, warnings: [] });
+    process.exitCode = EXIT.config;
+  }
+}
+
+function show(file: string, json: boolean): void {
+  const { kind, config, secrets } = loadAnyConfig(file);
+  const rows = flatten('', config.value).map(([path, value]) => ({
+    path,
+    value: masked(path, value, secrets),
+    origin: config.origin(path),
+  }));
+  for (const warning of config.warnings) tell(`warning: ${warning}`);
+  const cells = rows.map(({ path, value, origin }) => [path, safe(JSON.stringify(value)), origin]);
+  if (json) printJson({ file, kind, settings: rows });
+  else print(table(['setting', 'value', 'origin'], cells));
+}
+
+/** Every value that is no section, with its path: `sources[0].baud`. */
+function flatten(path: string, value: unknown): [path: string, value: unknown][] {
+  if (Array.isArray(value) && value.length > 0) return value.flatMap((item, i) => flatten(`${path}[${i}]`, item));
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return [[path, value]];
+  return Object.entries(value).flatMap(([key, inner]) => flatten(path === '' ? key : `${path}.${key}`, inner));
+}
+
+function printExample(kind: string): void {
+  if (kind !== 'agent' && kind !== 'central') {
+    throw new CommandError(EXIT.usage, `there is no example "${kind}"`, '--example agent, or --example central');
+  }
+  process.stdout.write(readFileSync(new URL(`../../config/${kind}.yaml`, import.meta.url), 'utf8'));
+}
