@@ -54,6 +54,12 @@ export interface EventLog extends LogReader {
   close(): Promise<void>;
 }
 
+/** What the clock watch asks besides. */
+export interface IngestLog extends EventLog {
+  /** The boot of unsynced events that no `clock.synced` has explained yet, over restarts too; null when there are none. */
+  readonly unsyncedBoot: string | null;
+}
+
 export interface RememberedCollar {
   readonly collar: string;
   readonly place: string | null;

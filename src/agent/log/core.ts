@@ -1,0 +1,199 @@
+/** What the open log holds in memory, and the one way to write to the file. Everything else of the log works on this. */
+import { type ChainHash, chainNext, chainStart } from '../../contract/chain.ts';
+import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import { codeOf, explainDisk, isDamage, type LogError, logError } from './log-error.ts';
+import { type Db, suspect } from './log-file.ts';
+import { type Memory, openMemory } from './remember.ts';
+import { type Chains, chainAtPos, createChains, createRows, type EpochSpan, type Rows } from './rows.ts';
+
+/** An epoch with its marks. The last one of the list is being written. */
+export interface EpochState extends EpochSpan {
+  storedSeq: number;
+  firstSeq: number;
+  lastSeq: number;
+}
+
+export interface LogCore {
+  readonly path: string;
+  readonly agent: string;
+  readonly db: Db;
+  readonly rows: Rows;
+  readonly chains: Chains;
+  readonly memory: Memory;
+  readonly epochs: EpochState[];
+  /** The highest pos ever given, over all epochs. */
+  lastPos: number;
+  /** chain at the last seq of the current epoch. */
+  lastChain: ChainHash;
+  incarnation: string | null;
+  /** Marks that are newer in memory than on the card. */
+  marksDirty: boolean;
+  /** Set by the first write that failed: nobody knows what is on the card, so nothing is written any more. */
+  failed: LogError | null;
+}
+
+interface EpochRow {
+  readonly no: number;
+  readonly id: string;
+  readonly agent: string;
+  readonly base: number;
+  readonly stored: number;
+}
+
+/** Reads the state of an open file. Throws SQLITE_CORRUPT where the newest events do not match their chain. */
+export function loadCore(db: Db, path: string, agent: string): LogCore {
+  const rows = createRows(db);
+  const chains = createChains(db);
+  const epochs = loadEpochs(db, rows, chains);
+  const current = epochs.at(-1);
+  const lastPos = current === undefined ? 0 : current.base + current.lastSeq;
+  if (current !== undefined) assertTail(rows, chains, current, path);
+  return {
+    path,
+    agent,
+    db,
+    rows,
+    chains,
+    memory: openMemory(db, rows, epochs, lastPos),
+    epochs,
+    lastPos,
+    lastChain: current === undefined ? chainStart(agent, '') : chainAtLast(chains, current),
+    incarnation: readFact(db, 'incarnation'),
+    marksDirty: false,
+    failed: null,
+  };
+}
+
+/** Every epoch of the file with what it holds, oldest first. */
+export function loadEpochs(db: Db, rows: Rows, chains: Chains): EpochState[] {
+  const found = db.prepare<[], EpochRow>('SELECT no, id, agent, base, stored FROM epoch ORDER BY no').all();
+  return found.map((row, i) => {
+    const end = found[i + 1]?.base ?? Math.max(row.base, chains.last());
+    const first = rows.first(row.base, end) ?? end + 1;
+    const { no, id: epoch, agent, base, stored: storedSeq } = row;
+    return { no, epoch, agent, base, storedSeq, firstSeq: first - base, lastSeq: end - base };
+  });
+}
+
+/** Runs `work` in one transaction that takes the write lock at once. Resolves durable; after a failure the log is closed to writers. */
+export function write<T>(core: LogCore, work: () => T): T {
+  if (core.failed !== null)
+    throw logError('LOG_FAILED', `log ${core.path} takes no more events: ${core.failed.message}`, core.failed);
+  try {
+    return core.db.transaction(work).immediate();
+  } catch (error) {
+    core.failed = explainDisk(core.path, error);
+    // The next start reads the whole file before it trusts it.
+    if (isDamage(error)) trySuspect(core.path);
+    throw core.failed;
+  }
+}
+
+/** Numbers and writes events of the current epoch, with their chain. Within `write`. */
+export function appendRows(core: LogCore, events: readonly NewEvent[]): { readonly firstSeq: number } {
+  const epoch = currentEpoch(core);
+  const firstSeq = epoch.lastSeq + 1;
+  let hash = core.lastChain;
+  for (const [i, event] of events.entries()) {
+    const seq = firstSeq + i;
+    core.rows.insert(epoch.base + seq, event);
+    hash = chainNext(hash, { ...event, epoch: epoch.epoch, seq });
+  }
+  const lastSeq = epoch.lastSeq + events.length;
+  core.chains.save(epoch.base + lastSeq, hash);
+  flushMarks(core);
+  core.memory.save(false);
+  // Memory runs ahead of the commit here. If the commit fails, `write` closes the log, and memory is not asked again.
+  epoch.lastSeq = lastSeq;
+  core.lastPos = epoch.base + lastSeq;
+  core.lastChain = hash;
+  core.memory.note(events, core.lastPos);
+  return { firstSeq };
+}
+
+/** Writes the marks that central told. Within `write`. */
+export function flushMarks(core: LogCore): void {
+  if (!core.marksDirty) return;
+  const save = core.db.prepare('UPDATE epoch SET stored = ? WHERE no = ? AND stored <> ?');
+  for (const epoch of core.epochs) save.run(epoch.storedSeq, epoch.no, epoch.storedSeq);
+  saveFact(core.db, 'incarnation', core.incarnation);
+  core.marksDirty = false;
+}
+
+/** Opens a new epoch behind everything that is there. Within `write`. */
+export function addEpoch(core: LogCore, epoch: string, created: number, reason: string): void {
+  const { lastInsertRowid } = core.db
+    .prepare('INSERT INTO epoch (id, agent, base, created, reason) VALUES (?, ?, ?, ?, ?)')
+    .run(epoch, core.agent, core.lastPos, Math.round(created), reason);
+  const no = Number(lastInsertRowid);
+  const { agent, lastPos: base } = core;
+  core.epochs.push({ no, epoch, agent, base, storedSeq: 0, firstSeq: 1, lastSeq: 0 });
+  core.lastChain = chainStart(agent, epoch);
+}
+
+export function currentEpoch(core: LogCore): EpochState {
+  const epoch = core.epochs.at(-1);
+  if (epoch === undefined) throw logError('SQLITE_CORRUPT', `log ${core.path} has no epoch`);
+  return epoch;
+}
+
+/** Events of one epoch in [from, to], at most `limit` and about `maxBytes` of data, but one at least. */
+export function readEvents(
+  rows: Rows,
+  epoch: EpochState,
+  range: { readonly from: number; readonly to: number; readonly limit: number; readonly maxBytes: number },
+): StoredEvent[] {
+  const to = Math.min(range.to, epoch.lastSeq, range.from + range.limit - 1);
+  const events: StoredEvent[] = [];
+  let bytes = 0;
+  for (const event of rows.iterate(epoch, epoch.base + Math.max(1, range.from), epoch.base + to)) {
+    bytes += event.data.length;
+    if (events.length > 0 && bytes > range.maxBytes) break;
+    events.push(event);
+  }
+  return events;
+}
+
+/** chain at `seq` of an epoch; null where the log no longer knows it. */
+export function chainOfEpoch(rows: Rows, chains: Chains, epoch: EpochState, seq: number): ChainHash | null {
+  const start = chainStart(epoch.agent, epoch.epoch);
+  if (seq === 0) return start;
+  if (seq < 0 || seq > epoch.lastSeq) return null;
+  return chainAtPos(rows, chains, epoch, epoch.base + seq, start);
+}
+
+export function readFact(db: Db, key: string): string | null {
+  return db.prepare<[string], string | null>('SELECT value FROM fact WHERE key = ?').pluck().get(key) ?? null;
+}
+
+export function saveFact(db: Db, key: string, value: string | null): void {
+  db.prepare('INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)').run(key, value);
+}
+
+function chainAtLast(chains: Chains, epoch: EpochState): ChainHash {
+  const nearest = chains.nearest(epoch.base, epoch.base + epoch.lastSeq);
+  return nearest?.hash ?? chainStart(epoch.agent, epoch.epoch);
+}
+
+/** A torn or stale end of the file shows here: the last commit group is hashed again. */
+function assertTail(rows: Rows, chains: Chains, epoch: EpochState, path: string): void {
+  const end = epoch.base + epoch.lastSeq;
+  if (rows.first(end, Number.MAX_SAFE_INTEGER) !== null)
+    throw logError('SQLITE_CORRUPT', `log ${path}: events without a chain at its end`);
+  if (rows.first(Math.max(epoch.base, end - 1), end) === null) return;
+  const kept = chains.nearest(epoch.base, end);
+  const start = chainStart(epoch.agent, epoch.epoch);
+  const below: Chains = { ...chains, nearest: (base) => chains.nearest(base, end - 1) };
+  const computed = chainAtPos(rows, below, epoch, end, start);
+  if (kept?.pos !== end || computed === null || Buffer.compare(kept.hash, computed) !== 0)
+    throw logError('SQLITE_CORRUPT', `log ${path}: the newest events do not match their chain`);
+}
+
+function trySuspect(path: string): void {
+  try {
+    suspect(path);
+  } catch (error) {
+    // The disk takes nothing: the next start finds the damage by itself or runs into it again.
+    if (codeOf(error) === '') throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/** The errors of the log. `code` is ours (LOG_…), SQLite's (SQLITE_…) or the system's (EACCES, …). */
+
+export type LogErrorCode =
+  /** Another process holds this log. */
+  | 'LOG_IN_USE'
+  /** The log was written by an agent of another name. */
+  | 'LOG_OTHER_AGENT'
+  /** The file is a sound database of another program. */
+  | 'LOG_FOREIGN'
+  /** The file was written by a newer collard. */
+  | 'LOG_NEWER'
+  /** SQLite would not promise what the log promises (synchronous=FULL, WAL). */
+  | 'LOG_UNSAFE'
+  /** An earlier write failed: nothing more is appended until the process is started again. */
+  | 'LOG_FAILED'
+  /** An event that central would refuse; nothing was appended. */
+  | 'BAD_EVENT'
+  /** There is no log to read. */
+  | 'LOG_MISSING';
+
+export interface LogError extends Error {
+  readonly code: string;
+}
+
+/** `message` says what is wrong and what to do about it. */
+export function logError(code: LogErrorCode | string, message: string, cause?: unknown): LogError {
+  return Object.assign(new Error(message, { cause }), { code });
+}
+
+/** The `code` of an error of SQLite or the system, or ''. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Is the file itself broken, whatever the disk does? */
+export function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
+}
+
+/** After these nobody knows what is on the card: the process must end and open the log afresh. */
+export function isFatal(error: unknown): boolean {
+  return /^SQLITE_(IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN)/.test(codeOf(error));
+}
+
+/** The same error with a message that names the file and what to do; `code` is kept. */
+export function explainDisk(path: string, error: unknown): LogError {
+  const code = codeOf(error);
+  const why = error instanceof Error ? error.message : String(error);
+  const fix = /FULL|ENOSPC/.test(code)
+    ? 'free space on that disk, or lower log.budgetBytes'
+    : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT/.test(code)
+      ? 'make its folder writable for the user of this program, or set log.path to one that is'
+      : isDamage(error)
+        ? 'start again: the damaged file is moved aside'
+        : 'look at the disk (dmesg), then start again';
+  return logError(code === '' ? 'LOG_FAILED' : code, `log ${path}: ${why}: ${fix}`, error);
+}

@@ -1,0 +1,214 @@
+/**
+ * The SQLite file of the log: how it is made, opened, proved safe and locked. Knows nothing of events.
+ * WAL with synchronous=FULL: a commit that returned survives a power cut. `psow=0`: so it does on a card that destroys the
+ * sector that it was writing.
+ */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import Database from 'better-sqlite3';
+import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+
+export type Db = Database.Database;
+
+/** "coll" in the header of the file. */
+const APPLICATION_ID = 0x636f_6c6c;
+const SCHEMA_VERSION = 1;
+const WAL_PAGES = 1_000;
+const WAL_BYTES = 8 * 1024 * 1024;
+/** So long a reader or checkpoint of another process may hold us up. */
+const BUSY_MS = 5_000;
+/** So long a predecessor that is just ending may keep the lock. */
+const LOCK_WAIT_MS = 500;
+
+// better-sqlite3 reads this once, before the first database of the process is opened: without it `psow=0` cannot be said.
+process.env.SQLITE_USE_URI ??= '1';
+
+/**
+ * pos rises over all epochs; seq = pos - epoch.base. `word` is the dictionary of types and boot ids. `chain` holds one row
+ * for each commit group and one where trimming cut. `fact`: session, incarnation, …
+ */
+const SCHEMA = `
+  CREATE TABLE epoch (
+    no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, base INTEGER NOT NULL,
+    stored INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL, reason TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE word (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE event (
+    pos INTEGER PRIMARY KEY, type INTEGER NOT NULL, version INTEGER NOT NULL, subject TEXT, time INTEGER NOT NULL,
+    synced INTEGER NOT NULL, boot INTEGER, mono REAL, data TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE chain (pos INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
+  CREATE TABLE remembered (
+    collar TEXT PRIMARY KEY, place TEXT, open_meow INTEGER NOT NULL, silent INTEGER NOT NULL,
+    battery_low INTEGER NOT NULL, last_event INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT) STRICT, WITHOUT ROWID;
+`;
+
+/** Makes the folder and, where none is, an empty file that only its owner reads. Throws with the fix in the message. */
+export function prepareFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    create(path);
+    accessSync(dirname(path), constants.W_OK);
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw explainDisk(path, error);
+  }
+}
+
+/** Never opens a file that is there: closing it again would drop the locks that this process holds on it. */
+function create(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'wx', 0o600));
+}
+
+/** Holds the log for this process: the lock goes when the process does, however it ends. Throws LOG_IN_USE. */
+export function lockLog(path: string): { close(): void } {
+  const lockPath = `${path}.lock`;
+  try {
+    create(lockPath);
+    const lock = new Database(lockPath, { timeout: LOCK_WAIT_MS });
+    try {
+      lock.exec('BEGIN EXCLUSIVE');
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+    return { close: () => lock.close() };
+  } catch (error) {
+    if (codeOf(error).startsWith('SQLITE_BUSY')) {
+      throw logError(
+        'LOG_IN_USE',
+        `log ${path} is in use by another agent: stop that one, or give this one its own log.path`,
+        error,
+      );
+    }
+    if (!isDamage(error)) throw explainDisk(path, error);
+    // A damaged lock file holds nothing worth keeping.
+    rmSync(lockPath, { force: true });
+    return lockLog(path);
+  }
+}
+
+/** Opens for writing. Throws with code SQLITE_CORRUPT or SQLITE_NOTADB where the file is damaged. */
+export function openLogFile(path: string): Db {
+  const db = openWithoutPowersafeOverwrite(path);
+  try {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
+    db.pragma(`journal_size_limit = ${WAL_BYTES}`);
+    createOrCheck(db, path);
+    assertSafe(db, path);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens for reading beside the agent that writes. Throws LOG_MISSING, LOG_FOREIGN, LOG_NEWER. */
+export function openLogFileReadOnly(path: string): Db {
+  if (!existsSync(path))
+    throw logError('LOG_MISSING', `there is no log at ${path}: has the agent ever run with this log.path?`);
+  try {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+    checkIdentity(db, path);
+    return db;
+  } catch (error) {
+    throw codeOf(error).startsWith('LOG_') ? error : explainDisk(path, error);
+  }
+}
+
+/** Renames the file and its companions. Returns the new path. */
+export function moveAside(path: string, now: number): string {
+  const aside = `${path}.damaged-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+  }
+  return aside;
+}
+
+/** Notes that the file is to be checked from end to end when it is opened next. */
+export function suspect(path: string): void {
+  writeFileSync(`${path}.suspect`, '', { mode: 0o600 });
+}
+
+/** Was the file suspected? Then reads all of it. Throws SQLITE_CORRUPT where it does not hold together. */
+export function checkSuspect(db: Db, path: string): void {
+  if (!existsSync(`${path}.suspect`)) return;
+  const verdict = db.pragma('quick_check(1)', { simple: true });
+  if (verdict !== 'ok') throw logError('SQLITE_CORRUPT', `log ${path}: ${String(verdict)}`);
+  rmSync(`${path}.suspect`, { force: true });
+}
+
+/** Size of the file and its companions. */
+export function fileBytes(path: string): number {
+  let bytes = 0;
+  for (const suffix of ['', '-wal', '-shm']) bytes += statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0;
+  return bytes;
+}
+
+function openWithoutPowersafeOverwrite(path: string): Db {
+  try {
+    return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: BUSY_MS });
+  } catch (error) {
+    // Somebody opened a database before this file was loaded: then URIs are off, and the default has to do.
+    if (codeOf(error) !== 'SQLITE_CANTOPEN') throw error;
+    return new Database(path, { timeout: BUSY_MS });
+  }
+}
+
+function createOrCheck(db: Db, path: string): void {
+  const empty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
+  if (!empty) {
+    checkIdentity(db, path);
+    return;
+  }
+  const create = db.transaction(() => {
+    db.exec(SCHEMA);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  });
+  create.immediate();
+}
+
+function checkIdentity(db: Db, path: string): void {
+  const ours = db.prepare("SELECT count(*) FROM sqlite_schema WHERE name IN ('epoch', 'event', 'chain')").pluck().get();
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    // Our tables under another name in the header: bytes have changed.
+    if (ours === 3) throw logError('SQLITE_CORRUPT', `log ${path}: the header of the file is damaged`);
+    throw logError('LOG_FOREIGN', `${path} is the database of another program: set log.path to a file of its own`);
+  }
+  const version = db.pragma('user_version', { simple: true });
+  if (typeof version === 'number' && version > SCHEMA_VERSION)
+    throw logError(
+      'LOG_NEWER',
+      `log ${path} was written by a newer collard: install that version, or set log.path anew`,
+    );
+  if (ours !== 3 || version !== SCHEMA_VERSION)
+    throw logError('SQLITE_CORRUPT', `log ${path}: tables are missing, the file is damaged`);
+}
+
+function assertSafe(db: Db, path: string): void {
+  const mode = db.pragma('journal_mode', { simple: true });
+  const synchronous = db.pragma('synchronous', { simple: true });
+  if (mode === 'wal' && synchronous === 2) return;
+  throw logError(
+    'LOG_UNSAFE',
+    `log ${path}: journal_mode ${String(mode)}, synchronous ${String(synchronous)} would lose events in a power cut: ` +
+      'set log.path to a local disk (no network share)',
+  );
+}

@@ -1,0 +1,229 @@
+/** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
+import { v7 } from 'uuid';
+import type { ChainHash } from '../../contract/chain.ts';
+import { newEvent } from '../../contract/event.ts';
+import * as core from './core.ts';
+import type { EpochHead, IngestLog } from './event-log.ts';
+import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+import { checkSuspect, fileBytes, lockLog, moveAside, openLogFile, prepareFile } from './log-file.ts';
+import { assertStorable } from './rows.ts';
+import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
+
+export interface LogOptions extends TrimLimits {
+  readonly path: string;
+  readonly agent: string;
+  /** A mark is on the card after so long at the latest. */
+  readonly markFlushMs?: number;
+}
+
+export interface LogPorts extends Pick<TrimPorts, 'when'> {
+  readonly freeBytes?: TrimPorts['freeBytes'];
+  readonly newEpochId?: () => string;
+  /** Told once: the damaged file was moved to `aside`. */
+  readonly onDamaged?: (aside: string, reason: string) => void;
+}
+
+const MARK_FLUSH_MS = 10_000;
+
+/**
+ * Resolves when the file is open, proved safe and locked. Rejects with LOG_IN_USE, LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER,
+ * LOG_UNSAFE or the disk's code. A damaged file is moved aside and a new one begun, with a `history.lost` event.
+ */
+export async function openEventLog(options: LogOptions, ports: LogPorts): Promise<IngestLog> {
+  const lock = takeLock(options.path);
+  try {
+    const opened = openOrReplace(options, ports);
+    const state = opened.state;
+    const owner = state.epochs.at(-1)?.agent ?? options.agent;
+    if (owner !== options.agent) {
+      state.db.close();
+      throw logError(
+        'LOG_OTHER_AGENT',
+        `log ${options.path} belongs to agent "${owner}", not "${options.agent}": set agent or log.path accordingly`,
+      );
+    }
+    begin(state, ports, opened.damage);
+    return eventLog(state, options, ports, lock);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function takeLock(path: string): { close(): void } {
+  prepareFile(path);
+  return lockLog(path);
+}
+
+function openOrReplace(
+  options: LogOptions,
+  ports: LogPorts,
+): { readonly state: core.LogCore; readonly damage: string | null } {
+  try {
+    return { state: openCore(options), damage: null };
+  } catch (error) {
+    if (!isDamage(error)) throw codeOf(error).startsWith('LOG_') ? error : explainDisk(options.path, error);
+    const reason = error instanceof Error ? error.message : String(error);
+    const aside = moveAside(options.path, Date.parse(ports.when().time));
+    ports.onDamaged?.(aside, reason);
+    prepareFile(options.path);
+    return { state: openCore(options), damage: reason };
+  }
+}
+
+function openCore(options: LogOptions): core.LogCore {
+  const db = openLogFile(options.path);
+  try {
+    checkSuspect(db, options.path);
+    return core.loadCore(db, options.path, options.agent);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** The first epoch of a new file, and the event that tells why the old file is gone. */
+function begin(state: core.LogCore, ports: LogPorts, damage: string | null): void {
+  if (state.epochs.length > 0) return;
+  const when = ports.when();
+  const epoch = newEpochId(ports);
+  const lost = { epoch, fromSeq: 0, toSeq: 0, count: 0, reason: 'damaged log' };
+  core.write(state, () => {
+    core.addEpoch(state, epoch, Date.parse(when.time), damage === null ? 'new file' : 'damaged log');
+    // Starts at the time in seconds: so it is above what the broker remembers of the file before.
+    core.saveFact(state.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
+    if (damage !== null) core.appendRows(state, [newEvent('history.lost', null, lost, when)]);
+  });
+}
+
+function newEpochId(ports: LogPorts): string {
+  return (ports.newEpochId ?? (() => v7()))();
+}
+
+function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, lock: { close(): void }): IngestLog {
+  const waiters = createWaiters();
+  const marks = markTimer(state, options.markFlushMs ?? MARK_FLUSH_MS);
+  const trimPorts = { when: ports.when, freeBytes: ports.freeBytes ?? freeBytesOf };
+  let held = false;
+  const find = (epoch: string) => state.epochs.find((e) => e.epoch === epoch);
+  return {
+    agent: state.agent,
+    get incarnation() {
+      return state.incarnation;
+    },
+    get unsyncedBoot() {
+      return state.memory.unsyncedBoot;
+    },
+    epochs: () => state.epochs.map(head),
+    async append(events) {
+      const { epoch, lastSeq } = core.currentEpoch(state);
+      if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
+      assertStorable(events);
+      const { firstSeq } = core.write(state, () => core.appendRows(state, events));
+      waiters.wake();
+      return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1 };
+    },
+    appended: (signal) => waiters.wait(signal),
+    async read(epoch, from, to, limit, maxBytes) {
+      const span = find(epoch);
+      return span === undefined ? [] : core.readEvents(state.rows, span, { from, to, limit, maxBytes });
+    },
+    async chainAt(epoch, seq): Promise<ChainHash | null> {
+      const span = find(epoch);
+      return span === undefined ? null : core.chainOfEpoch(state.rows, state.chains, span, seq);
+    },
+    saveMark(epoch, seq, incarnation) {
+      const span = find(epoch);
+      if (span === undefined) return;
+      span.storedSeq = Math.max(0, Math.min(seq, span.lastSeq));
+      state.incarnation = incarnation;
+      state.marksDirty = true;
+      marks.start();
+    },
+    async startEpoch(reason) {
+      const epoch = newEpochId(ports);
+      core.write(state, () => core.addEpoch(state, epoch, Date.parse(ports.when().time), reason));
+      waiters.wake();
+      return epoch;
+    },
+    holdTrimming() {
+      held = true;
+    },
+    trim: async (now) => (held ? { deleted: 0, lost: 0 } : trimLog(state, now, options, trimPorts)),
+    async nextSession() {
+      return core.write(state, () => {
+        const session = Number(core.readFact(state.db, 'session') ?? 0) + 1;
+        core.saveFact(state.db, 'session', String(session));
+        return session;
+      });
+    },
+    bytes: () => fileBytes(state.path),
+    remembered: async () => state.memory.all(),
+    async close() {
+      marks.stop();
+      waiters.wake();
+      try {
+        if (state.failed === null && state.db.open) core.write(state, () => finish(state));
+      } finally {
+        state.db.close();
+        lock.close();
+      }
+    },
+  };
+}
+
+function finish(state: core.LogCore): void {
+  core.flushMarks(state);
+  state.memory.save(true);
+}
+
+function head(epoch: core.EpochState): EpochHead {
+  const { firstSeq, lastSeq, storedSeq } = epoch;
+  return { epoch: epoch.epoch, firstSeq, lastSeq, storedSeq };
+}
+
+/** Writes marks when nothing else has been written for a while: one flush for many marks spares the card. */
+function markTimer(state: core.LogCore, afterMs: number): { start(): void; stop(): void } {
+  let timer: NodeJS.Timeout | null = null;
+  const flush = () => {
+    timer = null;
+    if (!state.marksDirty || state.failed !== null) return;
+    try {
+      core.write(state, () => core.flushMarks(state));
+    } catch (error) {
+      // `write` has kept it: the next append ends the agent with it.
+      if (state.failed === null) throw error;
+    }
+  };
+  return {
+    start() {
+      timer ??= setTimeout(flush, afterMs).unref();
+    },
+    stop() {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+    },
+  };
+}
+
+function createWaiters(): { wake(): void; wait(signal: AbortSignal): Promise<void> } {
+  let waiting = new Set<() => void>();
+  return {
+    wake() {
+      const woken = waiting;
+      waiting = new Set();
+      for (const resolve of woken) resolve();
+    },
+    wait: (signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        const done = () => {
+          signal.removeEventListener('abort', done);
+          waiting.delete(done);
+          resolve();
+        };
+        waiting.add(done);
+        signal.addEventListener('abort', done, { once: true });
+      }),
+  };
+}

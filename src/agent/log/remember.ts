@@ -1,0 +1,112 @@
+/** The last thing known of each collar: a fold of the log, kept on the card now and then so that rows may be trimmed. */
+import { collarOf, type NewEvent, shortType } from '../../contract/event.ts';
+import type { RememberedCollar } from './event-log.ts';
+import type { Db } from './log-file.ts';
+import type { EpochSpan, Rows } from './rows.ts';
+
+/** More collars than any house has; beyond it the one that was quiet longest is forgotten. */
+export const REMEMBERED_LIMIT = 4_096;
+/** The fold is written after so many events: no more have to be read again at the next start. */
+const SAVE_EVERY = 2_000;
+
+export interface Memory {
+  /** Folds what was just committed. */
+  note(events: readonly NewEvent[], lastPos: number): void;
+  /** Writes the fold where it is due, or always. Within the caller's transaction. */
+  save(always: boolean): void;
+  all(): readonly RememberedCollar[];
+  /** The boot of unsynced events that no `clock.synced` has explained yet, or null. */
+  readonly unsyncedBoot: string | null;
+}
+
+interface Row {
+  readonly collar: string;
+  readonly place: string | null;
+  readonly open_meow: number;
+  readonly silent: number;
+  readonly battery_low: number;
+  readonly last_event: number;
+}
+
+/** Reads what was kept and folds the events after it. */
+export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], lastPos: number): Memory {
+  const collars = new Map<string, RememberedCollar>();
+  for (const row of db.prepare<[], Row>('SELECT * FROM remembered ORDER BY last_event').all())
+    collars.set(row.collar, fromRow(row));
+  const readFact = db.prepare<[string], string | null>('SELECT value FROM fact WHERE key = ?').pluck();
+  const saveFact = db.prepare('INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)');
+  const saveRow = db.prepare('INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?, ?)');
+  let savedPos = Number(readFact.get('rememberedPos') ?? 0);
+  let notedPos = savedPos;
+  let unsyncedBoot = readFact.get('unsyncedBoot') ?? null;
+
+  const fold = (event: NewEvent) => {
+    if (event.boot !== null) unsyncedBoot = event.boot;
+    if (shortType(event.type) === 'clock.synced') unsyncedBoot = null;
+    const collar = collarOf(event);
+    if (collar === null) return;
+    const next = evolve(collars.get(collar) ?? unknown(collar, event.time), event);
+    // Set anew, so that the map stays in the order of the last event.
+    collars.delete(collar);
+    collars.set(collar, next);
+    if (collars.size > REMEMBERED_LIMIT) collars.delete(collars.keys().next().value ?? '');
+  };
+  spans.forEach((span, i) => {
+    const end = spans[i + 1]?.base ?? lastPos;
+    if (end <= savedPos) return;
+    for (const event of rows.iterate(span, Math.max(span.base, savedPos) + 1, end)) fold(event);
+  });
+  notedPos = lastPos;
+
+  return {
+    note(events, pos) {
+      for (const event of events) fold(event);
+      notedPos = pos;
+    },
+    save(always) {
+      if (notedPos === savedPos || (!always && notedPos - savedPos < SAVE_EVERY)) return;
+      db.exec('DELETE FROM remembered');
+      for (const c of collars.values())
+        saveRow.run(c.collar, c.place, +c.openMeow, +c.silent, +c.batteryLow, Date.parse(c.lastEvent));
+      saveFact.run('rememberedPos', String(notedPos));
+      saveFact.run('unsyncedBoot', unsyncedBoot);
+      savedPos = notedPos;
+    },
+    all: () => [...collars.values()],
+    get unsyncedBoot() {
+      return unsyncedBoot;
+    },
+  };
+}
+
+function evolve(before: RememberedCollar, event: NewEvent): RememberedCollar {
+  const next = { ...before, lastEvent: event.time };
+  const type = shortType(event.type);
+  if (type === 'cat.moved') return { ...next, place: placeIn(event.data) };
+  if (type === 'meow.started') return { ...next, openMeow: true };
+  if (type === 'meow.ended') return { ...next, openMeow: false };
+  if (type === 'collar.silent') return { ...next, silent: true };
+  if (type === 'collar.heard') return { ...next, silent: false };
+  if (type === 'battery.low') return { ...next, batteryLow: true };
+  return next;
+}
+
+function placeIn(data: string): string | null {
+  const { to } = JSON.parse(data) as { readonly to?: unknown };
+  return typeof to === 'string' ? to : null;
+}
+
+function unknown(collar: string, lastEvent: string): RememberedCollar {
+  return { collar, place: null, openMeow: false, silent: false, batteryLow: false, lastEvent };
+}
+
+function fromRow(row: Row): RememberedCollar {
+  return {
+    collar: row.collar,
+    place: row.place,
+    openMeow: row.open_meow === 1,
+    silent: row.silent === 1,
+    batteryLow: row.battery_low === 1,
+    lastEvent: new Date(row.last_event).toISOString(),
+  };
+}

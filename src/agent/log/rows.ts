@@ -1,0 +1,182 @@
+/** Events as rows, both directions. About 100 bytes each: types and boot ids go through a dictionary, times are numbers. */
+import { type ChainHash, chainNext } from '../../contract/chain.ts';
+import { decodeEvent, encodeEvent } from '../../contract/envelope.ts';
+import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import { logError } from './log-error.ts';
+import type { Db } from './log-file.ts';
+
+/** Where an epoch lies in the file: its events have pos in (base, end]. */
+export interface EpochSpan {
+  readonly no: number;
+  readonly epoch: string;
+  readonly agent: string;
+  readonly base: number;
+}
+
+export interface Rows {
+  /** Writes one event. Within the caller's transaction. */
+  insert(pos: number, event: NewEvent): void;
+  /** Rows with pos in [from, to], in order. The iterator must be finished before the next statement that writes. */
+  iterate(span: EpochSpan, from: number, to: number): Iterable<StoredEvent>;
+  /** Deletes rows with pos in [from, to]; returns how many. */
+  remove(from: number, to: number): number;
+  /** The lowest pos in (base, end], or null. */
+  first(base: number, end: number): number | null;
+}
+
+interface EventRow {
+  readonly pos: number;
+  readonly type: number;
+  readonly version: number;
+  readonly subject: string | null;
+  readonly time: number;
+  readonly synced: number;
+  readonly boot: number | null;
+  readonly mono: number | null;
+  readonly data: string;
+}
+
+export function createRows(db: Db): Rows {
+  const words = createWords(db);
+  const insert = db.prepare(
+    'INSERT INTO event (pos, type, version, subject, time, synced, boot, mono, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const select = db.prepare<[number, number], EventRow>('SELECT * FROM event WHERE pos BETWEEN ? AND ? ORDER BY pos');
+  const remove = db.prepare('DELETE FROM event WHERE pos BETWEEN ? AND ?');
+  const first = db
+    .prepare<[number, number], number | null>('SELECT min(pos) FROM event WHERE pos > ? AND pos <= ?')
+    .pluck();
+  return {
+    insert(pos, event) {
+      const boot = event.boot === null ? null : words.number(event.boot);
+      const synced = event.clock === 'synced' ? 1 : 0;
+      const { version, subject, time, monoMs, data } = event;
+      insert.run(pos, words.number(event.type), version, subject, Date.parse(time), synced, boot, monoMs, data);
+    },
+    *iterate(span, from, to) {
+      for (const row of select.iterate(from, to)) yield toEvent(row, span, words);
+    },
+    remove: (from, to) => remove.run(from, to).changes,
+    first: (base, end) => first.get(base, end) ?? null,
+  };
+}
+
+/** The hash of each commit group, forward from the nearest one below. */
+export interface Chains {
+  /** Within the caller's transaction. */
+  save(pos: number, hash: ChainHash): void;
+  /** The nearest kept hash with pos in (base, limit], or null. */
+  nearest(base: number, limit: number): { readonly pos: number; readonly hash: ChainHash } | null;
+  /** Forgets hashes with pos in [from, to]. */
+  remove(from: number, to: number): void;
+  /** The highest pos that was ever written; 0 when none was. */
+  last(): number;
+}
+
+export function createChains(db: Db): Chains {
+  const save = db.prepare('INSERT OR REPLACE INTO chain (pos, hash) VALUES (?, ?)');
+  const nearest = db.prepare<[number, number], { pos: number; hash: Uint8Array }>(
+    'SELECT pos, hash FROM chain WHERE pos > ? AND pos <= ? ORDER BY pos DESC LIMIT 1',
+  );
+  const remove = db.prepare('DELETE FROM chain WHERE pos BETWEEN ? AND ?');
+  const last = db.prepare<[], number | null>('SELECT max(pos) FROM chain').pluck();
+  return {
+    save(pos, hash) {
+      save.run(pos, hash);
+    },
+    nearest: (base, limit) => nearest.get(base, limit) ?? null,
+    remove(from, to) {
+      remove.run(from, to);
+    },
+    last: () => last.get() ?? 0,
+  };
+}
+
+/** chain at `pos` of an epoch from the rows that are held; null where too much was trimmed. */
+export function chainAtPos(
+  rows: Rows,
+  chains: Chains,
+  span: EpochSpan,
+  pos: number,
+  start: ChainHash,
+): ChainHash | null {
+  const anchor = chains.nearest(span.base, pos) ?? { pos: span.base, hash: start };
+  let hash = anchor.hash;
+  let at = anchor.pos;
+  for (const event of rows.iterate(span, anchor.pos + 1, pos)) {
+    at += 1;
+    if (event.seq !== at - span.base) return null;
+    hash = chainNext(hash, event);
+  }
+  return at === pos ? hash : null;
+}
+
+/**
+ * Why central would not take this event as it is, or null. What it refuses must never get a number: it would block the rest.
+ * Text must also come back from the card as it went (no lone surrogates).
+ */
+export function whyNotStorable(event: NewEvent): string | null {
+  const probe = { epoch: '00000000-0000-7000-8000-000000000000', seq: 1, ...event };
+  if ([event.type, event.subject ?? '', event.boot ?? '', event.data].some((text) => /\p{Surrogate}/u.test(text)))
+    return 'text is not well-formed Unicode';
+  let item: unknown;
+  try {
+    item = JSON.parse(encodeEvent('probe', probe));
+  } catch {
+    return 'data is not JSON';
+  }
+  const decoded = decodeEvent(item);
+  if (typeof decoded === 'string') return decoded;
+  if (decoded.data !== event.data) return 'data does not survive JSON';
+  if (new Date(event.time).toISOString() !== event.time) return 'time does not survive';
+  const unsynced = event.clock === 'unsynced';
+  if (unsynced !== (event.boot !== null) || unsynced !== (event.monoMs !== null))
+    return 'boot and monoMs belong to unsynced events, and only to them';
+  return null;
+}
+
+/** Throws BAD_EVENT. */
+export function assertStorable(events: readonly NewEvent[]): void {
+  for (const event of events) {
+    const reason = whyNotStorable(event);
+    if (reason !== null) throw logError('BAD_EVENT', `event ${event.type} cannot be stored: ${reason}`);
+  }
+}
+
+function toEvent(row: EventRow, span: EpochSpan, words: Words): StoredEvent {
+  return {
+    epoch: span.epoch,
+    seq: row.pos - span.base,
+    type: words.text(row.type),
+    version: row.version,
+    subject: row.subject,
+    time: new Date(row.time).toISOString(),
+    clock: row.synced === 1 ? 'synced' : 'unsynced',
+    boot: row.boot === null ? null : words.text(row.boot),
+    monoMs: row.mono,
+    data: row.data,
+  };
+}
+
+interface Words {
+  number(text: string): number;
+  text(no: number): string;
+}
+
+/** Few words, much used: kept in memory, written when new. A rolled-back transaction leaves none behind (`forget`). */
+function createWords(db: Db): Words {
+  const byNo = db.prepare<[number], string>('SELECT text FROM word WHERE no = ?').pluck();
+  const byText = db.prepare<[string], number>('SELECT no FROM word WHERE text = ?').pluck();
+  const insert = db.prepare('INSERT INTO word (text) VALUES (?)');
+  const texts = new Map<number, string>();
+  return {
+    // Looked up each time: a number from memory might belong to a transaction that was rolled back.
+    number: (text) => byText.get(text) ?? Number(insert.run(text).lastInsertRowid),
+    text(no) {
+      const known = texts.get(no) ?? byNo.get(no);
+      if (known === undefined) throw logError('SQLITE_CORRUPT', `the log's dictionary has no word ${no}`);
+      texts.set(no, known);
+      return known;
+    },
+  };
+}

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import type { IngestLog } from '../../../src/agent/log/event-log.ts';
+import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
+import { chainHex } from '../../../src/contract/chain.ts';
+import type { NewEvent } from '../../../src/contract/event.ts';
+import { event, GIGABYTE, levels, openLog, readAll, T0, tempPath } from './log-fixture.ts';
+
+const DAY = 86_400_000;
+const bulky = (count: number): NewEvent[] =>
+  Array.from({ length: count }, (_, i) =>
+    event('sensor.failed', { source: 's', reason: `${i} ${'x'.repeat(400)}` }, i),
+  );
+
+async function hex(log: Pick<IngestLog, 'chainAt'>, epoch: string, seq: number): Promise<string | null> {
+  const hash = await log.chainAt(epoch, seq);
+  return hash === null ? null : chainHex(hash);
+}
+
+describe('trimming', () => {
+  it('deletes confirmed events older than the grace, and keeps the chain where it cut', async () => {
+    const path = tempPath();
+    const log = await openLog(path, { keepDays: 1 });
+    await log.append([...levels(5), ...levels(5, 3 * DAY)]);
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    const [atCut, atEnd] = [await hex(log, epoch, 4), await hex(log, epoch, 10)];
+    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 0, lost: 0 });
+    log.saveMark(epoch, 4, 'i');
+    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 4, lost: 0 });
+    log.saveMark(epoch, 10, 'i');
+    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 1, lost: 0 });
+    expect(log.epochs()[0]).toMatchObject({ firstSeq: 6, lastSeq: 10, storedSeq: 10 });
+    expect(await hex(log, epoch, 3)).toBeNull();
+    expect(await hex(log, epoch, 10)).toBe(atEnd);
+    await log.close();
+    const again = await openLog(path, { keepDays: 0 });
+    expect(again.epochs()[0]).toMatchObject({ firstSeq: 6, lastSeq: 10, storedSeq: 10 });
+    expect(await hex(again, epoch, 4)).not.toBe(atCut);
+    expect(await again.trim(T0 + 30 * DAY)).toEqual({ deleted: 5, lost: 0 });
+    expect(again.epochs()[0]).toMatchObject({ firstSeq: 11, lastSeq: 10 });
+    expect(await hex(again, epoch, 10)).toBe(atEnd);
+    expect(await again.append(levels(1))).toMatchObject({ firstSeq: 11 });
+    await again.close();
+  });
+
+  it('never judges the age of an event by an unsynced clock', async () => {
+    const log = await openLog(tempPath(), { keepDays: 1 });
+    const old = {
+      ...event('meow.started', { level: 1 }, -4_000 * DAY),
+      clock: 'unsynced',
+      boot: 'b',
+      monoMs: 1,
+    } as const;
+    await log.append([old, ...levels(1), old, ...levels(1, 2 * DAY), old]);
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 5, 'i');
+    expect(await log.trim(T0 + 2 * DAY)).toEqual({ deleted: 2, lost: 0 });
+    expect(log.epochs()[0]?.firstSeq).toBe(3);
+    await log.close();
+  });
+
+  it('deletes confirmed events earlier when they take too many bytes', async () => {
+    const log = await openLog(tempPath(), { keepBytes: 500_000 });
+    await log.append(bulky(5_000));
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 4_000, 'i');
+    const { deleted, lost } = await log.trim(T0);
+    expect(lost).toBe(0);
+    expect(deleted).toBe(4_000);
+    expect(log.epochs()[0]?.firstSeq).toBe(4_001);
+    await log.close();
+  });
+
+  it('still remembers the collars whose events it deleted', async () => {
+    const path = tempPath();
+    const log = await openLog(path, { keepDays: 0 });
+    await log.append([event('cat.moved', { from: null, to: 'attic' }), ...levels(1)]);
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 2, 'i');
+    await log.trim(T0 + DAY);
+    expect(await readAll(log)).toEqual([]);
+    await log.close();
+    const again = await openLog(path);
+    expect(await again.remembered()).toMatchObject([{ collar: 'C0FFEE01', place: 'attic', openMeow: true }]);
+    await again.close();
+  });
+
+  it('holds when it was told to', async () => {
+    const log = await openLog(tempPath(), { keepDays: 0, budgetBytes: 1 });
+    await log.append(levels(3));
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 3, 'i');
+    log.holdTrimming();
+    expect(await log.trim(T0 + DAY)).toEqual({ deleted: 0, lost: 0 });
+    await log.close();
+  });
+});
+
+describe('the disk budget', () => {
+  it('gives up the oldest unconfirmed events, confirmed ones first, and says so in one event', async () => {
+    const log = await openLog(tempPath(), { budgetBytes: 1_500_000 });
+    await log.append(bulky(5_000));
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    log.saveMark(epoch, 1_000, 'i');
+    const { deleted, lost } = await log.trim(T0);
+    expect(deleted).toBe(1_000);
+    expect(lost).toBeGreaterThan(0);
+    const all = await readAll(log);
+    const told = all.at(-1);
+    expect(told).toMatchObject({ seq: 5_001, type: 'collard.history.lost' });
+    expect(JSON.parse(told?.data ?? '')).toEqual({
+      epoch,
+      fromSeq: 1_001,
+      toSeq: 1_000 + lost,
+      count: lost,
+      reason: 'disk budget',
+    });
+    expect(all[0]?.seq).toBe(1_001 + lost);
+    expect(await log.trim(T0)).toEqual({ deleted: 0, lost: 0 });
+    await log.close();
+  });
+
+  it('says again what an event said that is given up itself, so that no gap is unexplained', async () => {
+    const log = await openLog(tempPath(), { budgetBytes: 1_000_000 });
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    for (let round = 0; round < 6; round += 1) {
+      await log.append(bulky(4_000));
+      await log.trim(T0);
+    }
+    const second = await log.startEpoch('test');
+    await log.append(bulky(4_000));
+    await log.trim(T0);
+    const held = new Set((await readAll(log)).map((e) => `${e.epoch}/${e.seq}`));
+    const told = (await readAll(log)).filter((e) => e.type === 'collard.history.lost').map((e) => JSON.parse(e.data));
+    for (const head of log.epochs()) {
+      for (let seq = 1; seq <= head.lastSeq; seq += 1) {
+        const explained = told.some((t) => t.epoch === head.epoch && t.fromSeq <= seq && seq <= t.toSeq);
+        expect(held.has(`${head.epoch}/${seq}`) || explained).toBe(true);
+      }
+    }
+    expect(log.epochs().map((e) => e.epoch)).toEqual([epoch, second]);
+    await log.close();
+  });
+
+  it('shrinks with the free space of the disk, and counts the pages that are free in the file', async () => {
+    const log = await openLog(tempPath(), {}, { freeBytes: () => 7 * 1024 * 1024 });
+    await log.append(bulky(8_000));
+    const { lost } = await log.trim(T0);
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThan(8_000);
+    expect(await log.trim(T0)).toEqual({ deleted: 0, lost: 0 });
+    await log.close();
+  });
+
+  it('lets others append and read while it works', async () => {
+    const path = tempPath();
+    const log = await openLog(path, { keepDays: 0, keepBytes: GIGABYTE });
+    await log.append(levels(9_000, -9_000_000));
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 9_000, 'i');
+    const trimmed = log.trim(T0 + DAY);
+    await log.append(levels(1));
+    expect(await trimmed).toEqual({ deleted: 9_000, lost: 0 });
+    const reader = openLogReader(path);
+    expect(await readAll(reader)).toMatchObject([{ seq: 9_001 }]);
+    reader.close();
+    await log.close();
+  });
+});
