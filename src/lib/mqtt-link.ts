@@ -1,8 +1,20 @@
 /**
  * One MQTT connection, from CONNECT to its end. It never reconnects, queues or replays: a loop opens the next link.
- * MQTT 5 first, 3.1.1 when the broker refuses 5.
+ * MQTT 5 first, 3.1.1 when the broker refuses 5. Long, because everything that knows MQTT.js is here.
  */
-import type { Queue } from './queue.ts';
+import {
+  connect,
+  type IClientOptions,
+  type IConnackPacket,
+  type MqttClient,
+  ReasonCodes,
+  UniqueMessageIdProvider,
+} from 'mqtt';
+import { createQueue, type Queue } from './queue.ts';
+import { aborted, delay } from './wait.ts';
+
+/** What a broker may send us in one packet, so that nobody fills our memory (MQTT 5). */
+export const MAX_INCOMING_BYTES = 2 * 1024 * 1024;
 
 export interface LinkOptions {
   readonly url: string;
@@ -21,6 +33,8 @@ export interface LinkOptions {
   readonly will?: { readonly topic: string; readonly payload: string } | undefined;
   /** At most so many messages wait for the loop; then the broker is held back. */
   readonly incomingLimit: number;
+  /** Only this one is tried: what the last link to this broker spoke. Both, 5 first, where it is not given. */
+  readonly protocol?: '5' | '3.1.1' | undefined;
 }
 
 export interface Incoming {
@@ -43,7 +57,9 @@ export interface MqttLink {
   readonly receiveMaximum: number;
   /** The broker's Maximum Packet Size; Infinity where it names none. */
   readonly maxPacketBytes: number;
-  /** Resolves at PUBACK (QoS 1) or when written (QoS 0). Rejects when the link ends first: "unknown". */
+  /** Messages that found no room for half the keepalive: acknowledged and lost here, so that the link lives. */
+  readonly overruns: number;
+  /** Resolves at PUBACK (QoS 1) or when written (QoS 0). Rejects with code LINK_ENDED when the link ends first: "unknown". */
   publish(
     topic: string,
     payload: string,
@@ -63,4 +79,358 @@ export interface LinkError extends Error {
   readonly code: 'REFUSED' | 'UNREACHABLE' | 'TLS';
 }
 
+/**
+ * Resolves at CONNACK. Rejects with a LinkError whose message names the fix, or with the signal's reason; the signal
+ * ends only the opening. Each protocol has `connectTimeoutMs` for its CONNACK.
+ */
 export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<MqttLink>;
+
+export const openMqttLink: OpenLink = async (options, signal) => {
+  if (options.protocol !== undefined) return attempt(options, options.protocol, signal);
+  try {
+    return await attempt(options, '5', signal);
+  } catch (error) {
+    if (!(error instanceof Mqtt5Refused)) throw error;
+    return attempt(options, '3.1.1', signal);
+  }
+};
+
+/** CONNACK "unacceptable protocol version", or a broker that just drops what it does not understand. */
+class Mqtt5Refused extends Error {}
+
+async function attempt(options: LinkOptions, protocol: '5' | '3.1.1', signal: AbortSignal): Promise<MqttLink> {
+  signal.throwIfAborted();
+  const { link, opened, destroy, start } = attach(options, protocol);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), options.connectTimeoutMs);
+  const settled = new AbortController();
+  const cut = aborted(AbortSignal.any([signal, late.signal, settled.signal])).then(() => 'cut' as const);
+  try {
+    start();
+    const outcome = await Promise.race([opened, link.ended, cut]);
+    if (outcome === 'open') return link;
+    if (outcome !== 'cut') throw explain(outcome, options, protocol);
+    signal.throwIfAborted();
+    const text = `${addressOf(options.url)} answers no MQTT within ${options.connectTimeoutMs} ms: is it an MQTT broker, and is it well?`;
+    throw linkError('UNREACHABLE', text);
+  } catch (error) {
+    destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    settled.abort();
+  }
+}
+
+function clientOptions(options: LinkOptions, protocol: '5' | '3.1.1'): IClientOptions {
+  const { clientId, username, password, ca, cert, key, will } = options;
+  const tls = { ...given({ ca, cert, key }), rejectUnauthorized: true, minVersion: 'TLSv1.2' as const };
+  const properties = {
+    sessionExpiryInterval: options.sessionExpirySeconds,
+    receiveMaximum: Math.min(65_535, Math.max(1, options.incomingLimit)),
+    maximumPacketSize: MAX_INCOMING_BYTES,
+  };
+  return {
+    ...tls,
+    ...(options.url.startsWith('wss:') ? { wsOptions: tls } : {}),
+    ...given({ username, password }),
+    ...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
+    clientId,
+    clean: options.cleanStart,
+    keepalive: options.keepaliveSeconds,
+    protocolId: 'MQTT',
+    protocolVersion: protocol === '5' ? 5 : 4,
+    ...(protocol === '5' && { properties }),
+    manualConnect: true,
+    reconnectPeriod: 0,
+    // Ours decides; this one only has to come later.
+    connectTimeout: options.connectTimeoutMs + 1_000,
+    resubscribe: false,
+    queueQoSZero: false,
+    messageIdProvider: new UniqueMessageIdProvider(),
+  };
+}
+
+/** Without the fields that are not set: MQTT.js takes "undefined" for a value. */
+function given(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const set: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) set[name] = value;
+  return set;
+}
+
+interface Attached {
+  readonly link: MqttLink;
+  readonly opened: Promise<'open'>;
+  /** Writes CONNECT. Does not throw: what is wrong ends the link. */
+  start(): void;
+  destroy(): void;
+}
+
+/** Puts our rules around a client that is not connected yet: a persistent session delivers with the CONNACK. */
+function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
+  const client = connect(options.url, clientOptions(options, protocol));
+  const life = createLife();
+  const inbox = receiveInto(client, options.incomingLimit, life.over);
+  let connack: IConnackPacket | null = null;
+  const opened = new Promise<'open'>((resolve) => {
+    client.on('connect', (packet) => {
+      connack = packet;
+      resolve('open');
+    });
+  });
+  client.on('disconnect', (packet) =>
+    life.blame(linkEnded(`the broker says "${reasonText(packet.reasonCode ?? 0x80)}"`)),
+  );
+  client.on('error', (error) => {
+    life.blame(error);
+    client.stream?.destroy();
+  });
+  const finish = () => {
+    client.removeAllListeners();
+    // A late error of the socket must not end the process.
+    client.on('error', () => undefined);
+    inbox.incoming.close();
+    life.finish();
+  };
+  client.on('close', finish);
+  const destroy = () => {
+    if (client.stream !== undefined) {
+      client.stream.destroy();
+      client.end(true);
+    }
+    finish();
+  };
+  const property = <K extends keyof Properties>(name: K): Properties[K] | undefined => connack?.properties?.[name];
+  const link: MqttLink = {
+    protocol,
+    incoming: inbox.incoming,
+    ended: life.ended,
+    get sessionPresent() {
+      return connack?.sessionPresent ?? false;
+    },
+    get receiveMaximum() {
+      return property('receiveMaximum') ?? 65_535;
+    },
+    get maxPacketBytes() {
+      return property('maximumPacketSize') ?? Number.POSITIVE_INFINITY;
+    },
+    get overruns() {
+      return inbox.overruns;
+    },
+    publish: publisher(client, life, () => property('retainAvailable') !== false),
+    subscribe: subscriber(client, life),
+    async close() {
+      if (life.over.aborted) return;
+      life.blame(null);
+      // DISCONNECT by hand: MQTT.js would wait for every PUBACK first.
+      client.stream.end(Buffer.from([0xe0, 0]));
+      await Promise.race([life.ended, delay(1_000, life.over)]);
+      destroy();
+    },
+  };
+  const start = () => {
+    try {
+      client.connect();
+    } catch (error) {
+      life.blame(error as Error);
+      finish();
+    }
+  };
+  return { link, opened, start, destroy };
+}
+
+type Properties = NonNullable<IConnackPacket['properties']>;
+
+interface Life {
+  /** Aborts at the end. */
+  readonly over: AbortSignal;
+  readonly ended: Promise<Error | null>;
+  /** The first one blamed is the reason; null: our own close, and nothing new starts. */
+  blame(reason: Error | null): void;
+  finish(): void;
+  /** A promise that rejects at the end of the link if nothing settled it before: MQTT.js leaves its callbacks uncalled. */
+  within<T>(work: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T>;
+}
+
+function createLife(): Life {
+  const over = new AbortController();
+  const pending = new Set<(error: Error) => void>();
+  let reason: Error | null | undefined;
+  let end: (reason: Error | null) => void;
+  const ended = new Promise<Error | null>((resolve) => {
+    end = resolve;
+  });
+  return {
+    over: over.signal,
+    ended,
+    blame(error) {
+      if (reason === undefined) reason = error;
+    },
+    finish() {
+      if (over.signal.aborted) return;
+      over.abort();
+      if (reason === undefined) reason = linkEnded('the connection was closed');
+      const lost = linkEnded(reason?.message ?? 'closed by us');
+      for (const reject of pending) reject(lost);
+      pending.clear();
+      end(reason);
+    },
+    within<T>(work: (resolve: (value: T) => void, reject: (error: Error) => void) => void) {
+      return new Promise<T>((resolve, reject) => {
+        if (reason !== undefined) return reject(linkEnded(reason?.message ?? 'closed by us'));
+        pending.add(reject);
+        const settle = () => pending.delete(reject);
+        work(
+          (value) => settle() && resolve(value),
+          (error) => settle() && reject(error),
+        );
+      });
+    },
+  };
+}
+
+interface Inbox {
+  readonly incoming: Queue<Incoming>;
+  readonly overruns: number;
+}
+
+function receiveInto(client: MqttClient, limit: number, over: AbortSignal): Inbox {
+  const incoming = createQueue<Incoming>(limit);
+  let overruns = 0;
+  client.handleMessage = (packet, letGo) => {
+    const { messageId } = packet;
+    let acknowledged = false;
+    // The parser goes on at once (an error means "no PUBACK now") and done() writes the PUBACK, so that a slow loop does
+    // not hold back PINGRESP and may group its commits. MQTT.js has no call for it; these four bytes are the whole packet.
+    const advance = () => letGo(new Error('acknowledged by done()'));
+    const done = () => {
+      if (acknowledged || over.aborted || messageId === undefined) return;
+      acknowledged = true;
+      client.stream.write(Buffer.from([0x40, 2, messageId >> 8, messageId & 0xff]));
+    };
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    const item: Incoming = { topic: packet.topic, payload, retained: packet.retain, done };
+    if (incoming.push(item)) return advance();
+    const patience = AbortSignal.any([AbortSignal.timeout(client.keepalive * 500), over]);
+    void incoming.room(patience).then(() => {
+      if (!incoming.push(item)) {
+        overruns++;
+        done();
+      }
+      advance();
+    });
+  };
+  return {
+    incoming,
+    get overruns() {
+      return overruns;
+    },
+  };
+}
+
+function publisher(client: MqttClient, life: Life, mayRetain: () => boolean): MqttLink['publish'] {
+  // MQTT.js takes "no matching subscribers" for success and does not hand it on.
+  const unheard = new Set<number>();
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBER) unheard.add(packet.messageId ?? 0);
+  });
+  return (topic, payload, { qos, retain }) =>
+    life.within<Published>((resolve, reject) => {
+      client.publish(topic, payload, { qos, retain: retain && mayRetain() }, (error, packet) => {
+        const messageId: unknown = packet && Reflect.get(packet, 'messageId');
+        if (typeof messageId === 'number' && unheard.delete(messageId)) return resolve(refused(NO_SUBSCRIBER));
+        if (!error) return resolve({ ok: true });
+        const code: unknown = Reflect.get(error, 'code');
+        if (typeof code === 'number') resolve(refused(code));
+        else reject(linkEnded(error.message));
+      });
+    });
+}
+
+function subscriber(client: MqttClient, life: Life): MqttLink['subscribe'] {
+  return (topics) =>
+    life.within<void>((resolve, reject) => {
+      client.subscribe([...topics], { qos: 1 }, (error, _subscriptions, packet) => {
+        if (!error) return resolve();
+        const refusedAt = (packet?.granted ?? []).findIndex((code) => (Number(code) & 0x80) !== 0);
+        const topic = topics[refusedAt];
+        if (topic === undefined) return reject(linkEnded(error.message));
+        const text = `the broker refuses the subscription to ${topic}: check its access rules for this user`;
+        reject(Object.assign(new Error(text), { code: 'SUBSCRIBE_REFUSED' }));
+      });
+    });
+}
+
+const NO_SUBSCRIBER = 0x10;
+
+function refused(reasonCode: number): Published {
+  return { ok: false, reasonCode, reason: reasonText(reasonCode) };
+}
+
+function reasonText(code: number): string {
+  return (ReasonCodes as Readonly<Record<number, string>>)[code] ?? `reason ${code}`;
+}
+
+function linkEnded(reason: string): Error {
+  return Object.assign(new Error(`the link to the broker has ended: ${reason}`), { code: 'LINK_ENDED' });
+}
+
+function linkError(code: LinkError['code'], message: string, cause?: unknown): LinkError {
+  return Object.assign(new Error(message, { cause }), { code });
+}
+
+/** CONNACK codes of 3.1.1 and 5 where only patience helps, and where the other protocol does. */
+const BUSY_CODES: readonly unknown[] = [3, 136, 137, 151, 159];
+const VERSION_CODES: readonly unknown[] = [1, 132];
+const PASSWORD_CODES: readonly unknown[] = [4, 134];
+/** Node gives these to a socket or name that does not work; other texts come from TLS. */
+const NETWORK_CODE = /^(E[A-Z]+|UND_ERR_.*)$/;
+
+/** What ended the opening, as something that a person can act on. */
+function explain(cause: Error | null, options: LinkOptions, protocol: '5' | '3.1.1'): Error {
+  const where = addressOf(options.url);
+  const code: unknown = cause === null ? null : Reflect.get(cause, 'code');
+  const text = cause?.message ?? 'closed';
+  if (typeof code === 'number') {
+    if (protocol === '5' && VERSION_CODES.includes(code)) return new Mqtt5Refused(text);
+    if (BUSY_CODES.includes(code)) return linkError('UNREACHABLE', `${where} takes nobody now: ${text}`, cause);
+    const fix = PASSWORD_CODES.includes(code)
+      ? 'check mqtt.username and mqtt.password'
+      : `check that the broker lets user "${options.username ?? ''}" in with client id "${options.clientId}"`;
+    return linkError('REFUSED', `${where} refuses us (${text.replace(/^Connection refused: /, '')}): ${fix}`, cause);
+  }
+  if (code === undefined || code === 'LINK_ENDED' || code === 'ECONNRESET' || code === 'EPIPE') {
+    if (protocol === '5') return new Mqtt5Refused(text);
+    return linkError('UNREACHABLE', `${where} closes the connection: is it an MQTT broker? (${text})`, cause);
+  }
+  if (typeof code === 'string' && code !== 'EPROTO' && NETWORK_CODE.test(code)) {
+    return linkError('UNREACHABLE', `${where} cannot be reached (${code}): is the broker running?`, cause);
+  }
+  return linkError('TLS', `no safe connection to ${where} (${text}): ${tlsFix(code)}`, cause);
+}
+
+function tlsFix(code: unknown): string {
+  switch (code) {
+    case 'CERT_NOT_YET_VALID':
+      return 'its certificate is not valid yet: check the clock of this machine';
+    case 'CERT_HAS_EXPIRED':
+      return 'its certificate has expired: renew it, or check the clock of this machine';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'its certificate is for another name: use that name in mqtt.url';
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return 'its authority is not known here: name the PEM file of that authority in mqtt.ca';
+    default:
+      return 'check mqtt.ca, mqtt.cert and mqtt.key, and that this is a TLS port (mqtts://) with TLS 1.2 or newer';
+  }
+}
+
+/** host:port, without the password that a URL may hold. */
+function addressOf(url: string): string {
+  const { protocol, hostname, port } = new URL(url);
+  const usual: Readonly<Record<string, string>> = { 'mqtt:': '1883', 'mqtts:': '8883', 'ws:': '80', 'wss:': '443' };
+  return `${hostname}:${port === '' ? (usual[protocol] ?? '') : port}`;
+}

@@ -1,0 +1,299 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { Aedes } from 'aedes';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Incoming, type LinkOptions, type MqttLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import {
+  freePort,
+  type Mosquitto,
+  mosquittoPath,
+  requireServer,
+  startAedes,
+  startMosquitto,
+  until,
+} from '../servers.ts';
+import { type Authority, createAuthority } from './certificates.ts';
+
+const never = new AbortController().signal;
+const open: MqttLink[] = [];
+const stops: (() => Promise<void>)[] = [];
+let clients = 0;
+
+const options = (url: string, more: Partial<LinkOptions> = {}): LinkOptions => ({
+  url,
+  clientId: `test-${++clients}`,
+  cleanStart: true,
+  sessionExpirySeconds: 0,
+  keepaliveSeconds: 10,
+  connectTimeoutMs: 5_000,
+  incomingLimit: 100,
+  ...more,
+});
+
+async function link(url: string, more: Partial<LinkOptions> = {}): Promise<MqttLink> {
+  const opened = await openMqttLink(options(url, more), never);
+  open.push(opened);
+  return opened;
+}
+
+async function take(from: MqttLink, count: number): Promise<Incoming[]> {
+  const taken: Incoming[] = [];
+  while (taken.length < count) {
+    const some = await from.incoming.takeUpTo(count - taken.length, AbortSignal.timeout(5_000));
+    if (some.length === 0) throw new Error(`only ${taken.length} of ${count} messages came`);
+    for (const message of some) message.done();
+    taken.push(...some);
+  }
+  return taken;
+}
+
+const text = (message: Incoming | undefined) => Buffer.from(message?.payload ?? []).toString();
+const once1 = { qos: 1, retain: false } as const;
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((opened) => opened.close()));
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+describe.skipIf(!requireServer('mosquitto', mosquittoPath))('with a broker that speaks MQTT 5', () => {
+  let broker: Mosquitto;
+  beforeAll(async () => {
+    broker = await startMosquitto(['max_packet_size 100000', 'max_inflight_messages 7']);
+  });
+  afterAll(() => broker.stop());
+
+  test('a message arrives, and the limits of the broker are known', async () => {
+    const subscriber = await link(broker.url);
+    const sender = await link(broker.url);
+    expect(sender).toMatchObject({ protocol: '5', sessionPresent: false, receiveMaximum: 7, maxPacketBytes: 100_000 });
+    await subscriber.subscribe(['a/+', 'b']);
+    await expect(sender.publish('a/1', 'ünder', once1)).resolves.toEqual({ ok: true });
+    const [message] = await take(subscriber, 1);
+    expect([message?.topic, text(message), message?.retained]).toEqual(['a/1', 'ünder', false]);
+  });
+
+  test('a message that nobody subscribes to is not taken for delivered', async () => {
+    const sender = await link(broker.url);
+    await expect(sender.publish('nobody/here', 'x', once1)).resolves.toMatchObject({ ok: false, reasonCode: 0x10 });
+  });
+
+  test('a persistent session delivers what waited, at once', async () => {
+    const kept = { clientId: 'kept', cleanStart: false, sessionExpirySeconds: 3_600 };
+    const first = await link(broker.url, kept);
+    await first.subscribe(['kept/#']);
+    await first.close();
+    const sender = await link(broker.url);
+    for (let i = 0; i < 20; i++) await sender.publish('kept/x', String(i), once1);
+    const second = await link(broker.url, kept);
+    expect(second.sessionPresent).toBe(true);
+    expect((await take(second, 20)).map(text)).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
+  });
+
+  test('what was not done() comes again on the next link, what was does not', async () => {
+    const kept = { clientId: 'redelivered', cleanStart: false, sessionExpirySeconds: 3_600 };
+    const first = await link(broker.url, kept);
+    await first.subscribe(['again']);
+    const sender = await link(broker.url);
+    for (const payload of ['1', '2', '3']) await sender.publish('again', payload, once1);
+    await until('three wait', () => first.incoming.size === 3);
+    const [one] = await first.incoming.takeUpTo(1, never);
+    one?.done();
+    await first.close();
+    const second = await link(broker.url, kept);
+    expect((await take(second, 2)).map(text)).toEqual(['2', '3']);
+  });
+
+  test('a queue that stays full holds the broker back for half the keepalive, then the message is counted and let go', async () => {
+    const slow = await link(broker.url, { incomingLimit: 2, keepaliveSeconds: 1, protocol: '3.1.1' });
+    await slow.subscribe(['flood']);
+    const sender = await link(broker.url);
+    for (let i = 0; i < 4; i++) await sender.publish('flood', String(i), once1);
+    await until('two were let go', () => slow.overruns === 2);
+    expect((await take(slow, 2)).map(text)).toEqual(['0', '1']);
+    await sender.publish('flood', 'later', once1);
+    expect((await take(slow, 1)).map(text)).toEqual(['later']);
+  });
+
+  test('the will is sent when the link breaks and not when it is closed', async () => {
+    const watcher = await link(broker.url);
+    await watcher.subscribe(['will/+']);
+    await (await link(broker.url, { will: { topic: 'will/closed', payload: 'no' } })).close();
+    const taken = { clientId: 'taken-over' };
+    const older = await link(broker.url, { ...taken, will: { topic: 'will/broken', payload: 'gone' } });
+    await link(broker.url, taken);
+    expect(await older.ended).toMatchObject({ code: 'LINK_ENDED' });
+    expect((await take(watcher, 1)).map((m) => [m.topic, text(m)])).toEqual([['will/broken', 'gone']]);
+  });
+
+  test('a broker that is killed ends the link and rejects what was on the way', async () => {
+    const mortal = await startMosquitto();
+    stops.push(() => mortal.stop());
+    const sender = await link(mortal.url);
+    await mortal.kill();
+    const lost = sender.publish('x', 'y', once1).catch((error: unknown) => error);
+    expect(await lost).toMatchObject({ code: 'LINK_ENDED' });
+    expect(await sender.ended).toBeInstanceOf(Error);
+    await expect(sender.publish('x', 'y', once1)).rejects.toMatchObject({ code: 'LINK_ENDED' });
+    expect(await sender.incoming.takeUpTo(1, never)).toEqual([]);
+  });
+
+  test('our own close ends the link without a reason', async () => {
+    const opened = await link(broker.url);
+    await opened.close();
+    expect(await opened.ended).toBeNull();
+    await expect(opened.subscribe(['x'])).rejects.toMatchObject({ code: 'LINK_ENDED' });
+  });
+
+  test('fifty links leave no socket behind', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => /TCP/.test(name)).length;
+    const before = sockets();
+    const stop = new AbortController();
+    for (let i = 0; i < 50; i++) await (await openMqttLink(options(broker.url), stop.signal)).close();
+    await until('all sockets are closed', () => sockets() <= before);
+  });
+
+  test('a wrong password is refused and says what to check', async () => {
+    const port = await freePort();
+    const strict = await startMosquitto([`listener ${port} 127.0.0.1`, 'allow_anonymous false']);
+    stops.push(() => strict.stop());
+    for (const protocol of ['5', '3.1.1'] as const) {
+      const refused = openMqttLink(options(strict.url, { username: 'porch', password: 'wrong', protocol }), never);
+      await expect(refused).rejects.toMatchObject({ code: 'REFUSED', message: expect.stringContaining('porch') });
+      await expect(refused).rejects.not.toThrow('wrong');
+    }
+  });
+});
+
+describe('with a broker that refuses MQTT 5', () => {
+  test('3.1.1 is spoken within the same call', async () => {
+    const broker = await startAedes();
+    stops.push(() => broker.stop());
+    const [subscriber, sender] = [await link(broker.url), await link(broker.url)];
+    expect(sender).toMatchObject({ protocol: '3.1.1', receiveMaximum: 65_535, maxPacketBytes: Infinity });
+    await subscriber.subscribe(['t']);
+    await expect(sender.publish('t', 'v', once1)).resolves.toEqual({ ok: true });
+    expect(text((await take(subscriber, 1))[0])).toBe('v');
+  });
+
+  test('so it is where the broker only hangs up', async () => {
+    const broker = await Aedes.createBroker();
+    let connections = 0;
+    const server = createServer((socket) => (++connections === 1 ? socket.destroy() : broker.handle(socket)));
+    const opened = await link(await listening(server));
+    expect([opened.protocol, connections]).toEqual(['3.1.1', 2]);
+    await opened.close();
+    broker.close();
+  });
+
+  test('a refused subscription names its topic', async () => {
+    const broker = await startAedes({
+      authorizeSubscribe: (_client, subscription, callback) =>
+        callback(null, subscription.topic === 'secret' ? null : subscription),
+    });
+    stops.push(() => broker.stop());
+    const opened = await link(broker.url);
+    const refused = opened.subscribe(['open', 'secret']);
+    await expect(refused).rejects.toMatchObject({
+      code: 'SUBSCRIBE_REFUSED',
+      message: expect.stringContaining('secret'),
+    });
+  });
+});
+
+describe('without a broker', () => {
+  test('an unreachable one is named with host and port', async () => {
+    const port = await freePort();
+    const failed = openMqttLink(options(`mqtt://me:hidden@127.0.0.1:${port}`), never);
+    await expect(failed).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    await expect(failed).rejects.toThrow(`127.0.0.1:${port} cannot be reached (ECONNREFUSED): is the broker running?`);
+  });
+
+  test('a server that accepts and stays silent is left after the time-out', async () => {
+    const server = createServer(() => undefined);
+    const failed = openMqttLink(options(await listening(server), { connectTimeoutMs: 100 }), never);
+    await expect(failed).rejects.toMatchObject({ code: 'UNREACHABLE', message: expect.stringContaining('100 ms') });
+  });
+
+  test('a server of another kind is no reason to fall over', async () => {
+    const server = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    const failed = openMqttLink(options(await listening(server)), never);
+    await expect(failed).rejects.toMatchObject({ code: 'UNREACHABLE' });
+  });
+
+  test('the signal ends the opening', async () => {
+    const server = createServer(() => undefined);
+    const stop = new AbortController();
+    const failed = openMqttLink(options(await listening(server)), stop.signal);
+    stop.abort(new Error('stop'));
+    await expect(failed).rejects.toThrow('stop');
+  });
+});
+
+describe.skipIf(!requireServer('openssl', '/usr/bin/openssl'))('over TLS', () => {
+  let authority: Authority;
+  beforeAll(() => {
+    authority = createAuthority();
+  });
+  afterAll(() => authority.remove());
+
+  async function tlsBroker(tls: TlsOptions): Promise<string> {
+    const broker = await Aedes.createBroker();
+    stops.push(() => new Promise<void>((resolve) => broker.close(() => resolve())));
+    const server = createTlsServer(tls, (socket) => broker.handle(socket));
+    server.on('tlsClientError', () => undefined);
+    return (await listening(server)).replace('mqtt:', 'mqtts:');
+  }
+
+  test('a client certificate opens the link', async () => {
+    const url = await tlsBroker({ ...authority.issue('127.0.0.1'), ca: authority.ca, requestCert: true });
+    const { cert, key } = authority.issue('porch');
+    expect((await link(url, { ca: authority.ca, cert, key })).protocol).toBe('3.1.1');
+  });
+
+  test.each([
+    ['whose authority is unknown', () => authority.issue('127.0.0.1'), false, 'mqtt.ca'],
+    ['of another name', () => authority.issue('example.org'), true, 'use that name in mqtt.url'],
+    ['that is not valid yet', () => authority.issue('127.0.0.1', '20480101000000Z'), true, 'clock of this machine'],
+    ['that has expired', () => authority.issue('127.0.0.1', '20200101000000Z', '20210101000000Z'), true, 'has expired'],
+  ])('a certificate %s is refused', async (_name, pair, knowsAuthority, fix) => {
+    const url = await tlsBroker(pair());
+    const failed = openMqttLink(options(url, knowsAuthority ? { ca: authority.ca } : {}), never);
+    await expect(failed).rejects.toMatchObject({ code: 'TLS', message: expect.stringContaining(fix) });
+  });
+
+  test('TLS 1.1 is refused', async () => {
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    const url = await tlsBroker({ ...authority.issue('127.0.0.1'), ...old });
+    await expect(openMqttLink(options(url, { ca: authority.ca }), never)).rejects.toMatchObject({ code: 'TLS' });
+  });
+
+  test('a missing client certificate is refused by the broker and named', async () => {
+    const url = await tlsBroker({
+      ...authority.issue('127.0.0.1'),
+      ca: authority.ca,
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
+    const failed = openMqttLink(options(url, { ca: authority.ca }), never);
+    await expect(failed).rejects.toMatchObject({ code: 'TLS', message: expect.stringContaining('mqtt.cert') });
+  });
+
+  test('PEM texts that are none are told', async () => {
+    const failed = openMqttLink(options('mqtts://127.0.0.1:1', { cert: 'no', key: 'no' }), never);
+    await expect(failed).rejects.toMatchObject({ code: 'TLS', message: expect.stringContaining('mqtt.cert') });
+  });
+});
+
+async function listening(server: Server): Promise<string> {
+  const sockets = new Set<{ destroy(): void }>();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stops.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+  return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
