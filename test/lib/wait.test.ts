@@ -1,0 +1,66 @@
+import { getEventListeners } from 'node:events';
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import { aborted, backoffMs, delay, ticks } from '../../src/lib/wait.ts';
+
+test('a delay resolves after its time', async () => {
+  vi.useFakeTimers();
+  try {
+    const done = vi.fn();
+    const waiting = delay(1_000, new AbortController().signal).then(done);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(done).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    await waiting;
+    expect(done).toHaveBeenCalledOnce();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a delay ends at once when its signal aborts, and leaves no listener', async () => {
+  const stop = new AbortController();
+  const waiting = delay(3_600_000, stop.signal);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+  stop.abort();
+  await waiting;
+  await delay(3_600_000, stop.signal);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+});
+
+test('a delay that ran out leaves no listener', async () => {
+  const stop = new AbortController();
+  await delay(0, stop.signal);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+});
+
+test('ticks come until the signal aborts, and none after', async () => {
+  const stop = new AbortController();
+  let count = 0;
+  for await (const _ of ticks(1, stop.signal)) {
+    count += 1;
+    if (count === 3) stop.abort();
+  }
+  expect(count).toBe(3);
+});
+
+test('backing off stays between half and all of a doubling, capped wait', () => {
+  const limits = { firstMs: 100, maxMs: 10_000 };
+  expect([0, 1, 2, 7, 50].map((attempt) => backoffMs(attempt, limits, 1))).toEqual([100, 200, 400, 10_000, 10_000]);
+  fc.assert(
+    fc.property(fc.nat(100), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
+      const all = backoffMs(attempt, limits, 1);
+      const some = backoffMs(attempt, limits, random);
+      expect(some).toBeGreaterThanOrEqual(all / 2);
+      expect(some).toBeLessThanOrEqual(all);
+    }),
+  );
+});
+
+test('aborted resolves when the signal aborts, before or later', async () => {
+  await aborted(AbortSignal.abort());
+  const stop = new AbortController();
+  const waiting = aborted(stop.signal);
+  stop.abort();
+  await waiting;
+});
