@@ -12,6 +12,8 @@ export type SourceInput =
 export interface Source {
   /** As in the configuration: the path of the port or file. */
   readonly name: string;
+  /** The bytes were recorded: their times are in them, and count from the start of the recording. */
+  readonly recorded?: boolean;
   /** Ends when the signal aborts, or after `ended`. Buffers at most its named limit; what overflows is counted. */
   inputs(signal: AbortSignal): AsyncIterable<SourceInput>;
   /** Bytes that had to be thrown away because the loop did not keep up. */

@@ -1,0 +1,86 @@
+/** Why a port cannot be opened, in words that name the fix. Asks the system, never the text of the error. */
+import { constants } from 'node:fs';
+import { access, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+
+export interface PortSystem {
+  readonly byId: string;
+  readonly proc: string;
+  readonly groups: string;
+}
+
+export const SYSTEM: PortSystem = { byId: '/dev/serial/by-id', proc: '/proc', groups: '/etc/group' };
+
+/** `fallback` is what the driver said, for what we cannot tell better. */
+export async function explainPort(path: string, fallback: string, system: PortSystem = SYSTEM): Promise<string> {
+  const real = await realpath(path).catch(() => null);
+  if (real === null) return `${path} is not there: ${await whatIsPlugged(system)}`;
+  const info = await stat(real);
+  if (!info.isCharacterDevice()) return `${path} is not a serial port: give the path of a device`;
+  const allowed = await access(real, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!allowed) {
+    const group = await groupName(info.gid, system);
+    return `no permission for ${path}: sudo usermod -aG ${group} ${userName()}, then log in again`;
+  }
+  const holder = await findHolder(real, info.ino, system);
+  if (holder !== null) return `${path} is held by ${holder.program} (pid ${holder.pid}): stop it`;
+  return `${path}: ${fallback}`;
+}
+
+async function whatIsPlugged(system: PortSystem): Promise<string> {
+  const names = await readdir(system.byId).catch(() => []);
+  if (names.length === 0) return 'plug the receiver in (no serial device is under /dev/serial/by-id)';
+  return `plug it in, or use one of ${names.map((name) => `${system.byId}/${name}`).join(', ')}`;
+}
+
+/** The other process that has the device locked, else one that has it open, as far as we may look. */
+async function findHolder(
+  device: string,
+  inode: number,
+  system: PortSystem,
+): Promise<{ readonly pid: number; readonly program: string } | null> {
+  const pid = (await lockHolder(inode, system)) ?? (await openHolder(device, system));
+  if (pid === null) return null;
+  const program = await readFile(`${system.proc}/${pid}/comm`, 'utf8').catch(() => 'another program');
+  return { pid, program: program.trim() };
+}
+
+/** From lines such as `1: FLOCK  ADVISORY  WRITE 1234 00:18:5 0 EOF`, where 5 is the inode. */
+async function lockHolder(inode: number, system: PortSystem): Promise<number | null> {
+  const lines = (await readFile(`${system.proc}/locks`, 'utf8').catch(() => '')).split('\n');
+  for (const line of lines) {
+    const [, kind, , , pid, file] = line.trim().split(/\s+/);
+    if (kind === 'FLOCK' && file?.split(':')[2] === String(inode) && Number(pid) !== process.pid) return Number(pid);
+  }
+  return null;
+}
+
+async function openHolder(device: string, system: PortSystem): Promise<number | null> {
+  const names = await readdir(system.proc).catch(() => []);
+  for (const name of names) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const open = await readdir(`${system.proc}/${name}/fd`).catch(() => []);
+    for (const fd of open) {
+      const target = await readlink(`${system.proc}/${name}/fd/${fd}`).catch(() => null);
+      if (target === device) return Number(name);
+    }
+  }
+  return null;
+}
+
+async function groupName(gid: number, system: PortSystem): Promise<string> {
+  const lines = (await readFile(system.groups, 'utf8').catch(() => '')).split('\n');
+  return lines.find((line) => line.split(':')[2] === String(gid))?.split(':')[0] ?? String(gid);
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user id without a name (containers): the number works with usermod's readers as well.
+    return String(process.getuid?.() ?? 'USER');
+  }
+}

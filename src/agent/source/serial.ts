@@ -1,0 +1,164 @@
+/**
+ * A serial port as a source. Opens, reads, and opens again after an unplug, a hang-up or a long silence. The port is always
+ * kept flowing: one that nobody reads never notices that it was unplugged.
+ */
+import { SerialPort } from 'serialport';
+import { type BackoffLimits, backoffMs, delay } from '../../lib/wait.ts';
+import { type ByteInbox, createByteInbox } from './byte-inbox.ts';
+import { explainPort } from './explain-port.ts';
+import type { Source, SourceInput } from './source.ts';
+
+export interface SerialConfig {
+  readonly serial: string;
+  readonly baud: number;
+  /** No byte for so long: the port is opened afresh. */
+  readonly silentAfterMs: number;
+}
+
+/** What we use of `SerialPort` and `SerialPortMock`. */
+export interface PortStream {
+  readonly isOpen: boolean;
+  open(done: (error: Error | null) => void): void;
+  close(done: (error: Error | null) => void): void;
+  on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
+  on(event: 'close' | 'error', listener: (error?: Error | null) => void): unknown;
+}
+
+export interface SerialPorts {
+  readonly monoNow: () => number;
+  readonly random: () => number;
+  /** The port of a path, not open yet. */
+  readonly create?: (path: string, baud: number) => PortStream;
+  readonly explain?: (path: string, fallback: string) => Promise<string>;
+  readonly retry?: BackoffLimits;
+}
+
+/** Bytes that wait for the loop: at 115 200 baud more than a minute. */
+export const INBOX_BYTES = 1024 * 1024;
+const RETRY: BackoffLimits = { firstMs: 250, maxMs: 10_000 };
+/** A driver that does not answer to close is left behind. */
+const CLOSE_MS = 1_000;
+
+interface OpenPort {
+  readonly port: PortStream;
+  readonly inbox: ByteInbox;
+}
+
+type Opened = ({ readonly ok: true } & OpenPort) | ({ readonly ok: false } & Failure);
+
+export function openSerialSource(config: SerialConfig, ports: SerialPorts): Source {
+  const path = config.serial;
+  const overrun = { bytes: 0 };
+  return {
+    name: path,
+    get overrunBytes() {
+      return overrun.bytes;
+    },
+    async *inputs(signal) {
+      // 'well', or how it failed: both changes go to the loop once. A silent port is well again with its first byte only.
+      let state: 'well' | 'broken' | 'silent' | 'new' = 'new';
+      let attempt = 0;
+      while (!signal.aborted) {
+        const opened = await openPort(path, config.baud, ports);
+        let failure: Failure = opened.ok ? { silent: false, reason: `${path} closed` } : opened;
+        if (opened.ok) {
+          if (state === 'new' || state === 'broken') {
+            state = 'well';
+            yield { type: 'opened' };
+          }
+          for await (const input of session(opened, config.silentAfterMs, overrun, signal)) {
+            if (input.type !== 'bytes') {
+              failure = input;
+              continue;
+            }
+            attempt = 0;
+            if (state === 'silent') yield { type: 'opened' };
+            state = 'well';
+            yield input;
+          }
+        }
+        if (signal.aborted) return;
+        if (state === 'well' || state === 'new') {
+          state = failure.silent ? 'silent' : 'broken';
+          yield { type: 'failed', reason: failure.reason };
+        }
+        await delay(backoffMs(attempt, ports.retry ?? RETRY, ports.random()), signal);
+        attempt += 1;
+      }
+    },
+  };
+}
+
+interface Failure {
+  readonly silent: boolean;
+  readonly reason: string;
+}
+
+type SessionInput = Extract<SourceInput, { type: 'bytes' }> | ({ readonly type: 'over' } & Failure);
+
+/** Bytes until the port fails or is silent too long (told as `over`), or the signal aborts. The port is closed then. */
+async function* session(
+  { port, inbox }: OpenPort,
+  silentAfterMs: number,
+  overrun: { bytes: number },
+  signal: AbortSignal,
+): AsyncGenerator<SessionInput> {
+  try {
+    while (true) {
+      const taken = await inbox.take(silentAfterMs, signal);
+      if (taken.type === 'aborted') return;
+      if (taken.type === 'chunk') yield { type: 'bytes', ...taken.chunk };
+      if (taken.type === 'ended') return yield { type: 'over', silent: false, reason: taken.reason };
+      if (taken.type === 'nothing') return yield { type: 'over', silent: true, reason: silence(silentAfterMs) };
+    }
+  } finally {
+    overrun.bytes += inbox.overrunBytes;
+    await closePort(port);
+  }
+}
+
+function silence(afterMs: number): string {
+  return `no byte for ${afterMs / 1000} s: is the receiver on, is the baud rate right?`;
+}
+
+async function openPort(path: string, baud: number, ports: SerialPorts): Promise<Opened> {
+  const inbox = createByteInbox(INBOX_BYTES);
+  const explain = ports.explain ?? explainPort;
+  try {
+    const port = (ports.create ?? createPort)(path, baud);
+    // Some drivers say close twice, or error and close: the first word counts, the inbox ignores the others.
+    port.on('data', (bytes) => inbox.push({ bytes, atMs: ports.monoNow() }));
+    port.on('error', (error) => inbox.end(gone(path, error)));
+    port.on('close', (error) => inbox.end(gone(path, error)));
+    await new Promise<void>((resolve, reject) => {
+      port.open((error) => (error === null || error === undefined ? resolve() : reject(error)));
+    });
+    return { ok: true, port, inbox };
+  } catch (error) {
+    return {
+      ok: false,
+      silent: false,
+      reason: await explain(path, error instanceof Error ? error.message : String(error)),
+    };
+  }
+}
+
+function gone(path: string, error: Error | null | undefined): string {
+  return `${path} went away${error instanceof Error ? ` (${error.message})` : ''}: waiting for it to come back`;
+}
+
+function createPort(path: string, baudRate: number): PortStream {
+  return new SerialPort({ path, baudRate, autoOpen: false, lock: true });
+}
+
+/** Resolves when the port is closed, or after CLOSE_MS. */
+async function closePort(port: PortStream): Promise<void> {
+  if (!port.isOpen) return;
+  const late = new AbortController();
+  const closed = new Promise<void>((resolve) => {
+    // An error here means that it is closed already.
+    port.close(() => resolve());
+  });
+  await Promise.race([closed, delay(CLOSE_MS, late.signal)]);
+  late.abort();
+}

@@ -1,0 +1,212 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SerialPortMock } from 'serialport';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { INBOX_BYTES, openSerialSource, type PortStream, type SerialPorts } from '../../../src/agent/source/serial.ts';
+import type { Source, SourceInput } from '../../../src/agent/source/source.ts';
+import { openPty, skipPty } from './pty.ts';
+
+const retry = { firstMs: 2, maxMs: 10 };
+const steady: SerialPorts = { monoNow: () => 42, random: () => 0.5, retry };
+
+/** Collects what a source gives until the test is over. */
+function collect(source: Source) {
+  const stop = new AbortController();
+  const inputs: SourceInput[] = [];
+  const done = (async () => {
+    for await (const input of source.inputs(stop.signal)) inputs.push(input);
+  })();
+  onTestFinished(async () => {
+    stop.abort();
+    await done;
+  });
+  return {
+    inputs,
+    kinds: () => inputs.map((input) => input.type),
+    text: () =>
+      inputs.map((input) => (input.type === 'bytes' ? Buffer.from(input.bytes).toString('latin1') : '')).join(''),
+    reasons: () => inputs.flatMap((input) => (input.type === 'failed' ? [input.reason] : [])),
+    stop: async () => {
+      stop.abort();
+      await done;
+    },
+  };
+}
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'collard-serial-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A driver that does what the test says. */
+function script(steps: ((port: ScriptedPort) => void)[]): SerialPorts & { readonly opened: ScriptedPort[] } {
+  const opened: ScriptedPort[] = [];
+  return {
+    ...steady,
+    explain: async (path, fallback) => `${path}: ${fallback}`,
+    opened,
+    create: () => {
+      const port = new ScriptedPort(steps[opened.length] ?? (() => undefined));
+      opened.push(port);
+      return port;
+    },
+  };
+}
+
+class ScriptedPort implements PortStream {
+  isOpen = false;
+  readonly listeners = new Map<string, (argument: never) => void>();
+  readonly step: (port: ScriptedPort) => void;
+  constructor(step: (port: ScriptedPort) => void) {
+    this.step = step;
+  }
+  on(event: string, listener: (argument: never) => void) {
+    this.listeners.set(event, listener);
+  }
+  emit(event: string, argument?: unknown) {
+    this.listeners.get(event)?.(argument as never);
+  }
+  open(done: (error: Error | null) => void) {
+    this.isOpen = true;
+    try {
+      this.step(this);
+      done(null);
+    } catch (error) {
+      this.isOpen = false;
+      done(error as Error);
+    }
+  }
+  close(done: (error: Error | null) => void) {
+    this.isOpen = false;
+    done(null);
+  }
+}
+
+describe('a serial source', () => {
+  const config = { serial: '/dev/ttyX', baud: 115_200, silentAfterMs: 5_000 };
+
+  it('says that it failed once, and that it is open again once', async () => {
+    const refuse = () => {
+      throw new Error('nobody home');
+    };
+    const ports = script([refuse, refuse, refuse, (port) => port.emit('data', Buffer.from('x'))]);
+    const seen = collect(openSerialSource(config, ports));
+    await expect.poll(() => seen.text()).toBe('x');
+    expect(seen.kinds()).toEqual(['failed', 'opened', 'bytes']);
+    expect(seen.reasons()).toEqual(['/dev/ttyX: nobody home']);
+  });
+
+  it('opens afresh after an unplug, though the driver says close twice', async () => {
+    const ports = script([
+      (port) => port.emit('data', Buffer.from('a')),
+      (port) => port.emit('data', Buffer.from('b')),
+    ]);
+    const seen = collect(openSerialSource(config, ports));
+    await expect.poll(() => seen.text()).toBe('a');
+    for (const event of ['error', 'close', 'close']) ports.opened[0]?.emit(event, new Error('EIO'));
+    await expect.poll(() => seen.text()).toBe('ab');
+    expect(seen.kinds()).toEqual(['opened', 'bytes', 'failed', 'opened', 'bytes']);
+    expect(seen.reasons()[0]).toMatch(/went away \(EIO\)/);
+  });
+
+  it('takes long silence for a failure, reopens, and is well again with the first byte only', async () => {
+    const quiet = () => undefined;
+    const ports = script([quiet, quiet, quiet, (port) => port.emit('data', Buffer.from('z'))]);
+    const seen = collect(openSerialSource({ ...config, silentAfterMs: 5 }, ports));
+    await expect.poll(() => seen.text()).toBe('z');
+    expect(seen.kinds().slice(0, 4)).toEqual(['opened', 'failed', 'opened', 'bytes']);
+    expect(seen.reasons()[0]).toMatch(/no byte for .* baud rate/);
+  });
+
+  it('holds at most its limit of bytes and counts what it threw away', async () => {
+    const chunk = Buffer.alloc(INBOX_BYTES / 4, 1);
+    const ports = script([
+      (port) => {
+        for (let i = 0; i < 6; i += 1) port.emit('data', chunk);
+        port.emit('close');
+      },
+    ]);
+    const source = openSerialSource(config, ports);
+    const seen = collect(source);
+    await expect.poll(() => seen.kinds()).toContain('failed');
+    expect(seen.text().length).toBe(INBOX_BYTES);
+    expect(source.overrunBytes).toBe(2 * chunk.length);
+  });
+
+  it('ends with its signal while it waits, and closes the port', async () => {
+    const ports = script([]);
+    const seen = collect(openSerialSource(config, ports));
+    await expect.poll(() => seen.kinds()).toEqual(['opened']);
+    await seen.stop();
+    expect(ports.opened.map((port) => port.isOpen)).toEqual([false]);
+  });
+});
+
+describe('a serial source on the mock binding', () => {
+  afterEach(() => SerialPortMock.binding.reset());
+
+  it('gives the bytes of the port with their arrival', async () => {
+    SerialPortMock.binding.createPort('/dev/mock');
+    let mock: SerialPortMock | null = null;
+    const create = (path: string, baudRate: number) => {
+      mock = new SerialPortMock({ path, baudRate, autoOpen: false });
+      return mock;
+    };
+    const seen = collect(
+      openSerialSource({ serial: '/dev/mock', baud: 9_600, silentAfterMs: 5_000 }, { ...steady, create }),
+    );
+    await expect.poll(() => seen.kinds()).toEqual(['opened']);
+    const port = (mock as unknown as { readonly port: { emitData(text: string): void } }).port;
+    port.emitData('hello ');
+    port.emitData('cat');
+    await expect.poll(() => seen.text()).toBe('hello cat');
+    expect(seen.inputs.find((input) => input.type === 'bytes')).toMatchObject({ atMs: 42 });
+  });
+});
+
+describe('a serial source on a real pseudo-terminal', () => {
+  it.skipIf(skipPty)('reads, notices the unplug, and reads on after the replug', async () => {
+    const home = folder();
+    const first = await openPty(home);
+    const seen = collect(openSerialSource({ serial: first.path, baud: 115_200, silentAfterMs: 10_000 }, steady));
+    await expect.poll(() => seen.kinds()).toEqual(['opened']);
+    writeFileSync(first.far, '{"collar":"A"}\n');
+    await expect.poll(() => seen.text()).toBe('{"collar":"A"}\n');
+    await first.unplug();
+    await expect.poll(() => seen.kinds().at(-1), { timeout: 5_000 }).toBe('failed');
+    const second = await openPty(home);
+    await expect.poll(() => seen.kinds().at(-1), { timeout: 5_000 }).toBe('opened');
+    writeFileSync(second.far, 'again');
+    await expect.poll(() => seen.text()).toBe('{"collar":"A"}\nagain');
+    expect(seen.kinds().filter((kind) => kind === 'failed')).toHaveLength(1);
+  });
+
+  it.skipIf(skipPty)('names the program that holds the port', async () => {
+    const { path } = await openPty(folder());
+    const holder = `import { SerialPort } from 'serialport';
+      new SerialPort({ path: process.argv[1], baudRate: 115200 }, () => process.stdout.write('held')).resume();`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', holder, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    const seen = collect(openSerialSource({ serial: path, baud: 115_200, silentAfterMs: 10_000 }, steady));
+    await expect.poll(() => seen.reasons()[0]).toMatch(new RegExp(`is held by .* \\(pid ${child.pid}\\): stop it`));
+    child.kill();
+    await expect.poll(() => seen.kinds(), { timeout: 5_000 }).toEqual(['failed', 'opened']);
+  });
+
+  it('says what is plugged in where the port is missing', async () => {
+    const home = folder();
+    symlinkSync('/dev/null', join(home, 'usb-Acme_Receiver-if00'));
+    const { explainPort, SYSTEM } = await import('../../../src/agent/source/explain-port.ts');
+    const missing = join(home, 'ttyNone');
+    expect(await explainPort(missing, '?', { ...SYSTEM, byId: home })).toContain('usb-Acme_Receiver-if00');
+    expect(await explainPort(missing, '?', { ...SYSTEM, byId: join(home, 'none') })).toContain('plug the receiver in');
+    writeFileSync(join(home, 'file'), '');
+    expect(await explainPort(join(home, 'file'), '?')).toContain('not a serial port');
+  });
+});
