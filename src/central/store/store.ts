@@ -27,6 +27,8 @@ export interface IngestResult {
   readonly inserted: number;
   readonly duplicates: number;
   readonly conflicts: number;
+  /** False once the epoch's chain has differed from the agent's: said in the log, and shown with the agent. */
+  readonly chainOk: boolean;
 }
 
 export interface EventQuery {
@@ -156,6 +158,8 @@ export interface ReadStore {
     readonly conflicts: number;
     readonly quarantined: number;
     readonly gaps: number;
+    /** Events that no model could read: of unknown type, newer version or another shape. */
+    readonly skipped: number;
   }>;
 }
 

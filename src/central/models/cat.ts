@@ -1,0 +1,78 @@
+/** One cat: (state, fact) → (state, change). Facts come in the order of their keys. */
+import type { MeowingRow } from '../store/store.ts';
+import type { CatFact, CatState, Evolved } from './model.ts';
+
+export function startCat(catId: number): CatState {
+  return {
+    catId,
+    name: null,
+    isMeowed: false,
+    location: null,
+    locationSince: null,
+    collar: null,
+    lastSeen: null,
+    batteryLow: false,
+    silent: false,
+    key: '',
+  };
+}
+
+export function evolveCat(before: CatState, fact: CatFact): Evolved {
+  const state: CatState = { ...before, key: fact.key };
+  const seen = fact.fromCollar ? { lastSeen: fact.time, silent: false } : {};
+  const { change } = fact;
+  switch (change.type) {
+    case 'named':
+      return changed({ ...state, name: change.name }, fact, 'cat_name', before.name, change.name);
+    case 'wears':
+      // Nothing is known of the new collar yet: a shake of the old one ends with it.
+      return changed(
+        { ...state, collar: change.collar, isMeowed: false, batteryLow: false, silent: false },
+        fact,
+        'meow',
+        flag(before.isMeowed),
+        flag(false),
+      );
+    case 'moved': {
+      const moved = before.location === change.to ? {} : { location: change.to, locationSince: fact.time };
+      return changed({ ...state, ...seen, ...moved }, fact, 'location', before.location, change.to);
+    }
+    case 'meow':
+      return changed(
+        { ...state, ...seen, isMeowed: change.shaking },
+        fact,
+        'meow',
+        flag(before.isMeowed),
+        flag(change.shaking),
+      );
+    case 'silent':
+      return { state: { ...state, silent: true, lastSeen: later(before.lastSeen, change.lastSeen) }, row: null };
+    case 'heard':
+      return { state: { ...state, ...seen }, row: null };
+    case 'battery':
+      return { state: { ...state, ...seen, batteryLow: true }, row: null };
+  }
+}
+
+function changed(
+  state: CatState,
+  fact: CatFact,
+  eventType: MeowingRow['eventType'],
+  oldValue: string | null,
+  newValue: string | null,
+): Evolved {
+  if (oldValue === newValue) return { state, row: null };
+  const { catId, location } = state;
+  return {
+    state,
+    row: { id: fact.eventId, timestamp: fact.time, catId, location, eventType, oldValue, newValue },
+  };
+}
+
+function flag(value: boolean): string {
+  return value ? '1' : '0';
+}
+
+function later(a: string | null, b: string): string {
+  return a !== null && a > b ? a : b;
+}

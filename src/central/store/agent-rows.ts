@@ -1,0 +1,93 @@
+/** What is known of each agent, and collars that no cat wears. */
+import type { Kysely } from 'kysely';
+import { CENTRAL_AGENT } from '../../contract/topic.ts';
+import type { Wearings } from '../models/model.ts';
+import type { AgentRow, UnassignedCollar } from './store.ts';
+import type { EpochTable, Tables } from './tables.ts';
+import { missingRanges } from './walk.ts';
+
+/** Collars that are told: a place with more than these has another problem. */
+const MAX_COLLARS = 1_000;
+
+export async function agentRows(db: Kysely<Tables>): Promise<readonly AgentRow[]> {
+  const agents = await db.selectFrom('agent').selectAll().where('name', '<>', CENTRAL_AGENT).orderBy('name').execute();
+  const rows: AgentRow[] = [];
+  for (const agent of agents) {
+    const newest = await db
+      .selectFrom('event')
+      .select('time')
+      .where('agent_no', '=', agent.no)
+      .orderBy('time', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    const epochs = await db.selectFrom('epoch').selectAll().where('agent_no', '=', agent.no).orderBy('epoch').execute();
+    rows.push({
+      agent: agent.name,
+      state: agent.state === 'online' || agent.state === 'offline' ? agent.state : 'unknown',
+      session: agent.session,
+      version: agent.version,
+      lastHeard: agent.last_heard,
+      lastEvent: newest?.time ?? null,
+      lastStored: agent.last_stored,
+      health: agent.health === null ? null : (JSON.parse(agent.health) as Record<string, unknown>),
+      epochs: await Promise.all(epochs.map((epoch) => epochOf(db, epoch))),
+      conflicts: await countOf(db, 'conflict', epochs),
+      gaps: await countOf(db, 'gap', epochs),
+    });
+  }
+  return rows;
+}
+
+async function epochOf(db: Kysely<Tables>, epoch: EpochTable): Promise<AgentRow['epochs'][number]> {
+  const missing = await missingRanges(db, epoch, Number.MAX_SAFE_INTEGER);
+  return {
+    epoch: epoch.epoch,
+    mark: epoch.mark,
+    highestSeq: epoch.highest_seq,
+    missing: missing.reduce((sum, [from, to]) => sum + to - from + 1, 0),
+    chainOk: epoch.chain_ok === 1,
+  };
+}
+
+async function countOf(db: Kysely<Tables>, table: 'conflict' | 'gap', epochs: readonly EpochTable[]): Promise<number> {
+  if (epochs.length === 0) return 0;
+  const { n } = await db
+    .selectFrom(table)
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .where(
+      'epoch_no',
+      'in',
+      epochs.map((epoch) => epoch.no),
+    )
+    .executeTakeFirstOrThrow();
+  return n;
+}
+
+/** Collars with events that no cat wears now, newest first. Steps from one to the next over the index, not over all events. */
+export async function unassignedCollars(db: Kysely<Tables>, wearings: Wearings): Promise<readonly UnassignedCollar[]> {
+  const found: UnassignedCollar[] = [];
+  for (let after = 'collar/'; found.length < MAX_COLLARS; ) {
+    const next = await db
+      .selectFrom('event')
+      .select((eb) => eb.fn.min('subject').as('subject'))
+      .where('subject', '>', after)
+      .where('subject', '<', 'collar0')
+      .executeTakeFirst();
+    if (next?.subject === undefined || next.subject === null) break;
+    after = next.subject;
+    const collar = after.slice('collar/'.length);
+    // A key above all keys: who wears it now?
+    if (wearings.wearer(collar, '~') !== null) continue;
+    const newest = await db
+      .selectFrom('event')
+      .innerJoin('agent', 'agent.no', 'event.agent_no')
+      .select(['event.time', 'agent.name'])
+      .where('event.subject', '=', after)
+      .where('agent.name', '<>', CENTRAL_AGENT)
+      .orderBy('event.time', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (newest !== undefined) found.push({ collar, lastSeen: newest.time, agent: newest.name });
+  }
+  return found.sort((a, b) => (a.lastSeen < b.lastSeen ? 1 : -1));
+}

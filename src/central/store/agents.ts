@@ -1,0 +1,130 @@
+/** Who writes: agents, their epochs, what they say of themselves, and what could not be read. */
+import type { Kysely, Transaction } from 'kysely';
+import { chainHex, chainStart } from '../../contract/chain.ts';
+import type { StateMessage } from '../../contract/message.ts';
+import { shardOf } from '../../contract/topic.ts';
+import type { EpochTable, Tables } from './tables.ts';
+
+/** More than any home has: a flood of names or of epochs must not fill the store. */
+export const MAX_AGENTS = 4_096;
+export const MAX_EPOCHS_PER_AGENT = 1_024;
+/** Messages that are kept in quarantine; the oldest go first. */
+export const MAX_QUARANTINE = 1_000;
+const MAX_QUARANTINE_BYTES = 4_096;
+
+export type Db = Kysely<Tables> | Transaction<Tables>;
+
+/** The number of an agent, made at its first word. Rejects with code `REFUSED` beyond the limit. */
+export async function agentNo(trx: Db, name: string): Promise<number> {
+  const known = await trx.selectFrom('agent').select('no').where('name', '=', name).executeTakeFirst();
+  if (known !== undefined) return known.no;
+  const last = await trx.selectFrom('agent').select('no').orderBy('no', 'desc').limit(1).executeTakeFirst();
+  const no = (last?.no ?? 0) + 1;
+  if (no > MAX_AGENTS) throw refused(`${MAX_AGENTS} agents are known, ${name} is one too many`);
+  await trx
+    .insertInto('agent')
+    .values({
+      no,
+      name,
+      state: 'unknown',
+      session: 0,
+      version: '',
+      last_heard: null,
+      last_stored: null,
+      health: null,
+    })
+    .execute();
+  return no;
+}
+
+/** The epoch, which belongs to the agent that named it first. Rejects with code `REFUSED` where it is another's. */
+export async function claimEpoch(trx: Db, agent: string, epoch: string): Promise<EpochTable> {
+  const owner = await agentNo(trx, agent);
+  const known = await trx.selectFrom('epoch').selectAll().where('epoch', '=', epoch).executeTakeFirst();
+  if (known !== undefined) {
+    if (known.agent_no !== owner) throw refused(`epoch ${epoch} belongs to another agent than ${agent}`);
+    return known;
+  }
+  const { count } = await trx
+    .selectFrom('epoch')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('agent_no', '=', owner)
+    .executeTakeFirstOrThrow();
+  if (count >= MAX_EPOCHS_PER_AGENT) throw refused(`${agent} has ${count} epochs, ${epoch} is one too many`);
+  const last = await trx.selectFrom('epoch').select('no').orderBy('no', 'desc').limit(1).executeTakeFirst();
+  const row: EpochTable = {
+    no: (last?.no ?? 0) + 1,
+    epoch,
+    agent_no: owner,
+    shard: shardOf(agent),
+    mark: 0,
+    mark_chain: chainHex(chainStart(agent, epoch)),
+    highest_seq: 0,
+    chain_ok: 1,
+  };
+  await trx.insertInto('epoch').values(row).execute();
+  return row;
+}
+
+export async function saveState(db: Kysely<Tables>, agent: string, message: StateMessage, now: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const no = await agentNo(trx, agent);
+    const { session } = await trx.selectFrom('agent').select('session').where('no', '=', no).executeTakeFirstOrThrow();
+    // A late will of an older connection says nothing about the one that lives. "online" comes from a living one.
+    if (message.state === 'offline' && message.session < session) return;
+    const { state, version } = message;
+    const heard = state === 'online' ? { last_heard: now } : {};
+    await trx
+      .updateTable('agent')
+      .set({ state, session: message.session, version, ...heard })
+      .where('no', '=', no)
+      .execute();
+  });
+}
+
+export async function saveHealth(
+  db: Kysely<Tables>,
+  agent: string,
+  health: Readonly<Record<string, unknown>>,
+  now: string,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const no = await agentNo(trx, agent);
+    await trx
+      .updateTable('agent')
+      .set({ health: JSON.stringify(health), last_heard: now })
+      .where('no', '=', no)
+      .execute();
+  });
+}
+
+export async function quarantine(
+  db: Kysely<Tables>,
+  topic: string,
+  payload: Uint8Array,
+  reason: string,
+  now: string,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const last = await trx.selectFrom('quarantine').select('no').orderBy('no', 'desc').limit(1).executeTakeFirst();
+    const no = (last?.no ?? 0) + 1;
+    await trx
+      .insertInto('quarantine')
+      .values({
+        no,
+        topic: topic.slice(0, 255),
+        payload: Buffer.from(payload.subarray(0, MAX_QUARANTINE_BYTES)).toString('base64'),
+        reason: reason.slice(0, 255),
+        noted: now,
+      })
+      .execute();
+    await trx
+      .deleteFrom('quarantine')
+      .where('no', '<=', no - MAX_QUARANTINE)
+      .execute();
+  });
+}
+
+export function refused(message: string): Error {
+  return Object.assign(new Error(message), { code: 'REFUSED' });
+}

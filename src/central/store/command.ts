@@ -1,0 +1,91 @@
+/** Central's own events: decided, appended and folded in one transaction, so that a command sees all commands before it. */
+import type { Kysely, Transaction } from 'kysely';
+import { chainOver, parseChainHex } from '../../contract/chain.ts';
+import { fullType, type StoredEvent } from '../../contract/event.ts';
+import { CENTRAL_AGENT } from '../../contract/topic.ts';
+import { claimEpoch } from './agents.ts';
+import type { Deriver } from './derive.ts';
+import { appendBatch, openShard } from './ingest.ts';
+import { catRow, readCats } from './read-models.ts';
+import { type EpochNames, selectEvents } from './rows.ts';
+import type { CommandStore, CommandView, Projected } from './store.ts';
+import type { Tables } from './tables.ts';
+
+const SLICE_EVENTS = 2_000;
+
+export interface CommandParts {
+  readonly db: Kysely<Tables>;
+  readonly names: EpochNames;
+  readonly deriver: Deriver;
+  /** The epoch of central's own log. */
+  readonly epoch: string;
+  readonly now: () => Date;
+  /** What was folded here and is to be announced by the project loop. */
+  readonly projected: (result: Projected) => void;
+}
+
+export function createCommands(parts: CommandParts): CommandStore {
+  const { db, deriver, projected } = parts;
+  return {
+    async command(now, decide) {
+      const folded: Projected[] = [];
+      const fold = async (trx: Transaction<Tables>) => {
+        for (;;) {
+          const slice = await deriver.slice(trx, SLICE_EVENTS);
+          if (slice.events === 0) return;
+          folded.push(slice);
+        }
+      };
+      try {
+        const result = await db.transaction().execute(async (trx) => {
+          await fold(trx);
+          const decision = await decide(viewOf(trx, parts));
+          if (decision.events.length > 0) {
+            const epoch = await claimEpoch(trx, CENTRAL_AGENT, parts.epoch);
+            const row = await openShard(trx, epoch.shard);
+            const shard = { shard: row.shard, nextArrival: row.next_arrival, nextPosition: row.next_position };
+            const events = decision.events.map(
+              (event, i): StoredEvent => ({ epoch: parts.epoch, seq: epoch.mark + 1 + i, ...event }),
+            );
+            const start = parseChainHex(epoch.mark_chain);
+            if (start === null) throw new Error(`the chain of ${parts.epoch} is no hash`);
+            const batch = { agent: CENTRAL_AGENT, events, chain: chainOver(start, events) };
+            await appendBatch(trx, epoch, shard, batch, now);
+            await fold(trx);
+          }
+          return decision.result;
+        });
+        for (const slice of folded) projected(slice);
+        return result;
+      } catch (error) {
+        deriver.forget();
+        throw error;
+      }
+    },
+  };
+}
+
+function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
+  const one = async (where: { readonly id?: number; readonly name?: string }) => {
+    const row = (await readCats(trx, parts.now(), where))[0];
+    return row === undefined ? null : catRow(row);
+  };
+  return {
+    catByName: (name) => one({ name }),
+    cat: (id) => one({ id }),
+    async nextCatId() {
+      const { highest } = await trx
+        .selectFrom('event')
+        .select((eb) => eb.fn.max('cat_id').as('highest'))
+        .where('type', '=', fullType('cat.named'))
+        .executeTakeFirstOrThrow();
+      return (highest ?? 0) + 1;
+    },
+    async event(epoch, seq) {
+      const known = await trx.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirst();
+      if (known === undefined) return null;
+      const rows = await selectEvents(trx).where('epoch_no', '=', known.no).where('seq', '=', seq).execute();
+      return (await parts.names.events(trx, rows))[0] ?? null;
+    },
+  };
+}

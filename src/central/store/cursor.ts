@@ -1,0 +1,45 @@
+/** Places in the store's orders as text for clients: safe in a URL, strict when read. */
+import { SHARDS } from '../../contract/topic.ts';
+import type { Cursor } from './store.ts';
+
+/** A place in the order of time, newest first. */
+export interface TimePlace {
+  readonly time: string;
+  readonly epochNo: number;
+  readonly seq: number;
+}
+
+/** `p17-400.33-12`: after number 400 of shard 17 and 12 of shard 33; `p` alone is the beginning. */
+export function encodeCursor(cursor: Cursor): string {
+  const parts = [...cursor].sort(([a], [b]) => a - b).map(([shard, number]) => `${shard}-${number}`);
+  return `p${parts.join('.')}`;
+}
+
+/** Throws with code `BAD_CURSOR` where the text is none of ours. */
+export function decodeCursor(text: string): Cursor {
+  if (!/^p(\d{1,2}-\d{1,15}(\.\d{1,2}-\d{1,15}){0,63})?$/.test(text)) throw badCursor(text);
+  const cursor = new Map<number, number>();
+  for (const part of text.length === 1 ? [] : text.slice(1).split('.')) {
+    const [shard = -1, number = -1] = part.split('-').map(Number);
+    if (shard >= SHARDS || cursor.has(shard)) throw badCursor(text);
+    cursor.set(shard, number);
+  }
+  return cursor;
+}
+
+/** `t2026-11-23T06-14-09-842Z.3.18231`: what follows is older. */
+export function encodeTimePlace(place: TimePlace): string {
+  return `t${place.time.replaceAll(/[:.]/g, '-')}.${place.epochNo}.${place.seq}`;
+}
+
+/** Throws with code `BAD_CURSOR` where the text is none of ours. */
+export function decodeTimePlace(text: string): TimePlace {
+  const match = /^t(\d{4}-\d\d-\d\dT\d\d)-(\d\d)-(\d\d)-(\d{3}Z)\.(\d{1,15})\.(\d{1,15})$/.exec(text);
+  if (match === null) throw badCursor(text);
+  const [, hour, minute, second, rest, epochNo, seq] = match;
+  return { time: `${hour}:${minute}:${second}.${rest}`, epochNo: Number(epochNo), seq: Number(seq) };
+}
+
+function badCursor(text: string): Error {
+  return Object.assign(new Error(`"${text.slice(0, 80)}" is no cursor`), { code: 'BAD_CURSOR' });
+}

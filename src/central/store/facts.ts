@@ -1,0 +1,79 @@
+/** Reads events by what they are about, in the order of their keys, a page at a time. */
+import { fullType } from '../../contract/event.ts';
+import type { Assignment, CatFact, CatModel, FactKey, Wearings } from '../models/model.ts';
+import type { Db } from './agents.ts';
+import { type EpochNames, selectEvents } from './rows.ts';
+import type { EventRow } from './tables.ts';
+
+/** Rows of one page of one source. */
+const PAGE_ROWS = 1_000;
+
+/** Where facts of a cat are found: under its own number, or under a collar while it wore it. */
+interface Source {
+  readonly collar: string | null;
+  readonly fromTime: string;
+  readonly toTime: string | null;
+}
+
+/** All assignments that count. There are few: collars are swapped by hand. */
+export async function readWearings(db: Db, model: CatModel, names: EpochNames): Promise<Wearings> {
+  const rows = await selectEvents(db).where('type', '=', fullType('collar.assigned')).execute();
+  const assignments: Assignment[] = [];
+  for (const event of await names.events(db, rows)) {
+    const meaning = model.meaning(event);
+    if (meaning.type === 'assigned' && !event.revoked) assignments.push(meaning.assignment);
+  }
+  return model.wearings(assignments);
+}
+
+/** The facts of one cat with keys above `after`, in order, in pages. */
+export async function* factsOfCat(
+  db: Db,
+  model: CatModel,
+  names: EpochNames,
+  wearings: Wearings,
+  catId: number,
+  after: FactKey,
+): AsyncGenerator<readonly CatFact[]> {
+  const changes = wearings.changes(catId);
+  const sources: Source[] = [{ collar: null, fromTime: '', toTime: null }];
+  for (const { collar, to, fromTime, toTime } of wearings.ofCat(catId)) {
+    if (to === null || to > after) sources.push({ collar, fromTime, toTime });
+  }
+  let from = after.slice(0, 24);
+  for (let limit = PAGE_ROWS, key = after; ; ) {
+    const pages = await Promise.all(sources.map((source) => page(db, source, catId, from, limit)));
+    // Beyond the end of a full page there may be more at the same time: only what is certainly whole is taken.
+    const ends = pages.filter((rows) => rows.length === limit).map((rows) => rows.at(-1)?.time ?? '');
+    const horizon = ends.length === 0 ? null : ends.reduce((a, b) => (a < b ? a : b));
+    if (horizon === from) {
+      limit *= 2;
+      continue;
+    }
+    const rows = pages.flat().filter((row) => horizon === null || row.time < horizon);
+    const facts: CatFact[] = changes.filter(
+      (fact) => fact.key > key && (horizon === null || fact.time < horizon) && fact.key > after,
+    );
+    for (const event of await names.events(db, rows)) {
+      const meaning = event.revoked ? null : model.meaning(event);
+      if (meaning?.type !== 'fact' || meaning.fact.key <= key) continue;
+      const owner =
+        meaning.catId ?? (meaning.collar === null ? null : wearings.wearer(meaning.collar, meaning.fact.key));
+      if (owner === catId) facts.push(meaning.fact);
+    }
+    yield facts.sort((a, b) => (a.key < b.key ? -1 : 1));
+    if (horizon === null) return;
+    key = facts.at(-1)?.key ?? key;
+    from = horizon;
+    limit = PAGE_ROWS;
+  }
+}
+
+function page(db: Db, source: Source, catId: number, from: string, limit: number): Promise<EventRow[]> {
+  const start = from > source.fromTime ? from : source.fromTime;
+  let query = selectEvents(db).where('time', '>=', start).orderBy('time').orderBy('epoch_no').orderBy('seq');
+  if (source.collar === null) query = query.where('cat_id', '=', catId);
+  else query = query.where('subject', '=', `collar/${source.collar}`).where('cat_id', 'is', null);
+  if (source.toTime !== null) query = query.where('time', '<=', source.toTime);
+  return query.limit(limit).execute();
+}

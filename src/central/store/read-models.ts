@@ -1,0 +1,68 @@
+/** Rows of the read models `cat` and `meowing`. */
+import type { Db } from './agents.ts';
+import type { CatRow, MeowingRow } from './store.ts';
+import type { CatTable } from './tables.ts';
+
+export type CatTodayRow = Omit<CatTable, 'state' | 'key'> & { readonly meows_today: number };
+
+/** Cats that have a name, by number. `now` says which day is today, by the clock of this machine. */
+export async function readCats(
+  db: Db,
+  now: Date,
+  where: { readonly id?: number; readonly name?: string } = {},
+): Promise<readonly CatTodayRow[]> {
+  const day = new Date(now.getFullYear(), now.getMonth(), now.getDate()).toISOString();
+  let query = db
+    .selectFrom('cat_v1')
+    .select(['id', 'name', 'is_meowed', 'location', 'location_since', 'collar', 'last_seen', 'battery_low', 'silent'])
+    .select((eb) =>
+      eb
+        .selectFrom('meowing_v1')
+        .select((m) => m.fn.countAll<number>().as('n'))
+        .whereRef('meowing_v1.cat_id', '=', 'cat_v1.id')
+        .where('meowing_v1.key', '>=', day)
+        .where('meowing_v1.event_type', '=', 'meow')
+        .where('meowing_v1.new_value', '=', '1')
+        .as('meows_today'),
+    )
+    .where('name', 'is not', null)
+    .orderBy('id');
+  if (where.id !== undefined) query = query.where('id', '=', where.id);
+  if (where.name !== undefined) query = query.where('name', '=', where.name);
+  return query.$castTo<CatTodayRow>().execute();
+}
+
+export function catRow(row: CatTodayRow): CatRow {
+  return {
+    id: row.id,
+    name: row.name ?? '',
+    isMeowed: row.is_meowed === 1,
+    location: row.location,
+    locationSince: row.location_since,
+    collar: row.collar,
+    lastSeen: row.last_seen,
+    meowsToday: row.meows_today,
+    batteryLow: row.battery_low === 1,
+    silent: row.silent === 1,
+  };
+}
+
+/** The newest changes of a cat, newest first. */
+export async function catHistory(db: Db, catId: number, limit: number): Promise<readonly MeowingRow[]> {
+  const rows = await db
+    .selectFrom('meowing_v1')
+    .selectAll()
+    .where('cat_id', '=', catId)
+    .orderBy('key', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    timestamp: row.timestamp,
+    catId: row.cat_id,
+    location: row.location,
+    eventType: row.event_type as MeowingRow['eventType'],
+    oldValue: row.old_value,
+    newValue: row.new_value,
+  }));
+}

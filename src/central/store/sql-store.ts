@@ -1,0 +1,110 @@
+/** Puts the central store together. Everything below this file works in one process on one database. */
+import { randomUUID } from 'node:crypto';
+import { Kysely } from 'kysely';
+import { v7 } from 'uuid';
+import { CENTRAL_AGENT } from '../../contract/topic.ts';
+import type { CatModel } from '../models/model.ts';
+import { claimEpoch, quarantine, saveHealth, saveState } from './agents.ts';
+import { createCommands } from './command.ts';
+import { createDeriver, type FoldPolicy } from './derive.ts';
+import { createIngest } from './ingest.ts';
+import { migrate } from './migrations.ts';
+import { createReader } from './read.ts';
+import { createEpochNames } from './rows.ts';
+import { insertOnce, openSqlite, type SqlDialect } from './sqlite.ts';
+import type { Projected, Store } from './store.ts';
+import type { Tables } from './tables.ts';
+
+/** Meows of commands that wait for the project loop to announce them; the oldest go first. */
+const MAX_PENDING_MEOWS = 1_000;
+
+export interface SqlStoreOptions {
+  /** `sqlite:PATH`. */
+  readonly url: string;
+  readonly model: CatModel;
+  /** What to do with an event that the models cannot read: leave it out and count it, or stop. */
+  readonly fold?: FoldPolicy;
+  readonly now?: () => Date;
+}
+
+/**
+ * Opens the store, makes it at the first time, brings its schema up to date.
+ * Codes: `STORE_URL`, `SCHEMA`, `NOT_DURABLE`, or those of the driver (`SQLITE_CANTOPEN` …).
+ */
+export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
+  const { model, fold = 'quarantine', now = () => new Date() } = options;
+  const path = /^sqlite:(.+)$/.exec(options.url)?.[1];
+  if (path === undefined) throw Object.assign(new Error('the store must be sqlite:PATH'), { code: 'STORE_URL' });
+  const dialect = openSqlite(path);
+  const db = new Kysely<Tables>({ dialect: dialect.kysely });
+  try {
+    await migrate(db, dialect);
+    const { incarnation, epoch } = await identity(db, dialect, now());
+    const names = createEpochNames();
+    const deriver = createDeriver(model, names, fold);
+    const pending = createPending();
+    const commands = createCommands({ db, names, deriver, epoch, now, projected: pending.add });
+    return {
+      incarnation,
+      ...createIngest(db, incarnation),
+      ...commands,
+      ...createReader(db, model, names),
+      saveState: (agent, message, at) => saveState(db, agent, message, at),
+      saveHealth: (agent, health, at) => saveHealth(db, agent, health, at),
+      quarantine: (topic, payload, reason, at) => quarantine(db, topic, payload, reason, at),
+      async project(limit) {
+        try {
+          return pending.take(await db.transaction().execute((trx) => deriver.slice(trx, limit)));
+        } catch (error) {
+          deriver.forget();
+          throw error;
+        }
+      },
+      close: () => db.destroy(),
+    };
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}
+
+/** Who this store is. Another file under it means that it was restored: then it must not pass for the one before. */
+async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
+  return db.transaction().execute(async (trx) => {
+    const rows = await trx.selectFrom('meta').selectAll().execute();
+    const meta = new Map(rows.map((row) => [row.name, row.value]));
+    const epoch = meta.get('epoch') ?? v7({ msecs: now.getTime() });
+    const same = meta.get('file') === dialect.fileIdentity;
+    const incarnation = same ? (meta.get('incarnation') ?? randomUUID()) : randomUUID();
+    for (const [name, value] of Object.entries({ epoch, incarnation, file: dialect.fileIdentity })) {
+      if (meta.get(name) === value) continue;
+      await insertOnce(trx, 'meta', [{ name, value }]);
+      await trx.updateTable('meta').set({ value }).where('name', '=', name).execute();
+    }
+    await claimEpoch(trx, CENTRAL_AGENT, epoch);
+    return { incarnation, epoch };
+  });
+}
+
+/** What commands have folded by the way, until the project loop asks. */
+function createPending() {
+  let cats = new Set<number>();
+  let meows: Projected['meows'] = [];
+  return {
+    add(result: Projected) {
+      for (const cat of result.changedCats) cats.add(cat);
+      meows = [...meows, ...result.meows].slice(-MAX_PENDING_MEOWS);
+    },
+    take(result: Projected): Projected {
+      if (cats.size === 0 && meows.length === 0) return result;
+      const all: Projected = {
+        events: result.events,
+        changedCats: [...new Set([...cats, ...result.changedCats])].sort((a, b) => a - b),
+        meows: [...meows, ...result.meows],
+      };
+      cats = new Set();
+      meows = [];
+      return all;
+    },
+  };
+}

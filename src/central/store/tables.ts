@@ -1,0 +1,93 @@
+/** The tables of the central store, as `migrations.ts` makes them. Flags are 0 or 1, hashes lower-case hex. */
+
+export interface EventTable {
+  epoch_no: number;
+  seq: number;
+  agent_no: number;
+  shard: number;
+  arrival: number;
+  position: number | null;
+  type: string;
+  version: number;
+  subject: string | null;
+  /** The cat that the event itself names, by data or subject. */
+  cat_id: number | null;
+  time: string;
+  clock: string;
+  boot: string | null;
+  mono_ms: number | null;
+  data: string;
+}
+
+export interface EpochTable {
+  no: number;
+  epoch: string;
+  agent_no: number;
+  shard: number;
+  mark: number;
+  mark_chain: string;
+  /** The highest seq that is known to exist, held or not. */
+  highest_seq: number;
+  chain_ok: number;
+}
+
+export interface AgentTable {
+  no: number;
+  name: string;
+  state: string;
+  session: number;
+  version: string;
+  last_heard: string | null;
+  last_stored: string | null;
+  health: string | null;
+}
+
+export interface Tables {
+  meta: { name: string; value: string };
+  agent: AgentTable;
+  epoch: EpochTable;
+  event: EventTable;
+  /** `token` names the owner: who finds another than its own stops writing. */
+  shard: { shard: number; next_arrival: number; next_position: number; token: number };
+  /** Runs of stored seqs above the mark. They neither touch nor overlap. */
+  island: { epoch_no: number; from_seq: number; to_seq: number };
+  /** What the agent says its chain is, where it is not proven yet. */
+  claim: { epoch_no: number; seq: number; chain: string };
+  /** Seqs that will never come, with the reason. */
+  gap: { epoch_no: number; from_seq: number; to_seq: number; reason: string; noted: string };
+  conflict: { epoch_no: number; seq: number; hash: string; body: string; noted: string };
+  quarantine: { no: number; topic: string; payload: string; reason: string; noted: string };
+  revoked: { epoch_no: number; seq: number; by_epoch_no: number; by_seq: number };
+  model_cursor: { model: string; shard: number; arrival: number };
+  cat_v1: CatTable;
+  meowing_v1: MeowingTable;
+  checkpoint_v1: { cat_id: number; key: string; state: string };
+}
+
+export interface CatTable {
+  id: number;
+  name: string | null;
+  is_meowed: number;
+  location: string | null;
+  location_since: string | null;
+  collar: string | null;
+  last_seen: string | null;
+  battery_low: number;
+  silent: number;
+  key: string;
+  state: string;
+}
+
+export interface MeowingTable {
+  cat_id: number;
+  key: string;
+  id: string;
+  timestamp: string;
+  location: string | null;
+  event_type: string;
+  old_value: string | null;
+  new_value: string | null;
+}
+
+/** One row each: `kysely` types stop here, the rest of the store reads these. */
+export type EventRow = EventTable & { readonly revoked: number };

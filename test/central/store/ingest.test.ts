@@ -1,0 +1,264 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../../src/central/open-store.ts';
+import { decodeCursor } from '../../../src/central/store/cursor.ts';
+import type { Store } from '../../../src/central/store/store.ts';
+import { chainHex } from '../../../src/contract/chain.ts';
+import { MAX_NEED_RANGES } from '../../../src/contract/message.ts';
+import { shardOf } from '../../../src/contract/topic.ts';
+import { at, createWriter, epochId, meowing, NOW } from './events.ts';
+
+let store: Store;
+let path: string;
+
+beforeEach(async () => {
+  path = join(mkdtempSync(join(tmpdir(), 'collard-store-')), 'central.db');
+  store = await openStore({ url: `sqlite:${path}` });
+});
+afterEach(() => store.close());
+
+async function positions(agent: string): Promise<(number | null)[]> {
+  const { events } = await store.arrivals(new Map(), 10_000);
+  return events
+    .filter((event) => event.agent === agent)
+    .sort((a, b) => a.seq - b.seq)
+    .map((event) => event.position);
+}
+
+describe('ingest', () => {
+  it('stores a batch, moves the mark and proves the chain', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    const result = await store.ingest(porch.batch(1, 10), NOW);
+    expect(result).toMatchObject({ inserted: 10, duplicates: 0, conflicts: 0, chainOk: true });
+    expect(result.stored).toMatchObject({ incarnation: store.incarnation, epoch: epochId(1), seq: 10, need: [] });
+    expect(chainHex(result.stored.chain)).toBe(chainHex(porch.chain(10)));
+    expect(chainHex((await store.chainAt(epochId(1), 7)) ?? new Uint8Array())).toBe(chainHex(porch.chain(7)));
+    const { events } = await store.arrivals(new Map(), 100);
+    expect(events.map(({ agent, shard, arrival, position, revoked, ...event }) => event)).toEqual(porch.events);
+  });
+
+  it('counts what comes again, and answers with the same mark', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    await store.ingest(porch.batch(1, 10), NOW);
+    const again = await store.ingest(porch.batch(4, 10), NOW);
+    expect(again).toMatchObject({ inserted: 0, duplicates: 7, conflicts: 0, chainOk: true });
+    expect(again.stored.seq).toBe(10);
+    expect((await store.counts()).events).toBe(10);
+  });
+
+  it('keeps the same key with other content as a conflict, above and below the mark', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    const clone = meowing('porch', epochId(1), 10, 'DEADBEEF');
+    await store.ingest(porch.batch(1, 4), NOW);
+    await store.ingest(porch.batch(7, 8), NOW);
+    const below = await store.ingest(clone.batch(2, 3), NOW);
+    const above = await store.ingest(clone.batch(7, 8), NOW);
+    expect([below.conflicts, above.conflicts]).toEqual([2, 2]);
+    expect(await store.counts()).toMatchObject({ events: 6, conflicts: 4 });
+    expect((await store.agents())[0]).toMatchObject({ agent: 'porch', conflicts: 4 });
+  });
+
+  it('lets live events in first and asks for what is between', async () => {
+    const porch = meowing('porch', epochId(1), 30);
+    await store.ingest(porch.batch(1, 5), NOW);
+    const live = await store.ingest(porch.batch(21, 30), NOW);
+    expect(live.stored).toMatchObject({ seq: 5, need: [[6, 20]] });
+    const middle = await store.ingest(porch.batch(10, 12), NOW);
+    expect(middle.stored.need).toEqual([
+      [6, 9],
+      [13, 20],
+    ]);
+    expect((await store.ingest(porch.batch(13, 20), NOW)).stored).toMatchObject({ seq: 5, need: [[6, 9]] });
+    const whole = await store.ingest(porch.batch(6, 9), NOW);
+    expect(whole).toMatchObject({ chainOk: true, stored: { seq: 30, need: [] } });
+    expect(await positions('porch')).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    expect(chainHex(whole.stored.chain)).toBe(chainHex(porch.chain(30)));
+  });
+
+  it('numbers arrivals and positions without a gap over all agents of a shard', async () => {
+    const writers = [meowing('a', epochId(1), 40), meowing('a', epochId(2), 40)];
+    for (const from of [31, 1, 11, 21]) {
+      for (const writer of writers) await store.ingest(writer.batch(from, from + 9), NOW);
+    }
+    const { events } = await store.arrivals(new Map(), 1_000);
+    const numbers = Array.from({ length: 80 }, (_, i) => i + 1);
+    expect(events.map((event) => event.arrival).sort((a, b) => a - b)).toEqual(numbers);
+    expect(events.map((event) => event.position ?? 0).sort((a, b) => a - b)).toEqual(numbers);
+    for (const writer of writers) {
+      const own = events.filter((event) => event.epoch === writer.epoch).sort((a, b) => a.seq - b.seq);
+      expect(own.map((event) => event.position)).toEqual(
+        own.map((event) => event.position).sort((a, b) => Number(a) - Number(b)),
+      );
+    }
+  });
+
+  it('says that a chain differs, and goes on storing', async () => {
+    const porch = meowing('porch', epochId(1), 20);
+    const lie = { ...porch.batch(1, 10), chain: porch.chain(9) };
+    expect(await store.ingest(lie, NOW)).toMatchObject({ inserted: 10, chainOk: false, stored: { seq: 10 } });
+    expect(await store.ingest(porch.batch(11, 20), NOW)).toMatchObject({ chainOk: false, stored: { seq: 20 } });
+    expect((await store.agents())[0]?.epochs[0]).toMatchObject({ mark: 20, chainOk: false });
+  });
+
+  it('proves claimed chains when the walk reaches them', async () => {
+    const porch = meowing('porch', epochId(1), 20);
+    await store.ingest({ ...porch.batch(11, 20), chain: porch.chain(3) }, NOW);
+    expect(await store.ingest(porch.batch(1, 10), NOW)).toMatchObject({ chainOk: false, stored: { seq: 20 } });
+  });
+
+  it('walks over what the agent says is lost, and takes the chain from beyond', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    porch.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
+    porch.add('battery.low', 'collar/C0FFEE01', { percent: 9 }, 12);
+    await store.ingest(porch.batch(1, 3), NOW);
+    expect((await store.ingest(porch.batch(9, 10), NOW)).stored).toMatchObject({ seq: 3, need: [[4, 8]] });
+    const result = await store.ingest(porch.batch(11, 12), NOW);
+    expect(result).toMatchObject({ chainOk: true, stored: { seq: 12, need: [] } });
+    expect(chainHex(result.stored.chain)).toBe(chainHex(porch.chain(12)));
+    expect(await store.counts()).toMatchObject({ events: 7, gaps: 1 });
+    expect(await positions('porch')).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('keeps an event that was called lost and comes after all', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    porch.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.ingest(porch.batch(9, 11), NOW);
+    expect(await store.ingest(porch.batch(3, 5), NOW)).toMatchObject({ inserted: 2, duplicates: 1 });
+    expect(await store.ingest(porch.batch(3, 5), NOW)).toMatchObject({ inserted: 0, duplicates: 3 });
+    expect((await positions('porch')).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8].sort());
+  });
+
+  it('asks for no more ranges than a message holds, oldest first', async () => {
+    const count = 2 * MAX_NEED_RANGES + 20;
+    const porch = meowing('porch', epochId(1), count);
+    let result = await store.ingest(porch.batch(2, 2), NOW);
+    for (let seq = 4; seq <= count; seq += 2) result = await store.ingest(porch.batch(seq, seq), NOW);
+    expect(result.stored.need).toHaveLength(MAX_NEED_RANGES);
+    expect(result.stored.need[0]).toEqual([1, 1]);
+  });
+
+  it('refuses an epoch that belongs to another agent', async () => {
+    await store.ingest(meowing('porch', epochId(1), 2).batch(1, 2), NOW);
+    await expect(store.ingest(meowing('shed', epochId(1), 2).batch(1, 2), NOW)).rejects.toMatchObject({
+      code: 'REFUSED',
+    });
+    expect((await store.counts()).events).toBe(2);
+  });
+
+  it('stops writing when another process has taken the shard', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.ingest(porch.batch(1, 2), NOW);
+    const other = await openStore({ url: `sqlite:${path}` });
+    await other.ingest(porch.batch(3, 4), NOW);
+    await expect(store.ingest(porch.batch(5, 6), NOW)).rejects.toMatchObject({ code: 'FENCED' });
+    await other.close();
+  });
+});
+
+describe('sync', () => {
+  it('tells what is missing of an epoch that was never heard of', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    const message = { epoch: epochId(1), firstSeq: 1, lastSeq: 12, chain: porch.chain(12) };
+    expect(await store.sync('porch', message, NOW)).toMatchObject({ seq: 0, need: [[1, 12]] });
+    expect((await store.agents())[0]?.epochs).toEqual([
+      { epoch: epochId(1), mark: 0, highestSeq: 12, missing: 12, chainOk: true },
+    ]);
+  });
+
+  it('notes what the agent no longer holds and goes on after it', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    await store.ingest(porch.batch(1, 3), NOW);
+    const message = { epoch: epochId(1), firstSeq: 8, lastSeq: 12, chain: porch.chain(12) };
+    expect(await store.sync('porch', message, NOW)).toMatchObject({ seq: 3, need: [[8, 12]] });
+    const result = await store.ingest(porch.batch(8, 12), NOW);
+    expect(result).toMatchObject({ chainOk: true, stored: { seq: 12, need: [] } });
+    expect(chainHex(result.stored.chain)).toBe(chainHex(porch.chain(12)));
+    expect(await store.counts()).toMatchObject({ gaps: 1 });
+  });
+
+  it('answers an agent whose log is behind the mark with the mark', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    await store.ingest(porch.batch(1, 12), NOW);
+    const message = { epoch: epochId(1), firstSeq: 1, lastSeq: 9, chain: porch.chain(9) };
+    expect(await store.sync('porch', message, NOW)).toMatchObject({ seq: 12, need: [] });
+  });
+});
+
+describe('the store', () => {
+  it('keeps its incarnation over a restart', async () => {
+    const before = store.incarnation;
+    await store.close();
+    store = await openStore({ url: `sqlite:${path}` });
+    expect(store.incarnation).toBe(before);
+  });
+
+  it('takes a late will of an older session for what it is', async () => {
+    await store.saveState('porch', { state: 'online', session: 42, version: '1' }, NOW);
+    await store.saveState('porch', { state: 'offline', session: 41, version: '1' }, NOW);
+    expect((await store.agents())[0]).toMatchObject({ state: 'online', session: 42 });
+    await store.saveState('porch', { state: 'offline', session: 42, version: '1' }, NOW);
+    expect((await store.agents())[0]).toMatchObject({ state: 'offline' });
+  });
+
+  it('keeps a bounded number of messages in quarantine and counts all', async () => {
+    for (let i = 0; i < 1_010; i += 1) await store.quarantine('x/y', Buffer.from('no'), 'is no JSON', NOW);
+    expect((await store.counts()).quarantined).toBe(1_010);
+  });
+
+  it('pages events by position and by time, and finds them by agent, type, collar and cat', async () => {
+    const porch = createWriter('porch', epochId(1));
+    const shed = createWriter('shed', epochId(2));
+    for (let i = 0; i < 25; i += 1) {
+      porch.add('meow.started', 'collar/A', { level: 1 }, 2 * i);
+      shed.add('battery.low', 'collar/B', { percent: 9 }, 2 * i + 1);
+    }
+    await store.ingest(porch.batch(1, 25), NOW);
+    await store.ingest(shed.batch(1, 25), NOW);
+    const times: string[] = [];
+    for (let after = 'p'; ; ) {
+      const page = await store.events({ limit: 7, after: decodeCursor(after) });
+      if (page.events.length === 0) {
+        expect(page.next).toBe(after);
+        break;
+      }
+      times.push(...page.events.map((event) => event.time));
+      after = page.next;
+    }
+    expect(times).toEqual(Array.from({ length: 50 }, (_, i) => at(i)));
+    const newest: string[] = [];
+    for (let before: string | undefined; ; ) {
+      const page = await store.newest({ limit: 7, ...(before === undefined ? {} : { before }) });
+      if (page.events.length === 0) break;
+      newest.push(...page.events.map((event) => event.time));
+      before = page.next;
+    }
+    expect(newest).toEqual(times.reverse());
+    const count = async (query: object) => (await store.newest({ limit: 100, ...query })).events.length;
+    expect(await count({ agent: 'shed' })).toBe(25);
+    expect(await count({ agent: 'nobody' })).toBe(0);
+    expect(await count({ types: ['collard.meow.started'] })).toBe(25);
+    expect(await count({ types: ['collard.meow.started', 'collard.battery.low'] })).toBe(50);
+    expect(await count({ collar: 'A', from: at(10), to: at(20) })).toBe(5);
+    await store.command(NOW, async () => ({
+      events: [
+        {
+          type: 'collard.collar.assigned',
+          version: 1,
+          subject: 'cat/1',
+          time: at(9),
+          clock: 'synced',
+          boot: null,
+          monoMs: null,
+          data: '{"catId":1,"collar":"A"}',
+        },
+      ],
+      result: null,
+    }));
+    expect(await count({ catId: 1 })).toBe(21);
+    expect((await store.unassignedCollars()).map((row) => row.collar)).toEqual(['B']);
+    expect(shardOf('porch')).not.toBe(shardOf('shed'));
+  });
+});
