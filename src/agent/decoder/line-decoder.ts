@@ -1,0 +1,67 @@
+/** What decoders of text share: lines in, readings out, everything else counted; and the clock of a recording. */
+import { createBoundedMap, MAX_COLLARS } from './bounded-map.ts';
+import { createLines } from './lines.ts';
+import type { Decoded, Decoder, Discard, DiscardReason, Reading } from './reading.ts';
+import { textSample } from './sample.ts';
+
+/** Adds the line's readings to `readings`, or says why the line is none. `line` is trimmed and not empty. */
+export type ReadLine = (line: string, atMs: number | null, readings: Reading[]) => DiscardReason | null;
+
+/** Blank lines and lines that begin with # are discarded as 'comment': counted, harmless. */
+export function createLineDecoder(readLine: ReadLine, lostSamples: () => number): Decoder {
+  let readings: Reading[] = [];
+  let discards: Discard[] = [];
+  let arrivalMs: number | null = null;
+
+  const lines = createLines({
+    line(text, bytes, raw) {
+      const line = text.trim();
+      const harmless = line === '' || line.startsWith('#');
+      const reason = harmless ? 'comment' : readLine(line, arrivalMs, readings);
+      if (reason !== null) discards.push({ reason, bytes, sample: textSample(raw) });
+    },
+    tooLong(bytes, sample) {
+      discards.push({ reason: 'too-long', bytes, sample });
+    },
+  });
+  const decoded = (): Decoded => {
+    const result = { readings, discards };
+    readings = [];
+    discards = [];
+    return result;
+  };
+  return {
+    push(bytes, atMs) {
+      arrivalMs = atMs;
+      lines.push(bytes);
+      return decoded();
+    },
+    end() {
+      lines.end();
+      return decoded();
+    },
+    get lostSamples() {
+      return lostSamples();
+    },
+  };
+}
+
+/** From line to line of a collar in a recording without times: 50 Hz, what a collar is asked for. */
+const STEP_MS = 20;
+
+/**
+ * The time of a line: its arrival; in a recording its own time, else 20 ms after the collar's line before. A collar
+ * that is heard for the first time begins at the latest time of the recording so far.
+ */
+export function createLineClock(): (collar: string, atMs: number | null, ownMs: number | undefined) => number {
+  const last = createBoundedMap<string, number>(MAX_COLLARS);
+  let latestMs = 0;
+  return (collar, atMs, ownMs) => {
+    if (atMs !== null) return atMs;
+    const before = last.get(collar);
+    const ms = ownMs ?? (before === undefined ? latestMs : before + STEP_MS);
+    last.set(collar, ms);
+    latestMs = Math.max(latestMs, ms);
+    return ms;
+  };
+}

@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createDecoder } from '../../../src/agent/decoder/decoder.ts';
+import type { Reading } from '../../../src/agent/decoder/reading.ts';
+import { decodeAll, discardedBytes, reasons, text } from './cuts.ts';
+
+const json = (options: { place?: string; collar?: string; fields?: Record<string, string> } = {}) =>
+  createDecoder({ format: 'json', ...options });
+
+function one(line: object, options = {}): Reading | undefined {
+  return decodeAll(json(options), text(`${JSON.stringify(line)}\n`)).readings[0];
+}
+
+describe('json', () => {
+  it('reads every field', () => {
+    const line =
+      '{"collar":"C0FFEE01","n":123,"ax":0.01,"ay":-0.02,"az":0.99,"shake":0,"motion":1,"place":"kitchen","rssi":-61,"battery":83}';
+    expect(decodeAll(json(), text(line), [], 5000).readings).toEqual([
+      {
+        collar: 'C0FFEE01',
+        atMs: 5000,
+        counter: 123,
+        axG: 0.01,
+        ayG: -0.02,
+        azG: 0.99,
+        shake: 0,
+        motion: true,
+        place: 'kitchen',
+        rssiDbm: -61,
+        batteryPercent: 83,
+      },
+    ]);
+  });
+
+  it('takes the time of a recording from t, and live from arrival', () => {
+    const line = text('{"collar":"A","t":1352679777000,"rssi":-50}\n');
+    expect(decodeAll(json(), line).readings[0]?.atMs).toBe(1352679777000);
+    expect(decodeAll(json(), line, [], 77).readings[0]?.atMs).toBe(77);
+  });
+
+  it('sets lines of a recording without t 20 ms apart for each collar', () => {
+    const line = (collar: string) => `{"collar":"${collar}","rssi":-50}\n`;
+    const { readings } = decodeAll(json(), text(line('A') + line('B') + line('A') + line('B') + line('A')));
+    expect(readings.map((reading) => reading.atMs)).toEqual([0, 0, 20, 20, 40]);
+  });
+
+  it('reads other names by the field map, and whole numbers as ids', () => {
+    const fields = { collar: 'id', rssi: 'RSSI', battery: 'batt' };
+    expect(one({ id: 4711, RSSI: -70, batt: 12, rssi: 'theirs' }, { fields })).toEqual({
+      collar: '4711',
+      atMs: 0,
+      rssiDbm: -70,
+      batteryPercent: 12,
+    });
+  });
+
+  it('gives a motion sensor the collar of its configuration, or unknown', () => {
+    const line = { t: 1352679777000, motion: 1, sensor: 'Door/Living', place: 'Living' };
+    expect(one(line)).toEqual({
+      collar: 'unknown',
+      atMs: 1352679777000,
+      motion: true,
+      sensor: 'Door/Living',
+      place: 'Living',
+    });
+    expect(one(line, { collar: 'tom' })?.collar).toBe('tom');
+  });
+
+  it('fills in the place of the source where the line names none', () => {
+    expect(one({ collar: 'A', rssi: -1 }, { place: 'hall' })?.place).toBe('hall');
+    expect(one({ collar: 'A', rssi: -1, place: 'garden' }, { place: 'hall' })?.place).toBe('garden');
+  });
+
+  it('trims ids and takes null as absent', () => {
+    expect(one({ collar: '  A ', rssi: null, battery: 5 })).toEqual({ collar: 'A', atMs: 0, batteryPercent: 5 });
+  });
+
+  it('reads a collar that is called bad', () => {
+    expect(one({ collar: 'bad', battery: 5 })?.collar).toBe('bad');
+  });
+
+  it.each<[string, string]>([
+    ['not-json', 'hello'],
+    ['not-json', '"collar":"C0FFEE01","ax":0}'],
+    ['not-json', '[1,2]'],
+    ['not-json', '{"collar":"A","ax":NaN,"ay":0,"az":0}'],
+    ['bad-value', '{"collar":"A","ax":"0","ay":0,"az":0}'],
+    ['bad-value', '{"collar":"A","ax":0,"ay":0}'],
+    ['bad-value', '{"collar":"A","ax":1e9,"ay":0,"az":0}'],
+    ['bad-value', '{"collar":"A","ax":1e999,"ay":0,"az":0}'],
+    ['bad-value', '{"collar":"A","motion":2}'],
+    ['bad-value', '{"collar":"A","battery":101}'],
+    ['bad-value', '{"collar":"A","rssi":[]}'],
+    ['bad-value', '{"collar":"A","n":1.5}'],
+    ['bad-value', '{"collar":"A","shake":-1}'],
+    ['bad-value', '{"collar":"A","t":"now"}'],
+    ['bad-value', '{"collar":{},"rssi":-50}'],
+    ['bad-value', '{"collar":"","rssi":-50}'],
+    ['bad-value', `{"collar":"${'A'.repeat(65)}","rssi":-50}`],
+    ['bad-value', '{"collar":"A\\u0007","rssi":-50}'],
+    ['bad-value', '{"collar":"A","place":"\\u009b31m"}'],
+    ['no-collar', '{"ax":0,"ay":0,"az":1}'],
+    ['no-collar', '{}'],
+    ['comment', '# a note'],
+    ['comment', ''],
+  ])('discards as %s: %s', (reason, line) => {
+    const total = decodeAll(json(), text(`${line}\r\n{"collar":"B","rssi":-50}\n`));
+    expect(reasons(total)).toEqual([reason]);
+    expect(discardedBytes(total)).toBe(line.length + 2);
+    expect(total.readings.map((reading) => reading.collar)).toEqual(['B']);
+  });
+
+  it('counts loss by n, and discards a line that comes twice from the same receiver', () => {
+    const line = (n: number, place: string) => `{"collar":"A","n":${n},"rssi":-50,"place":"${place}"}\n`;
+    const lines = [line(1, 'hall'), line(1, 'garden'), line(1, 'hall'), line(5, 'hall')];
+    const total = decodeAll(json(), text(lines.join('')));
+    expect(reasons(total)).toEqual(['duplicate']);
+    expect(total.lostSamples).toBe(3);
+  });
+
+  it('gives the same wherever the bytes are cut', () => {
+    const line = fc.oneof(
+      fc.record({ collar: fc.constantFrom('A', 'B'), rssi: fc.integer({ min: -90, max: -30 }), n: fc.nat(9) }),
+      fc.record({ collar: fc.string(), ax: fc.double(), ay: fc.double(), az: fc.double() }),
+      fc.anything(),
+    );
+    fc.assert(
+      fc.property(fc.array(line), fc.array(fc.nat()), (lines, cuts) => {
+        const bytes = text(lines.map((item) => `${JSON.stringify(item)}\n`).join(''));
+        expect(decodeAll(json(), bytes, cuts)).toEqual(decodeAll(json(), bytes));
+      }),
+    );
+  });
+
+  it('accounts for every line of arbitrary bytes and never throws', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
+        const total = decodeAll(json({ collar: 'A' }), bytes);
+        expect(total.readings.length === 0 ? discardedBytes(total) : bytes.length).toBe(bytes.length);
+      }),
+    );
+  });
+});
