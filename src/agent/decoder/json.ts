@@ -8,7 +8,6 @@ import { createLineClock, createLineDecoder } from './line-decoder.ts';
 import type { Decoder, DiscardReason, Reading } from './reading.ts';
 import {
   BAD,
-  type Checked,
   checkCounter,
   checkFlag,
   checkG,
@@ -84,25 +83,30 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
 
 /** Sets what the object says. False: a value of another type or out of range, or not all three axes. */
 function fill(reading: Mutable<Reading>, object: Record<string, unknown>, names: Record<Field, string>): boolean {
-  return (
-    set(reading, 'counter', checkCounter(object[names.n])) &&
-    set(reading, 'axG', checkG(object[names.ax])) &&
-    set(reading, 'ayG', checkG(object[names.ay])) &&
-    set(reading, 'azG', checkG(object[names.az])) &&
-    (reading.axG === undefined) === (reading.ayG === undefined) &&
-    (reading.axG === undefined) === (reading.azG === undefined) &&
-    set(reading, 'shake', checkLevel(object[names.shake])) &&
-    set(reading, 'motion', checkFlag(object[names.motion])) &&
-    set(reading, 'place', checkName(object[names.place])) &&
-    set(reading, 'sensor', checkName(object[names.sensor])) &&
-    set(reading, 'rssiDbm', checkRssi(object[names.rssi])) &&
-    set(reading, 'batteryPercent', checkPercent(object[names.battery]))
-  );
-}
-
-function set<K extends keyof Reading>(reading: Mutable<Reading>, key: K, value: Checked<NonNullable<Reading[K]>>) {
-  if (value === BAD) return false;
-  if (value !== undefined) reading[key] = value;
+  const counter = checkCounter(object[names.n]);
+  const axG = checkG(object[names.ax]);
+  const ayG = checkG(object[names.ay]);
+  const azG = checkG(object[names.az]);
+  const shake = checkLevel(object[names.shake]);
+  const motion = checkFlag(object[names.motion]);
+  const place = checkName(object[names.place]);
+  const sensor = checkName(object[names.sensor]);
+  const rssiDbm = checkRssi(object[names.rssi]);
+  const batteryPercent = checkPercent(object[names.battery]);
+  if (counter === BAD || axG === BAD || ayG === BAD || azG === BAD || shake === BAD || motion === BAD) return false;
+  if (place === BAD || sensor === BAD || rssiDbm === BAD || batteryPercent === BAD) return false;
+  if ((axG === undefined) !== (ayG === undefined) || (axG === undefined) !== (azG === undefined)) return false;
+  // Each by its name: setting by a computed key costs more than parsing the line.
+  if (counter !== undefined) reading.counter = counter;
+  if (axG !== undefined) reading.axG = axG;
+  if (ayG !== undefined) reading.ayG = ayG;
+  if (azG !== undefined) reading.azG = azG;
+  if (shake !== undefined) reading.shake = shake;
+  if (motion !== undefined) reading.motion = motion;
+  if (place !== undefined) reading.place = place;
+  if (sensor !== undefined) reading.sensor = sensor;
+  if (rssiDbm !== undefined) reading.rssiDbm = rssiDbm;
+  if (batteryPercent !== undefined) reading.batteryPercent = batteryPercent;
   return true;
 }
 
