@@ -71,6 +71,7 @@ function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
     return row === undefined ? null : catRow(row);
   };
   return {
+    cats: async () => (await readCats(trx, parts.now())).map(catRow),
     catByName: (name) => one({ name }),
     cat: (id) => one({ id }),
     async nextCatId() {

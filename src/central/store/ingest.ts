@@ -3,6 +3,7 @@
  * The unique key does the deduplication; what the code sorts out before only tells duplicates from conflicts.
  */
 import { createHash, randomInt } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import type { EventBatch } from '../../contract/envelope.ts';
@@ -26,6 +27,8 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
   const own: Ownership = { token: randomInt(1, 2 ** 47), shards: new Set() };
   const walkOn = async (epochNo: number) => {
     for (let more = true; more; ) {
+      // A long walk must not keep the process from its keepalives.
+      await setImmediate();
       more = await db.transaction().execute(async (trx) => {
         const epoch = await trx.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
         const shard = await ownShard(trx, epoch.shard, own);

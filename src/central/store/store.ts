@@ -131,6 +131,8 @@ export interface CommandStore {
 }
 
 export interface CommandView {
+  /** As the log has them at this moment, by number. */
+  cats(): Promise<readonly CatRow[]>;
   catByName(name: string): Promise<CatRow | null>;
   cat(id: number): Promise<CatRow | null>;
   /** One more than the highest id that was ever given. */
