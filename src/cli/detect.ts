@@ -1,0 +1,198 @@
+/** `collard detect`: decoder and detectors over recorded readings, no log and no network. */
+import { once } from 'node:events';
+import { createReadStream, statSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { agentSchema } from '../agent/config.ts';
+import { createDecoder, type DecoderOptions } from '../agent/decoder/decoder.ts';
+import type { Decoded, Decoder, Reading } from '../agent/decoder/reading.ts';
+import type { Detection } from '../agent/detector/detection.ts';
+import { createWatch, step, type WatchInput, type WatchSettings } from '../agent/detector/watch.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { safe, tell } from './output.ts';
+
+type Format = DecoderOptions['format'];
+
+interface Options {
+  readonly format: Format | 'auto';
+  readonly sensitivity: number;
+  readonly collar?: string;
+  readonly place?: string;
+  readonly unit?: DecoderOptions['unit'];
+  readonly verbose?: true;
+  readonly json?: true;
+}
+
+const STDIN = '-';
+/** A recording is read in pieces of this size: memory does not depend on its length. */
+const CHUNK_BYTES = 64 * 1024;
+/** Time passes in a recording in such steps, as the agent's ticks do. */
+const TICK_MS = 1_000;
+/** What the format is told by, where the name does not tell it. */
+const SNIFF_BYTES = 4_096;
+
+export function detectCommand(): Command {
+  const { sensitivity } = agentSchema.shape.detect.parse({}).shake;
+  return new Command('detect')
+    .description('find meows and moves in recorded readings, one JSON object a line')
+    .argument('<file...>', 'recordings; - is stdin')
+    .addOption(
+      new Option('--format <format>', 'how the readings are written')
+        .choices(['auto', 'json', 'csv', 'frame'])
+        .default('auto'),
+    )
+    .option('--sensitivity <n>', 'above 1: weaker shakes count', sensitivityOf, sensitivity)
+    .option('--collar <id>', 'the collar of readings that name none')
+    .option('--place <name>', 'where the receiver stood, for readings that do not say it')
+    .option('--unit <unit>', 'csv: g, mg, m/s2, or how many counts are 1 g', unitOf)
+    .option('--json', 'the output is always JSON, so this changes nothing')
+    .option('--verbose', 'tell counts on stderr (default on a terminal)')
+    .action(detect);
+}
+
+async function detect(files: readonly string[], options: Options): Promise<void> {
+  for (const file of files) if (file !== STDIN) checkFile(file);
+  const { sensitivity } = options;
+  const settings = agentSchema.shape.detect.parse({ shake: { sensitivity } });
+  for (const file of files) {
+    const recording = createRecording(file, options, settings);
+    try {
+      for await (const chunk of file === STDIN
+        ? process.stdin
+        : createReadStream(file, { highWaterMark: CHUNK_BYTES })) {
+        await write(recording.push(chunk as Uint8Array));
+      }
+    } catch (error) {
+      throw new CommandError(EXIT.io, `${safe(file)} could not be read to its end: ${reasonOf(error)}`, null, {
+        cause: error,
+      });
+    }
+    await write(recording.end());
+    recording.report(options.verbose === true || process.stderr.isTTY);
+  }
+}
+
+/** One file on its way through decoder and watch. */
+function createRecording(file: string, options: Options, settings: WatchSettings) {
+  let decoder: Decoder | null = null;
+  let format: Format = 'json';
+  let state = createWatch();
+  let nowMs = Number.NEGATIVE_INFINITY;
+  let nextTickMs = Number.NEGATIVE_INFINITY;
+  let readings = 0;
+  let events = 0;
+  const discarded = new Map<string, number>();
+  let lines: string[] = [];
+
+  const feed = (input: WatchInput) => {
+    const watched = step(state, input, settings);
+    state = watched.state;
+    for (const detection of watched.detections) {
+      events += 1;
+      lines.push(`${lineOf(file, detection)}\n`);
+    }
+  };
+  const take = (reading: Reading) => {
+    readings += 1;
+    // A recording's clock may start again, as a collar does.
+    if (reading.atMs >= nextTickMs || reading.atMs < nextTickMs - 2 * TICK_MS) {
+      feed({ type: 'tick', atMs: reading.atMs });
+      nextTickMs = reading.atMs + TICK_MS;
+    }
+    nowMs = reading.atMs;
+    feed({ type: 'reading', reading });
+  };
+  const takeAll = (decoded: Decoded): string => {
+    for (const reading of decoded.readings) take(reading);
+    for (const { reason } of decoded.discards) discarded.set(reason, (discarded.get(reason) ?? 0) + 1);
+    const text = lines.join('');
+    lines = [];
+    return text;
+  };
+  return {
+    push(bytes: Uint8Array): string {
+      if (decoder === null) {
+        format = options.format === 'auto' ? formatOf(file, bytes) : options.format;
+        const { collar, place, unit } = options;
+        decoder = createDecoder({ format, collar, place, unit });
+      }
+      return takeAll(decoder.push(bytes, null));
+    },
+    end(): string {
+      if (decoder === null) return '';
+      const text = takeAll(decoder.end());
+      if (readings > 0) feed({ type: 'end', atMs: nowMs });
+      return text + lines.join('');
+    },
+    /** `verbose`: also when nothing is wrong. */
+    report(verbose: boolean): void {
+      const reasons = [...discarded].map(([reason, count]) => `${count} ${reason}`).join(', ');
+      const lost = decoder === null || decoder.lostSamples === 0 ? '' : `, ${decoder.lostSamples} samples lost`;
+      const counts = `${readings} readings${lost}, discarded: ${reasons === '' ? 'none' : reasons}, ${events} events`;
+      if (verbose) tell(`${safe(file)}: ${format}, ${counts}`);
+      else if (readings === 0 && discarded.size > 0) {
+        tell(`${safe(file)}: nothing could be read as ${format} (${reasons}); name another --format or --collar`);
+      }
+    },
+  };
+}
+
+function lineOf(file: string, detection: Detection): string {
+  const { type, collar, atMs, ...data } = detection;
+  return JSON.stringify({ file, collar, type, tMs: atMs, ...data }, rounded);
+}
+
+/** Times are exact to a microsecond; what is beyond comes from arithmetic. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value;
+}
+
+/** By the name, else by the first bytes: 0xC0 ends SLIP frames and stands in no UTF-8 text; JSON lines begin with a brace. */
+export function formatOf(file: string, first: Uint8Array): Format {
+  if (/\.csv$/i.test(file)) return 'csv';
+  if (/\.(ndjson|jsonl|json)$/i.test(file)) return 'json';
+  const head = first.subarray(0, SNIFF_BYTES);
+  if (head.includes(0xc0)) return 'frame';
+  return /^\s*\{/m.test(new TextDecoder().decode(head)) ? 'json' : 'csv';
+}
+
+/** Before anything is printed: half a result with an error behind it is easily taken for a whole one. */
+function checkFile(file: string): void {
+  let reason: string;
+  try {
+    if (!statSync(file).isDirectory()) return;
+    reason = 'it is a directory';
+  } catch (error) {
+    reason = reasonOf(error);
+  }
+  throw new CommandError(
+    EXIT.unavailable,
+    `cannot read ${safe(file)}: ${reason}`,
+    'name a file with recorded readings',
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'this user may not read it';
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function write(text: string): Promise<void> {
+  if (text !== '' && !process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+function sensitivityOf(text: string): number {
+  const parsed = agentSchema.shape.detect.safeParse({ shake: { sensitivity: Number(text) } });
+  if (!parsed.success || text.trim() === '') throw new InvalidArgumentError('expected a number from 0.2 to 5.');
+  return parsed.data.shake.sensitivity;
+}
+
+function unitOf(text: string): DecoderOptions['unit'] {
+  if (text === 'g' || text === 'mg' || text === 'm/s2') return text;
+  const counts = Number(text);
+  if (text.trim() === '' || !(counts > 0) || !Number.isFinite(counts)) {
+    throw new InvalidArgumentError('expected g, mg, m/s2, or a number above 0.');
+  }
+  return counts;
+}
