@@ -1,0 +1,239 @@
+/**
+ * The ingest loop: source → decoder → watch → log. What arrives together is appended together (one flush), at most `groupMs`
+ * late. Nobody else hears of an event before it is on the card.
+ */
+import { type EventData, type EventType, type NewEvent, newEvent } from '../contract/event.ts';
+import { createQueue, type Queue } from '../lib/queue.ts';
+import { type Loop, runAll } from '../lib/run-all.ts';
+import { delay, ticks } from '../lib/wait.ts';
+import { type Clock, type EventTime, eventTime, isoTime } from './clock.ts';
+import type { Decoded, Decoder } from './decoder/reading.ts';
+import type { Detection } from './detector/detection.ts';
+import {
+  createWatch,
+  rememberCollar,
+  step,
+  type WatchInput,
+  type WatchSettings,
+  type WatchState,
+} from './detector/watch.ts';
+import type { IngestLog, RememberedCollar } from './log/event-log.ts';
+import { whyNotStorable } from './log/rows.ts';
+import { createReplay } from './source/replay.ts';
+import type { Source, SourceInput } from './source/source.ts';
+import { createTeller, type Tally } from './source/tally.ts';
+
+/** Events that wait for their flush. Beyond it the sources wait: their own limits hold then. */
+export const PENDING_EVENTS = 10_000;
+const GROUP_EVENTS = 2_000;
+const TICK_MS = 1_000;
+const REASON_CHARACTERS = 500;
+
+export interface IngestSource {
+  readonly source: Source;
+  readonly decoder: Decoder;
+  readonly tally: Tally;
+}
+
+export interface IngestLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface IngestParts {
+  readonly sources: readonly IngestSource[];
+  readonly log: Pick<IngestLog, 'append' | 'remembered' | 'unsyncedBoot'>;
+  readonly clock: Clock;
+  readonly detect: WatchSettings;
+  readonly groupMs: number;
+  readonly logger: IngestLogger;
+}
+
+/**
+ * Resolves after the signal aborted, open meows were ended and the last group is on the card. Rejects with the log's error
+ * when an append fails: then nothing more is read.
+ */
+export async function runIngest(parts: IngestParts, signal: AbortSignal): Promise<void> {
+  const pending = createQueue<NewEvent>(PENDING_EVENTS);
+  const failed = new AbortController();
+  const desk = createDesk(parts, pending, failed.signal);
+  await desk.begin(await parts.log.remembered());
+  const reading = async () => {
+    const loops: Loop[] = parts.sources.map((from) => (inner) => readSource(from, desk, parts, inner));
+    loops.push((inner) => watchTime(desk, parts, inner));
+    try {
+      await runAll(loops, AbortSignal.any([signal, failed.signal]));
+    } finally {
+      await desk.finish();
+      pending.close();
+    }
+  };
+  const writing = async () => {
+    try {
+      await appendGroups(pending, parts);
+    } catch (error) {
+      failed.abort();
+      pending.close();
+      throw error;
+    }
+  };
+  const ends = await Promise.allSettled([writing(), reading()]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** Where all sources meet: the state of the watch, and the way of what it decides to the log. */
+interface Desk {
+  begin(remembered: readonly RememberedCollar[]): Promise<void>;
+  feed(input: WatchInput): Promise<void>;
+  say<T extends EventType>(type: T, data: EventData[T]): Promise<void>;
+  finish(): Promise<void>;
+}
+
+function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
+  const { clock, logger, detect } = parts;
+  let state: WatchState = createWatch();
+  const put = async (event: NewEvent) => {
+    const reason = whyNotStorable(event);
+    if (reason !== null) {
+      // It would block all that comes after it: central would never take it.
+      logger.warn({ type: event.type, reason }, 'an event cannot be stored');
+      return;
+    }
+    while (!failed.aborted && !pending.push(event)) await pending.room(failed);
+  };
+  const feed = async (input: WatchInput) => {
+    const watched = step(state, input, detect);
+    state = watched.state;
+    for (const detection of watched.detections) await put(toEvent(detection, clock));
+  };
+  return {
+    feed,
+    say: (type, data) => put(newEvent(type, null, data, eventTime(clock, clock.monoNow()))),
+    async begin(remembered) {
+      for (const known of remembered) {
+        state = rememberCollar(state, { ...known, atMs: lastHeard(known, clock) });
+        // The agent was killed in the middle: nobody knows how long it went on, but no cat shakes for ever.
+        if (known.openMeow) await put(unknownEnd(known, clock));
+      }
+    },
+    finish: () => feed({ type: 'end', atMs: clock.monoNow() }),
+  };
+}
+
+/** Reads one source until the signal aborts or its file ends. */
+async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, signal: AbortSignal): Promise<void> {
+  const { source, decoder, tally } = from;
+  const tell = createTeller(tally, source.name, parts.clock, parts.logger);
+  const place = createReplay(parts.clock, signal);
+  let overrun = 0;
+  const take = async (decoded: Decoded) => {
+    for (const discard of decoded.discards) tell(discard.reason, 1, discard.sample);
+    for (const reading of decoded.readings) {
+      const placed = source.recorded === true ? await place(reading) : reading;
+      if (signal.aborted) return;
+      await desk.feed({ type: 'reading', reading: placed });
+    }
+    tally.read(decoded.readings.length, isoTime(parts.clock.wallNow()));
+    if (source.overrunBytes > overrun) tell('overrun', source.overrunBytes - overrun, '');
+    overrun = source.overrunBytes;
+  };
+  let down = false;
+  for await (const input of source.inputs(signal)) {
+    if (input.type === 'bytes') await take(decoder.push(input.bytes, source.recorded === true ? null : input.atMs));
+    if (input.type === 'ended') await take(decoder.end());
+    down = await noteChange(input, down, from, desk, parts.logger);
+  }
+}
+
+/** Tells of a change of the source. Returns whether it is down now. The first opening is no news. */
+async function noteChange(
+  input: SourceInput,
+  down: boolean,
+  { source, tally }: IngestSource,
+  desk: Desk,
+  logger: IngestLogger,
+): Promise<boolean> {
+  if (input.type === 'failed') {
+    const reason = input.reason.slice(0, REASON_CHARACTERS);
+    tally.failed(reason);
+    logger.warn({ source: source.name }, reason);
+    await desk.say('sensor.failed', { source: source.name, reason });
+    return true;
+  }
+  if (input.type === 'opened') {
+    tally.opened();
+    logger.info({ source: source.name }, 'source is open');
+    if (down) await desk.say('sensor.recovered', { source: source.name, reason: 'open again' });
+    return false;
+  }
+  if (input.type === 'ended') {
+    tally.ended();
+    logger.info({ source: source.name }, 'file has been read to its end');
+  }
+  return down;
+}
+
+/** Silence and quiet show only as time passes; and the moment when the clock was set is told for what came before. */
+async function watchTime(desk: Desk, parts: IngestParts, signal: AbortSignal): Promise<void> {
+  const { clock, log } = parts;
+  let told = false;
+  for await (const _ of ticks(TICK_MS, signal)) {
+    await desk.feed({ type: 'tick', atMs: clock.monoNow() });
+    if (told || clock.quality() !== 'synced' || log.unsyncedBoot !== clock.boot) continue;
+    told = true;
+    await desk.say('clock.synced', { boot: clock.boot, offsetMs: Math.round(clock.wallNow() - clock.monoNow()) });
+  }
+}
+
+/** Appends in groups until the queue is closed and empty. */
+async function appendGroups(pending: Queue<NewEvent>, parts: IngestParts): Promise<void> {
+  // Never aborted: what was detected is written, also while stopping.
+  const { signal } = new AbortController();
+  while (true) {
+    const first = await pending.takeUpTo(1, signal);
+    if (first.length === 0) return;
+    await delay(parts.groupMs, signal);
+    const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS, signal);
+    await parts.log.append([...first, ...rest]);
+  }
+}
+
+/** A detection as an event: its time in the clock of the readings becomes wall time. */
+export function toEvent(detection: Detection, clock: Clock): NewEvent {
+  const wall = (monoMs: number) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs));
+  const at = (monoMs: number): EventTime => eventTime(clock, monoMs);
+  const subject = `collar/${detection.collar}`;
+  switch (detection.type) {
+    case 'meow.started':
+      return newEvent('meow.started', subject, { level: detection.level }, at(detection.startMs));
+    case 'meow.ended': {
+      const { durationMs, peakG, readings, place, endMs } = detection;
+      return newEvent('meow.ended', subject, { durationMs, peakG, readings, place }, at(endMs));
+    }
+    case 'cat.moved': {
+      const { from, to, confidence, atMs } = detection;
+      return newEvent(
+        'cat.moved',
+        subject,
+        { from, to, ...(confidence === undefined ? {} : { confidence }) },
+        at(atMs),
+      );
+    }
+    case 'collar.silent':
+    case 'collar.heard':
+      return newEvent(detection.type, subject, { lastSeen: wall(detection.lastSeenMs) }, at(detection.atMs));
+    case 'battery.low':
+      return newEvent('battery.low', subject, { percent: detection.percent }, at(detection.atMs));
+  }
+}
+
+function unknownEnd(known: RememberedCollar, clock: Clock): NewEvent {
+  const data = { durationMs: 0, peakG: 0, readings: 0, place: known.place };
+  return newEvent('meow.ended', `collar/${known.collar}`, data, eventTime(clock, clock.monoNow()));
+}
+
+/** A collar that was well gets its full time anew: while the agent was off nobody listened. */
+function lastHeard(known: RememberedCollar, clock: Clock): number {
+  const now = clock.monoNow();
+  return known.silent ? Math.min(now, now - (clock.wallNow() - Date.parse(known.lastEvent))) : now;
+}

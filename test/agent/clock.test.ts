@@ -1,0 +1,39 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
+
+it('the clock is synced once timesyncd says so, and by a plausible year where timesyncd does not run', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-clock-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const timesync = join(folder, 'timesync');
+  const clock = openClock(timesync);
+  expect(clock.quality()).toBe('synced');
+  mkdirSync(timesync);
+  expect(clock.quality()).toBe('unsynced');
+  writeFileSync(join(timesync, 'synchronized'), '');
+  expect(clock.quality()).toBe('synced');
+  expect(clock.boot).not.toBe('');
+});
+
+it('an unsynced event says boot and milliseconds since boot, a synced one neither', () => {
+  const base = { wallNow: () => 2_000_000, monoNow: () => 1_000, boot: 'b' };
+  const time = '1970-01-01T00:33:19.400Z';
+  expect(eventTime({ ...base, quality: () => 'synced' }, 400)).toEqual({
+    time,
+    clock: 'synced',
+    boot: null,
+    monoMs: null,
+  });
+  expect(eventTime({ ...base, quality: () => 'unsynced' }, 400.4)).toMatchObject({
+    clock: 'unsynced',
+    boot: 'b',
+    monoMs: 400,
+  });
+});
+
+it('a wall time beyond what the wire can say is brought back to its edge', () => {
+  expect(isoTime(-5)).toBe('1970-01-01T00:00:00.000Z');
+  expect(isoTime(1e16)).toBe('9999-12-31T00:00:00.000Z');
+});

@@ -1,0 +1,312 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Clock, eventTime } from '../../src/agent/clock.ts';
+import { agentSchema } from '../../src/agent/config.ts';
+import { createDecoder } from '../../src/agent/decoder/decoder.ts';
+import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
+import type { IngestLog } from '../../src/agent/log/event-log.ts';
+import { openEventLog } from '../../src/agent/log/open-event-log.ts';
+import type { Source, SourceInput } from '../../src/agent/source/source.ts';
+import { createTally } from '../../src/agent/source/tally.ts';
+import { type NewEvent, type StoredEvent, shortType } from '../../src/contract/event.ts';
+import { createQueue } from '../../src/lib/queue.ts';
+import { aborted } from '../../src/lib/wait.ts';
+
+const WALL = Date.parse('2026-11-23T06:00:00.000Z');
+const { detect } = agentSchema.parse({
+  agent: 'porch',
+  sources: [{ serial: '/dev/x' }],
+  log: { path: 'x' },
+  mqtt: { url: 'mqtt://x' },
+});
+
+/** A clock that the test moves: wall time runs along with monotonic time. */
+function handClock(quality: 'synced' | 'unsynced' = 'synced') {
+  const hand = { monoMs: 1_000_000, quality, wallMs: WALL - 1_000_000 };
+  const clock: Clock = {
+    wallNow: () => hand.wallMs + hand.monoMs,
+    monoNow: () => hand.monoMs,
+    quality: () => hand.quality,
+    boot: 'boot-1',
+  };
+  return { hand, clock };
+}
+
+/** A source that gives what the test pushes. */
+function pushedSource(name = '/dev/x'): Source & {
+  readonly taken: number;
+  push(input: SourceInput): void;
+  text(text: string, atMs: number): void;
+} {
+  const queue = createQueue<SourceInput>(100_000);
+  let taken = 0;
+  const push = (input: SourceInput) => {
+    queue.push(input);
+  };
+  return {
+    name,
+    overrunBytes: 0,
+    push,
+    text: (text, atMs) => push({ type: 'bytes', bytes: Buffer.from(text), atMs }),
+    get taken() {
+      return taken;
+    },
+    async *inputs(signal) {
+      while (!signal.aborted) {
+        for (const input of await queue.takeUpTo(10, signal)) {
+          taken += 1;
+          yield input;
+        }
+      }
+    },
+  };
+}
+
+interface Rig {
+  readonly parts: IngestParts;
+  readonly source: ReturnType<typeof pushedSource>;
+  readonly log: IngestLog;
+  readonly warnings: object[];
+  events(): Promise<readonly StoredEvent[]>;
+  start(): { stop(): Promise<void>; readonly done: Promise<void> };
+}
+
+async function rig(clock: Clock, path = join(tempFolder(), 'events.db')): Promise<Rig> {
+  const log = await openEventLog(
+    { path, agent: 'porch', keepDays: 7, keepBytes: 1e9, budgetBytes: 1e9 },
+    { when: () => eventTime(clock, clock.monoNow()) },
+  );
+  onTestFinished(() => log.close());
+  const source = pushedSource();
+  const warnings: object[] = [];
+  const logger = { info: () => undefined, warn: (fields: object) => void warnings.push(fields) };
+  const sources = [{ source, decoder: createDecoder({ format: 'json' }), tally: createTally(source.name) }];
+  const parts: IngestParts = { sources, log, clock, detect, groupMs: 5, logger };
+  return {
+    parts,
+    source,
+    log,
+    warnings,
+    async events() {
+      const all = await Promise.all(log.epochs().map((e) => log.read(e.epoch, 1, e.lastSeq, 10_000, 1e9)));
+      return all.flat();
+    },
+    start() {
+      const stop = new AbortController();
+      const done = runIngest(parts, stop.signal);
+      return {
+        done,
+        async stop() {
+          stop.abort();
+          await done;
+        },
+      };
+    },
+  };
+}
+
+function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-ingest-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A shake of 8 Hz and 3 g at 50 readings a second, from `fromMs` on. */
+function shake(fromMs: number, durationMs: number): string {
+  let lines = '';
+  for (let t = 0; t < durationMs; t += 20) {
+    const ax = 3 * Math.sin((2 * Math.PI * 8 * t) / 1_000);
+    lines += `${JSON.stringify({ collar: 'A', t: fromMs + t, ax, ay: 0, az: 1 })}\n`;
+  }
+  return lines;
+}
+
+/** Feeds each line with its own arrival, as live readings come. */
+function live(source: ReturnType<typeof pushedSource>, lines: string): void {
+  for (const line of lines.trim().split('\n')) source.text(`${line}\n`, (JSON.parse(line) as { t: number }).t);
+}
+
+const types = (events: readonly StoredEvent[]) => events.map((e) => shortType(e.type));
+
+describe('ingest', () => {
+  it('turns readings into events at the wall time when they happened', async () => {
+    const { hand, clock } = handClock();
+    const { source, events, start } = await rig(clock);
+    const running = start();
+    hand.monoMs += 10_000;
+    source.text('{"collar":"A","battery":5}\n', hand.monoMs - 4_000);
+    await expect.poll(events).toHaveLength(1);
+    expect(await events()).toMatchObject([
+      {
+        type: 'collard.battery.low',
+        subject: 'collar/A',
+        time: '2026-11-23T06:00:06.000Z',
+        clock: 'synced',
+        boot: null,
+      },
+    ]);
+    await running.stop();
+  });
+
+  it('tells a meow from its start to its end, and ends one that is open when it is stopped', async () => {
+    const { hand, clock } = handClock();
+    const { source, events, start } = await rig(clock);
+    const running = start();
+    live(source, shake(hand.monoMs, 1_000));
+    await expect.poll(async () => types(await events())).toContain('meow.started');
+    hand.monoMs += 1_000;
+    await running.stop();
+    expect(types(await events())).toEqual(['meow.started', 'meow.ended']);
+  });
+
+  it('ends the open meow of an agent that was killed', async () => {
+    const { hand, clock } = handClock();
+    const first = await rig(clock);
+    const meow = { level: 1 };
+    await first.log.append([
+      {
+        type: 'collard.meow.started',
+        version: 1,
+        subject: 'collar/A',
+        data: JSON.stringify(meow),
+        ...eventTime(clock, hand.monoMs),
+      },
+    ]);
+    const running = first.start();
+    await expect.poll(async () => types(await first.events())).toEqual(['meow.started', 'meow.ended']);
+    expect(JSON.parse((await first.events())[1]?.data ?? '')).toMatchObject({ readings: 0 });
+    await running.stop();
+  });
+
+  it('goes on where it was: a place that is known is not told again', async () => {
+    const { hand, clock } = handClock();
+    const { log, source, events, start } = await rig(clock);
+    const when = eventTime(clock, hand.monoMs);
+    const moved = {
+      type: 'collard.cat.moved',
+      version: 1,
+      subject: 'collar/A',
+      data: '{"from":null,"to":"kitchen"}',
+      ...when,
+    };
+    await log.append([moved]);
+    const running = start();
+    for (let t = 0; t < 20_000; t += 500) source.text('{"collar":"A","place":"kitchen","rssi":-50}\n', hand.monoMs + t);
+    source.text('{"collar":"B","battery":1}\n', hand.monoMs + 20_000);
+    await expect.poll(async () => types(await events())).toContain('battery.low');
+    expect(types(await events())).toEqual(['cat.moved', 'battery.low']);
+    await running.stop();
+  });
+
+  it('appends what arrives together in one group', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source } = await rig(clock);
+    const groups: (readonly NewEvent[])[] = [];
+    const log = {
+      ...parts.log,
+      unsyncedBoot: null,
+      append: async (events: readonly NewEvent[]) => {
+        groups.push(events);
+        return { epoch: '', firstSeq: 1, lastSeq: 1 };
+      },
+    };
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, log, groupMs: 50 }, stop.signal);
+    for (let i = 0; i < 50; i += 1) source.text(`{"collar":"C${i}","battery":5}\n`, hand.monoMs);
+    await expect.poll(() => groups.flat().length).toBe(50);
+    expect(groups.length).toBeLessThan(4);
+    stop.abort();
+    await done;
+  });
+
+  it('ends with the error of the log, and lets its sources go', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source } = await rig(clock);
+    const full = Object.assign(new Error('disk full'), { code: 'SQLITE_FULL' });
+    const log = { ...parts.log, unsyncedBoot: null, append: () => Promise.reject(full) };
+    source.text('{"collar":"A","battery":5}\n', hand.monoMs);
+    await expect(runIngest({ ...parts, log }, new AbortController().signal)).rejects.toBe(full);
+  });
+
+  it('holds its sources back when the log is slow, and loses nothing', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source } = await rig(clock);
+    const appended: NewEvent[] = [];
+    const gate = new AbortController();
+    const log = {
+      ...parts.log,
+      unsyncedBoot: null,
+      append: async (events: readonly NewEvent[]) => {
+        await aborted(gate.signal);
+        appended.push(...events);
+        return { epoch: '', firstSeq: 1, lastSeq: 1 };
+      },
+    };
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, log }, stop.signal);
+    const count = PENDING_EVENTS + 2_500;
+    for (let i = 0; i < count; i += 1) {
+      source.push({ type: 'opened' });
+      source.push({ type: 'failed', reason: `${i}` });
+    }
+    source.text('', hand.monoMs);
+    await expect.poll(() => source.taken).toBeGreaterThanOrEqual(PENDING_EVENTS);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(source.taken).toBeLessThan(PENDING_EVENTS + 2_100);
+    gate.abort();
+    await expect.poll(() => appended.length, { timeout: 10_000 }).toBe(2 * count - 1);
+    stop.abort();
+    await done;
+  });
+});
+
+describe('a source that fails', () => {
+  it('is told once, and once when it is well again; the first opening is no news', async () => {
+    const { clock } = handClock();
+    const { source, parts, events, start } = await rig(clock);
+    const running = start();
+    source.push({ type: 'opened' });
+    source.push({ type: 'failed', reason: 'unplugged' });
+    source.push({ type: 'opened' });
+    await expect.poll(async () => types(await events())).toEqual(['sensor.failed', 'sensor.recovered']);
+    expect(JSON.parse((await events())[0]?.data ?? '')).toEqual({ source: '/dev/x', reason: 'unplugged' });
+    expect(parts.sources[0]?.tally.health()).toMatchObject({ state: 'open', reason: null });
+    await running.stop();
+  });
+
+  it('counts what cannot be read by its reason, and tells each kind once a minute', async () => {
+    const { hand, clock } = handClock();
+    const { source, parts, warnings, start } = await rig(clock);
+    const health = () => parts.sources[0]?.tally.health();
+    const running = start();
+    for (let i = 0; i < 20; i += 1) source.text('rubbish\n{"collar":7.5}\n{"collar":"A","battery":50}\n', hand.monoMs);
+    await expect.poll(() => health()?.readings).toBe(20);
+    expect(health()?.discarded).toEqual({ 'not-json': 20, 'bad-value': 20 });
+    expect(warnings).toHaveLength(2);
+    hand.monoMs += 60_000;
+    source.text('rubbish\n', hand.monoMs);
+    await expect.poll(() => warnings.length).toBe(3);
+    expect(warnings[2]).toMatchObject({ reason: 'not-json', count: 20, sample: 'rubbish' });
+    await running.stop();
+  });
+});
+
+describe('an unsynced clock', () => {
+  it('marks events with boot and time since boot, and explains them once it is set', async () => {
+    const { hand, clock } = handClock('unsynced');
+    const { source, events, start } = await rig(clock);
+    const running = start();
+    source.text('{"collar":"A","battery":5}\n', hand.monoMs - 500);
+    await expect.poll(events).toHaveLength(1);
+    expect((await events())[0]).toMatchObject({ clock: 'unsynced', boot: 'boot-1', monoMs: 999_500 });
+    hand.wallMs += 3_600_000;
+    hand.quality = 'synced';
+    await expect.poll(async () => types(await events()), { timeout: 5_000 }).toEqual(['battery.low', 'clock.synced']);
+    const told = (await events())[1];
+    expect(told).toMatchObject({ clock: 'synced', boot: null });
+    expect(JSON.parse(told?.data ?? '')).toEqual({ boot: 'boot-1', offsetMs: hand.wallMs });
+    await running.stop();
+  });
+});
