@@ -42,8 +42,9 @@ export function createFrameDecoder(options: FrameOptions): Decoder {
   let lostSamples = 0;
 
   /** Places the frame in its collar's time. Null: the same frame again. */
-  const clockFor = (frame: Uint8Array, samples: number): KnownCollar | null => {
+  const clockFor = (frame: Uint8Array): KnownCollar | null => {
     const id = u32(frame, 1);
+    const samples = frame[10] as number;
     const rateHz = frame[9] as number;
     const stepMs = rateHz === 0 ? 0 : 1000 / rateHz;
     const time = { counter: u16(frame, 5), samples, stepMs, atMs: arrivalMs, latestMs };
@@ -63,31 +64,9 @@ export function createFrameDecoder(options: FrameOptions): Decoder {
   const read = (frame: Uint8Array): DiscardReason | null => {
     const fault = faultOf(frame);
     if (fault !== null) return fault;
-    const samples = frame[10] as number;
-    const known = clockFor(frame, samples);
+    const known = clockFor(frame);
     if (known === null) return 'duplicate';
-    const { endMs, stepMs, counter } = known.clock;
-    let last: Mutable<Reading> = { collar: known.name, atMs: endMs };
-    for (let i = 0, at = HEADER_BYTES; i < samples; i++, at += SAMPLE_BYTES) {
-      last = {
-        collar: known.name,
-        atMs: endMs - (samples - 1 - i) * stepMs,
-        axG: i16(frame, at) / 1000,
-        ayG: i16(frame, at + 2) / 1000,
-        azG: i16(frame, at + 4) / 1000,
-      };
-      if (options.place !== undefined) last.place = options.place;
-      readings.push(last);
-    }
-    if (samples === 0) {
-      if (options.place !== undefined) last.place = options.place;
-      readings.push(last);
-    }
-    last.counter = counter;
-    const rssi = ((frame[7] as number) << 24) >> 24;
-    const battery = frame[8] as number;
-    if (rssi !== RSSI_UNKNOWN) last.rssiDbm = rssi;
-    if (battery !== BATTERY_UNKNOWN) last.batteryPercent = battery;
+    addReadings(readings, frame, known, options.place);
     return null;
   };
 
@@ -133,6 +112,33 @@ function faultOf(frame: Uint8Array): DiscardReason | null {
   const battery = frame[8] as number;
   if (samples > 0 && frame[9] === 0) return 'bad-value';
   return battery > 100 && battery !== BATTERY_UNKNOWN ? 'bad-value' : null;
+}
+
+/** The readings of a sound frame whose clock has been moved to it. */
+function addReadings(readings: Reading[], frame: Uint8Array, known: KnownCollar, place: string | undefined): void {
+  const { endMs, stepMs, counter } = known.clock;
+  const samples = frame[10] as number;
+  let last: Mutable<Reading> = { collar: known.name, atMs: endMs };
+  for (let i = 0, at = HEADER_BYTES; i < samples; i++, at += SAMPLE_BYTES) {
+    last = {
+      collar: known.name,
+      atMs: endMs - (samples - 1 - i) * stepMs,
+      axG: i16(frame, at) / 1000,
+      ayG: i16(frame, at + 2) / 1000,
+      azG: i16(frame, at + 4) / 1000,
+    };
+    if (place !== undefined) last.place = place;
+    readings.push(last);
+  }
+  if (samples === 0) {
+    if (place !== undefined) last.place = place;
+    readings.push(last);
+  }
+  last.counter = counter;
+  const rssi = ((frame[7] as number) << 24) >> 24;
+  const battery = frame[8] as number;
+  if (rssi !== RSSI_UNKNOWN) last.rssiDbm = rssi;
+  if (battery !== BATTERY_UNKNOWN) last.batteryPercent = battery;
 }
 
 function u16(bytes: Uint8Array, at: number): number {
