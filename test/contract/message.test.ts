@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { chainHex, chainStart } from '../../src/contract/chain.ts';
+import {
+  decodeState,
+  decodeStored,
+  decodeSync,
+  encodeStored,
+  encodeSync,
+  MAX_NEED_RANGES,
+  parseObject,
+} from '../../src/contract/message.ts';
+import { EPOCH } from './arbitrary.ts';
+
+const bytes = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+const chain = chainStart('porch', EPOCH);
+const sync = { epoch: EPOCH, firstSeq: 3, lastSeq: 9, chain };
+const stored = { incarnation: 'i1', epoch: EPOCH, seq: 7, chain, need: [[1, 2] as const, [5, 5] as const] };
+const wire = { chain: chainHex(chain) };
+
+describe('sync', () => {
+  test('comes back as it went, also of an empty log', () => {
+    expect(decodeSync(bytes(encodeSync(sync)))).toEqual(sync);
+    const empty = { ...sync, firstSeq: 1, lastSeq: 0 };
+    expect(decodeSync(bytes(encodeSync(empty)))).toEqual(empty);
+  });
+
+  test.each([
+    { epoch: 'x' },
+    { firstSeq: -1 },
+    { firstSeq: 11 },
+    { lastSeq: 1.5 },
+    { lastSeq: '9' },
+    { chain: 'zz' },
+    { chain: null },
+  ])('is refused with %j', (change) => {
+    expect(decodeSync(bytes({ ...sync, ...wire, ...change }))).toBeNull();
+  });
+});
+
+describe('stored', () => {
+  test('comes back as it went', () => {
+    expect(decodeStored(bytes(encodeStored(stored)))).toEqual(stored);
+  });
+
+  test('needs nothing where it does not say', () => {
+    expect(decodeStored(bytes({ ...stored, ...wire, need: undefined }))?.need).toEqual([]);
+  });
+
+  test('is read up to the limit of ranges', () => {
+    const need = Array.from({ length: MAX_NEED_RANGES + 1 }, (_, i) => [i + 1, i + 1]);
+    expect(decodeStored(bytes({ ...stored, ...wire, need }))?.need).toHaveLength(MAX_NEED_RANGES);
+  });
+
+  test.each([
+    { incarnation: 1 },
+    { seq: -1 },
+    { need: [[2, 1]] },
+    { need: [[0, 1]] },
+    { need: ['1-2'] },
+    { chain: '' },
+  ])('is refused with %j', (change) => {
+    expect(decodeStored(bytes({ ...stored, ...wire, ...change }))).toBeNull();
+  });
+});
+
+describe('state', () => {
+  test('is read, and a missing version is empty', () => {
+    const state = { state: 'online', session: 42, version: '0.1.0' };
+    expect(decodeState(bytes(state))).toEqual(state);
+    expect(decodeState(bytes({ state: 'offline', session: 1 }))).toEqual({ state: 'offline', session: 1, version: '' });
+  });
+
+  test('cuts a version that is too long', () => {
+    expect(decodeState(bytes({ state: 'online', session: 1, version: 'x'.repeat(65) }))?.version).toHaveLength(64);
+  });
+
+  test.each([{ state: 'away' }, { session: -1 }, { session: '1' }])('is refused with %j', (change) => {
+    expect(decodeState(bytes({ state: 'online', session: 1, ...change }))).toBeNull();
+  });
+});
+
+test('an object is parsed up to its limit', () => {
+  const text = JSON.stringify({ a: 'x'.repeat(100) });
+  expect(parseObject(bytes(text), text.length)).toEqual({ a: 'x'.repeat(100) });
+  expect(parseObject(bytes(text), text.length - 1)).toBeNull();
+});
+
+test('bytes of strangers are refused without a throw', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytes)), (payload) => {
+      expect([decodeSync(payload), decodeStored(payload), decodeState(payload)]).toEqual([null, null, null]);
+    }),
+  );
+});
