@@ -1,0 +1,111 @@
+/**
+ * The rules that turn what a cat does into alerts. Pure: (memory, input) → (memory, what was raised and cleared).
+ * Memory is bounded: one alert a rule, and at most MAX_KEPT_MEOWS times.
+ */
+import { shortType } from '../../contract/event.ts';
+import type { Rule } from '../config.ts';
+import type { CatRow, CentralEvent } from '../store/store.ts';
+
+/** The most meows of one cat whose times are kept; a rule that counts more can never be met. */
+export const MAX_KEPT_MEOWS = 1_000;
+
+export interface Alert {
+  readonly rule: Rule['rule'];
+  /** RFC 3339: when the rule was found met. */
+  readonly since: string;
+  readonly text: string;
+}
+
+export interface RuleMemory {
+  /** Times of the newest meows in ms, oldest first. */
+  readonly meowsMs: readonly number[];
+  /** When the cat last moved or shook, in ms. */
+  readonly activeMs: number | null;
+  /** One place a rule of the configuration, null while it is not met. */
+  readonly alerts: readonly (Alert | null)[];
+}
+
+export interface RuleInput {
+  readonly cat: CatRow;
+  /** Those that were not seen before, in any order. */
+  readonly events: readonly CentralEvent[];
+  readonly nowMs: number;
+}
+
+export interface RuleStep {
+  readonly memory: RuleMemory;
+  readonly raised: readonly Alert[];
+  readonly cleared: readonly Alert[];
+}
+
+export const noMemory: RuleMemory = { meowsMs: [], activeMs: null, alerts: [] };
+
+export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: RuleInput): RuleStep {
+  const meowsMs = [...memory.meowsMs, ...timesOf(input, ['meow.started'])].sort((a, b) => a - b).slice(-MAX_KEPT_MEOWS);
+  const activeMs = latest([
+    memory.activeMs,
+    parseTime(input.cat.locationSince),
+    ...timesOf(input, ['meow.started', 'meow.ended', 'cat.moved']),
+  ]);
+  const raised: Alert[] = [];
+  const cleared: Alert[] = [];
+  const alerts = rules.map((rule, index) => {
+    const before = memory.alerts[index] ?? null;
+    const text = met(rule, { ...input, meowsMs, activeMs });
+    if (text === null) {
+      if (before !== null) cleared.push(before);
+      return null;
+    }
+    if (before !== null) return before;
+    const alert = { rule: rule.rule, since: new Date(input.nowMs).toISOString(), text };
+    raised.push(alert);
+    return alert;
+  });
+  return { memory: { meowsMs, activeMs, alerts }, raised, cleared };
+}
+
+interface Facts extends RuleInput {
+  readonly meowsMs: readonly number[];
+  readonly activeMs: number | null;
+}
+
+/** What the rule has to say, or null while it is not met. */
+function met(rule: Rule, { cat, nowMs, meowsMs, activeMs }: Facts): string | null {
+  if (rule.cat !== undefined && !sameName(rule.cat, cat.name)) return null;
+  switch (rule.rule) {
+    case 'shaking': {
+      const count = meowsMs.filter((ms) => ms > nowMs - rule.withinMinutes * 60_000).length;
+      return count < rule.meows ? null : `shaking too much: ${count} times in ${rule.withinMinutes} min`;
+    }
+    case 'still':
+      // A silent collar tells nothing about movement; that has its own rule.
+      if (cat.silent || activeMs === null || nowMs - activeMs < rule.hours * 3_600_000) return null;
+      return `no movement for ${rule.hours} h`;
+    case 'silent': {
+      const lastSeenMs = parseTime(cat.lastSeen);
+      if (!cat.silent || lastSeenMs === null || nowMs - lastSeenMs < rule.hours * 3_600_000) return null;
+      return `collar not heard for ${rule.hours} h`;
+    }
+    case 'battery':
+      return cat.batteryLow ? 'battery of the collar is low' : null;
+  }
+}
+
+/** Never later than now: a clock that runs ahead must not keep a rule from being met for hours. */
+function timesOf({ events, nowMs }: RuleInput, types: readonly string[]): number[] {
+  return events
+    .filter((event) => !event.revoked && types.includes(shortType(event.type)))
+    .map((event) => Math.min(Date.parse(event.time), nowMs));
+}
+
+function latest(times: readonly (number | null)[]): number | null {
+  return times.reduce((a, b) => (a === null || (b !== null && b > a) ? b : a), null);
+}
+
+function parseTime(time: string | null): number | null {
+  return time === null ? null : Date.parse(time);
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.normalize('NFC').toLowerCase() === b.normalize('NFC').toLowerCase();
+}

@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openCatService } from '../../../src/central/cats/cat-service.ts';
+import {
+  type CatWatchDog,
+  CHECK_EVERY_MS,
+  MAX_CATS_REMEMBERED,
+  MAX_EVENTS_READ,
+  openCatWatchDog,
+} from '../../../src/central/cats/cat-watchdog.ts';
+import { openStore } from '../../../src/central/open-store.ts';
+import type { CatRow, Store } from '../../../src/central/store/store.ts';
+import { createSender, type Sender } from '../api/serving.ts';
+
+const START = Date.parse('2026-11-23T12:00:00.000Z');
+
+describe('CatWatchDog', () => {
+  let nowMs: number;
+  let store: Store;
+  let dog: CatWatchDog;
+  let sender: Sender;
+  let reads: number;
+  let told: string[];
+  const clock = () => new Date(nowMs);
+
+  beforeEach(async () => {
+    nowMs = START;
+    reads = 0;
+    told = [];
+    store = await openStore({ url: 'sqlite::memory:', now: clock });
+    const counted: Pick<Store, 'newest' | 'cats'> = {
+      cats: (now) => store.cats(now),
+      newest(query) {
+        reads += 1;
+        return store.newest(query);
+      },
+    };
+    const onAlert = (change: string, cat: CatRow, { rule }: { rule: string }) =>
+      told.push(`${cat.name}: ${rule} ${change}`);
+    dog = openCatWatchDog({
+      store: counted,
+      rules: [{ rule: 'shaking', meows: 12, withinMinutes: 10 }],
+      clock,
+      onAlert,
+    });
+    sender = createSender({ store, changes: { version: 0, announce: () => undefined, after: async () => undefined } });
+    await openCatService(store, () => new Date(START - 3_600_000)).addCat('Mia', 'C1');
+  });
+  afterEach(() => store.close());
+
+  const meows = (count: number) =>
+    sender.sendAll(
+      Array.from({ length: count }, (_, i) => ['meow.started', 'collar/C1', { level: 1 }, new Date(nowMs - i)]),
+    );
+
+  test('a second call within a second answers from the last', async () => {
+    const first = await dog.checkCatActivity(1);
+    nowMs += CHECK_EVERY_MS - 1;
+    expect(await dog.checkCatActivity(1)).toBe(first);
+    expect(reads).toBe(1);
+    nowMs += 1;
+    expect(await dog.checkCatActivity(1)).not.toBe(first);
+    expect(reads).toBe(2);
+  });
+
+  test('calls at the same moment share one check', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => dog.checkCatActivity(1)));
+    expect(new Set(answers).size).toBe(1);
+    expect(reads).toBe(1);
+  });
+
+  test('a clock that was set back does not keep it asleep', async () => {
+    await dog.checkCatActivity(1);
+    nowMs -= 3_600_000;
+    await dog.checkCatActivity(1);
+    expect(reads).toBe(2);
+  });
+
+  test('one check reads the newest 10 events, and none twice', async () => {
+    await meows(30);
+    expect(await dog.checkCatActivity(1)).toMatchObject({ newEvents: MAX_EVENTS_READ });
+    nowMs += CHECK_EVERY_MS;
+    expect(await dog.checkCatActivity(1)).toMatchObject({ newEvents: 0 });
+    await meows(3);
+    nowMs += CHECK_EVERY_MS;
+    expect(await dog.checkCatActivity(1)).toMatchObject({ newEvents: 3 });
+  });
+
+  test('an alert is told once when it is raised and once when it is cleared', async () => {
+    for (let i = 0; i < 4; i += 1) {
+      await meows(4);
+      await dog.checkCatActivity(1);
+      nowMs += 2_000;
+    }
+    expect((await dog.checkCatActivity(1)).alerts).toMatchObject([{ rule: 'shaking' }]);
+    nowMs += 3_600_000;
+    expect((await dog.checkCatActivity(1)).alerts).toEqual([]);
+    nowMs += 2_000;
+    await dog.checkCatActivity(1);
+    expect(told).toEqual(['Mia: shaking raised', 'Mia: shaking cleared']);
+  });
+
+  test('an unknown cat is not found', async () => {
+    await expect(dog.checkCatActivity(9)).rejects.toMatchObject({ code: 'CAT_NOT_FOUND', message: 'cat not found' });
+  });
+
+  test('a check that fails loses nothing: the next one starts where the last good one ended', async () => {
+    let broken = false;
+    const flaky = openCatWatchDog({
+      store: {
+        cats: (now) => store.cats(now),
+        newest: (query) => (broken ? Promise.reject(new Error('disk')) : store.newest(query)),
+      },
+      rules: [],
+      clock,
+      onAlert: () => undefined,
+    });
+    await flaky.checkCatActivity(1);
+    await meows(2);
+    nowMs += CHECK_EVERY_MS;
+    broken = true;
+    await expect(flaky.checkCatActivity(1)).rejects.toThrow('disk');
+    broken = false;
+    expect(await flaky.checkCatActivity(1)).toMatchObject({ newEvents: 2 });
+  });
+
+  test('it remembers no more than MAX_CATS_REMEMBERED cats', async () => {
+    const [mia] = await store.cats(clock());
+    if (mia === undefined) throw new Error('no cat');
+    await dog.checkCats([mia]);
+    const others = Array.from({ length: MAX_CATS_REMEMBERED }, (_, i) => ({ ...mia, id: 100 + i }));
+    await dog.checkCats(others);
+    const before = reads;
+    await dog.checkCats([mia]);
+    expect(reads).toBe(before + 1);
+    await dog.checkCats(others.slice(-1));
+    expect(reads).toBe(before + 1);
+  });
+});

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import { applyRules, MAX_KEPT_MEOWS, noMemory, type RuleMemory } from '../../../src/central/cats/rules.ts';
+import { centralSchema, type Rule } from '../../../src/central/config.ts';
+import type { CatRow, CentralEvent } from '../../../src/central/store/store.ts';
+
+const HOUR = 3_600_000;
+const NOW = Date.parse('2026-11-23T12:00:00.000Z');
+const at = (ms: number) => new Date(ms).toISOString();
+
+const mia: CatRow = {
+  id: 1,
+  name: 'Mia',
+  isMeowed: false,
+  location: 'hall',
+  locationSince: null,
+  collar: 'C1',
+  lastSeen: null,
+  meowsToday: 0,
+  batteryLow: false,
+  silent: false,
+};
+
+function meow(ms: number, type = 'collard.meow.started'): CentralEvent {
+  const stored = { epoch: 'e', seq: 1, type, version: 1, subject: 'collar/C1', time: at(ms), clock: 'synced' } as const;
+  return {
+    ...stored,
+    boot: null,
+    monoMs: null,
+    data: '{}',
+    agent: 'a',
+    shard: 0,
+    arrival: 1,
+    position: 1,
+    revoked: false,
+  };
+}
+
+function rules(...given: unknown[]): readonly Rule[] {
+  return centralSchema.pick({ rules: true }).parse({ rules: given }).rules;
+}
+
+describe('rules', () => {
+  test.each<[string, unknown, Partial<CatRow>, CentralEvent[], boolean]>([
+    [
+      'three shakes in a minute',
+      { rule: 'shaking', meows: 3, withinMinutes: 1 },
+      {},
+      [1, 2, 3].map((s) => meow(NOW - s * 1_000)),
+      true,
+    ],
+    [
+      'two shakes',
+      { rule: 'shaking', meows: 3, withinMinutes: 1 },
+      {},
+      [1, 2].map((s) => meow(NOW - s * 1_000)),
+      false,
+    ],
+    [
+      'a third shake long ago',
+      { rule: 'shaking', meows: 3, withinMinutes: 1 },
+      {},
+      [1, 2, 61].map((s) => meow(NOW - s * 1_000)),
+      false,
+    ],
+    ['ends of shakes', { rule: 'shaking', meows: 1 }, {}, [meow(NOW, 'collard.meow.ended')], false],
+    ['a shake that was taken back', { rule: 'shaking', meows: 1 }, {}, [{ ...meow(NOW), revoked: true }], false],
+    ['a place since 13 h', { rule: 'still', hours: 12 }, { locationSince: at(NOW - 13 * HOUR) }, [], true],
+    [
+      'a place since 13 h and a shake',
+      { rule: 'still', hours: 12 },
+      { locationSince: at(NOW - 13 * HOUR) },
+      [meow(NOW - HOUR)],
+      false,
+    ],
+    ['a cat of which nothing is known', { rule: 'still', hours: 12 }, {}, [], false],
+    [
+      'stillness of a silent collar',
+      { rule: 'still', hours: 12 },
+      { locationSince: at(NOW - 13 * HOUR), silent: true },
+      [],
+      false,
+    ],
+    ['silence for 2 h', { rule: 'silent', hours: 1 }, { silent: true, lastSeen: at(NOW - 2 * HOUR) }, [], true],
+    ['silence for 10 min', { rule: 'silent', hours: 1 }, { silent: true, lastSeen: at(NOW - HOUR / 6) }, [], false],
+    [
+      'no event for 2 h of a collar that is heard',
+      { rule: 'silent', hours: 1 },
+      { lastSeen: at(NOW - 2 * HOUR) },
+      [],
+      false,
+    ],
+    ['a low battery', { rule: 'battery' }, { batteryLow: true }, [], true],
+    ['a full battery', { rule: 'battery' }, {}, [], false],
+    ['a low battery of another cat', { rule: 'battery', cat: 'Otto' }, { batteryLow: true }, [], false],
+    ['a low battery of the named cat', { rule: 'battery', cat: 'mia' }, { batteryLow: true }, [], true],
+  ])('%s', (_what, rule, cat, events, met) => {
+    const step = applyRules(rules(rule), noMemory, { cat: { ...mia, ...cat }, events, nowMs: NOW });
+    expect(step.raised).toHaveLength(met ? 1 : 0);
+  });
+
+  test('an alert is raised once and cleared once', () => {
+    const given = rules({ rule: 'battery' });
+    let memory: RuleMemory = noMemory;
+    const log: string[] = [];
+    for (const [i, batteryLow] of [false, true, true, true, false, false, true].entries()) {
+      const step = applyRules(given, memory, { cat: { ...mia, batteryLow }, events: [], nowMs: NOW + i });
+      memory = step.memory;
+      log.push(...step.raised.map(() => `raised ${i}`), ...step.cleared.map(() => `cleared ${i}`));
+    }
+    expect(log).toEqual(['raised 1', 'cleared 4', 'raised 6']);
+  });
+
+  test('shakes of several checks count together', () => {
+    const given = rules({ rule: 'shaking', meows: 15, withinMinutes: 10 });
+    const first = applyRules(given, noMemory, {
+      cat: mia,
+      events: Array.from({ length: 10 }, (_, i) => meow(NOW - i)),
+      nowMs: NOW,
+    });
+    expect(first.raised).toEqual([]);
+    const later = NOW + 60_000;
+    const second = applyRules(given, first.memory, {
+      cat: mia,
+      events: Array.from({ length: 5 }, (_, i) => meow(later - i)),
+      nowMs: later,
+    });
+    expect(second.raised).toEqual([
+      { rule: 'shaking', since: at(later), text: 'shaking too much: 15 times in 10 min' },
+    ]);
+  });
+
+  test('a clock that runs ahead keeps no rule from being met', () => {
+    const given = rules({ rule: 'still', hours: 12 });
+    const ahead = applyRules(given, noMemory, { cat: mia, events: [meow(NOW + 100 * HOUR)], nowMs: NOW });
+    expect(applyRules(given, ahead.memory, { cat: mia, events: [], nowMs: NOW + 13 * HOUR }).raised).toHaveLength(1);
+  });
+
+  test('no more than MAX_KEPT_MEOWS times are kept', () => {
+    const events = Array.from({ length: MAX_KEPT_MEOWS + 50 }, (_, i) => meow(NOW - i));
+    const { memory } = applyRules(rules({ rule: 'battery' }), noMemory, { cat: mia, events, nowMs: NOW });
+    expect(memory.meowsMs).toHaveLength(MAX_KEPT_MEOWS);
+    expect(memory.meowsMs.at(-1)).toBe(NOW);
+  });
+});
