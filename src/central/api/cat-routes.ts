@@ -1,0 +1,124 @@
+/** Cats over HTTP: the read model, and the commands of CatService. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { CatRow } from '../store/store.ts';
+import type { ApiParts } from './parts.ts';
+import { problems } from './problem.ts';
+import {
+  activityAnswer,
+  catAnswer,
+  catPath,
+  catsAnswer,
+  changeCatBody,
+  historyAnswer,
+  historyQuery,
+  locationBody,
+  newCatBody,
+  stateAnswer,
+  stateQuery,
+} from './schema.ts';
+
+export function catRoutes({
+  store,
+  cats,
+  watchdog,
+  changes,
+  stateAt,
+  clock,
+  simulated,
+}: ApiParts): FastifyPluginAsyncZod {
+  /** What the log says after the command: for those who follow the stream. */
+  const announced = (cat: CatRow): CatRow => {
+    changes.announce();
+    return cat;
+  };
+  return async (app) => {
+    app.get(
+      '/cats',
+      { schema: { summary: 'The cats now', response: { 200: catsAnswer, ...problems(429) } } },
+      async () => ({ simulated, cats: [...(await store.cats(clock()))] }),
+    );
+    app.post(
+      '/cats',
+      {
+        schema: {
+          summary: 'Add a cat',
+          body: newCatBody,
+          response: { 201: catAnswer, ...problems(400, 403, 409, 413, 415, 429) },
+        },
+      },
+      async (request, reply) => {
+        const cat = announced(await cats.addCat(request.body.name, request.body.collar));
+        return reply.code(201).header('location', `/api/v1/cats/${cat.id}`).send(cat);
+      },
+    );
+    app.patch(
+      '/cats/:id',
+      {
+        schema: {
+          summary: 'Rename a cat, or give it a collar',
+          params: catPath,
+          body: changeCatBody,
+          response: { 200: catAnswer, ...problems(400, 403, 404, 409, 413, 415, 429) },
+        },
+      },
+      async (request) => {
+        const { name, collar } = request.body;
+        const change = { ...(name === undefined ? {} : { name }), ...(collar === undefined ? {} : { collar }) };
+        return announced(await cats.changeCat(request.params.id, change));
+      },
+    );
+    app.put(
+      '/cats/:id/location',
+      {
+        schema: {
+          summary: 'Correct where a cat is',
+          params: catPath,
+          body: locationBody,
+          response: { 200: catAnswer, ...problems(400, 403, 404, 413, 415, 429) },
+        },
+      },
+      async (request) => announced(await cats.updateCatLocation(request.params.id, request.body.location)),
+    );
+    app.get(
+      '/cats/:id/activity',
+      {
+        schema: {
+          summary: 'What the watchdog says of a cat',
+          params: catPath,
+          response: { 200: activityAnswer, ...problems(400, 404, 429) },
+        },
+      },
+      async (request) => {
+        const activity = await watchdog.checkCatActivity(request.params.id);
+        return { ...activity, alerts: [...activity.alerts] };
+      },
+    );
+    app.get(
+      '/cats/:id/history',
+      {
+        schema: {
+          summary: 'Changes of a cat, newest first',
+          params: catPath,
+          querystring: historyQuery,
+          response: { 200: historyAnswer, ...problems(400, 429) },
+        },
+      },
+      async (request) => ({ history: [...(await store.catHistory(request.params.id, request.query.limit))] }),
+    );
+    app.get(
+      '/state',
+      {
+        schema: {
+          summary: 'The cats as of a moment',
+          querystring: stateQuery,
+          response: { 200: stateAnswer, ...problems(400, 429, 503) },
+        },
+      },
+      async (request) => {
+        const at = request.query.at === undefined ? clock() : new Date(request.query.at);
+        const rows = request.query.at === undefined ? await store.cats(at) : await stateAt(at);
+        return { at: at.toISOString(), simulated, cats: [...rows] };
+      },
+    );
+  };
+}

@@ -1,0 +1,73 @@
+/** Events, their revocation, and the agents that sent them, over HTTP. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import type { EventPage, EventQuery } from '../store/store.ts';
+import { cloudEventText } from './cloud-event.ts';
+import type { ApiParts } from './parts.ts';
+import { problems } from './problem.ts';
+import { agentsAnswer, eventsAnswer, eventsQuery, revokeAnswer, revokeBody } from './schema.ts';
+
+export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
+  const { store, cats, changes, simulated } = parts;
+  return async (app) => {
+    app.get(
+      '/events',
+      {
+        schema: {
+          summary: 'Events as CloudEvents',
+          querystring: eventsQuery,
+          response: { 200: eventsAnswer, ...problems(400, 429) },
+        },
+      },
+      async (request, reply) => {
+        const page = await readPage(parts, request.query);
+        const text = `{"events":[${page.events.map(cloudEventText).join(',')}],"next":${JSON.stringify(page.next)}}`;
+        // Sent as text: the data must leave as they came, and not through a second parse and stringify.
+        return reply.type('application/json').send(text as unknown as z.output<typeof eventsAnswer>);
+      },
+    );
+    app.post(
+      '/events/revoke',
+      {
+        schema: {
+          summary: 'Take an event back, by another event',
+          body: revokeBody,
+          response: { 200: revokeAnswer, ...problems(400, 403, 404, 413, 415, 429) },
+        },
+      },
+      async (request) => {
+        const { epoch, seq, reason } = request.body;
+        const revoked = await cats.revoke(epoch, seq, reason);
+        changes.announce();
+        return { revoked };
+      },
+    );
+    app.get(
+      '/agents',
+      { schema: { summary: 'The agents, and collars of no cat', response: { 200: agentsAnswer, ...problems(429) } } },
+      async () => {
+        const [agents, unassigned] = await Promise.all([store.agents(), store.unassignedCollars()]);
+        return {
+          simulated,
+          agents: agents.map((row) => ({ ...row, epochs: [...row.epochs], health: row.health && { ...row.health } })),
+          unassigned: [...unassigned],
+        };
+      },
+    );
+  };
+}
+
+async function readPage({ store, cursors }: ApiParts, query: z.output<typeof eventsQuery>): Promise<EventPage> {
+  const { order, after, before, limit, type, cat, collar, agent, from, to } = query;
+  const filter: Omit<EventQuery, 'after'> = {
+    limit,
+    ...(type === undefined ? {} : { types: type }),
+    ...(cat === undefined ? {} : { catId: cat }),
+    ...(collar === undefined ? {} : { collar }),
+    ...(agent === undefined ? {} : { agent }),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+  };
+  if (order === 'desc') return store.newest(before === undefined ? filter : { ...filter, before });
+  return store.events(after === undefined ? filter : { ...filter, after: cursors.decode(after) });
+}

@@ -1,0 +1,71 @@
+/** Figures for Prometheus behind a small facade. Labels come from closed lists only: routes, methods, status classes. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { IngestResult, ReadStore } from '../store/store.ts';
+
+export interface Metrics {
+  /** After every ingest transaction. */
+  ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts'>): void;
+  /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
+  request(method: string, route: string, status: number, seconds: number): void;
+  streamClients(count: number): void;
+  /** The text format of Prometheus, with the store's counts of this moment. */
+  text(store: Pick<ReadStore, 'counts'>): Promise<string>;
+  readonly contentType: string;
+}
+
+export function createMetrics(version: string): Metrics {
+  const registers = [new Registry()];
+  const [registry] = registers as [Registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+
+  new Gauge({ name: 'collard_build', help: 'Version of this program', labelNames: ['version'], registers }).set(
+    { version },
+    1,
+  );
+  const inserted = counter('collard_ingested_events_total', 'Events stored since the start');
+  const duplicates = counter('collard_ingested_duplicates_total', 'Events that came again since the start');
+  const conflicts = counter(
+    'collard_ingested_conflicts_total',
+    'Events with a known id and other content, since the start',
+  );
+  const requests = counter('collard_http_requests_total', 'HTTP requests', ['method', 'route', 'status']);
+  const seconds = new Histogram({
+    name: 'collard_http_request_seconds',
+    help: 'Time from request to response, streams apart',
+    buckets: [0.005, 0.02, 0.1, 0.5, 2],
+    registers,
+  });
+  const clients = gauge('collard_stream_clients', 'Clients that follow the stream');
+  const stored = {
+    events: gauge('collard_stored_events', 'Events in the store'),
+    conflicts: gauge('collard_stored_conflicts', 'Conflicts in the store'),
+    quarantined: gauge('collard_stored_quarantined', 'Unreadable messages in the store'),
+    gaps: gauge('collard_stored_gaps', 'Gaps in the histories of the agents'),
+  };
+  const resident = gauge('collard_resident_bytes', 'Resident memory of the process');
+
+  return {
+    contentType: registry.contentType,
+    ingested(result) {
+      inserted.inc(result.inserted);
+      duplicates.inc(result.duplicates);
+      conflicts.inc(result.conflicts);
+    },
+    request(method, route, status, took) {
+      requests.inc({ method, route, status: `${Math.floor(status / 100)}xx` });
+      seconds.observe(took);
+    },
+    streamClients: (count) => clients.set(count),
+    async text(store) {
+      const counts = await store.counts();
+      stored.events.set(counts.events);
+      stored.conflicts.set(counts.conflicts);
+      stored.quarantined.set(counts.quarantined);
+      stored.gaps.set(counts.gaps);
+      resident.set(process.memoryUsage.rss());
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** Times as people say them, ticking. Central's clock counts, so that a phone with a wrong clock shows no nonsense. */
+import { el, setText } from './dom.ts';
+
+const clock = { offsetMs: 0 };
+
+export function setClock(centralNow: string): void {
+  clock.offsetMs = Date.parse(centralNow) - Date.now();
+}
+
+export function nowMs(): number {
+  return Date.now() + clock.offsetMs;
+}
+
+/** 0 → `now`, 12 000 → `12 s`, 150 000 → `2 min`. */
+export function span(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 1) return 'now';
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+export function ago(time: string): string {
+  const text = span(nowMs() - Date.parse(time));
+  return text === 'now' ? text : `${text} ago`;
+}
+
+/** 14:02 today, else with the day. */
+export function clockTime(time: string, seconds = false): string {
+  const date = new Date(time);
+  const today = new Date(nowMs()).toDateString() === date.toDateString();
+  return date.toLocaleString(undefined, {
+    ...(today ? {} : { day: 'numeric', month: 'short' }),
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(seconds ? { second: '2-digit' } : {}),
+    hourCycle: 'h23',
+  });
+}
+
+/** A <time> whose text `tick` keeps true. */
+export function agoElement(time: string | null): HTMLTimeElement {
+  const node = el('time');
+  setAgo(node, time);
+  return node;
+}
+
+export function setAgo(node: HTMLTimeElement, time: string | null): void {
+  if (time === null) {
+    delete node.dataset.ago;
+    setText(node, 'never');
+    return;
+  }
+  node.dataset.ago = time;
+  node.dateTime = time;
+  node.title = new Date(time).toLocaleString();
+  setText(node, ago(time));
+}
+
+export function tick(): void {
+  for (const node of document.querySelectorAll<HTMLTimeElement>('time[data-ago]')) {
+    setText(node, ago(node.dataset.ago ?? ''));
+  }
+}

@@ -1,0 +1,35 @@
+/** Calls to central. All addresses are relative, so that the page works under any path. */
+import type { CatsAnswer, EventsAnswer } from './types.ts';
+
+export const EVENTS_A_PAGE = 50;
+
+/** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
+export function getEvents(query: Readonly<Record<string, string | undefined>>): Promise<EventsAnswer> {
+  const search = new URLSearchParams({ order: 'desc', limit: String(EVENTS_A_PAGE) });
+  for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(key, value);
+  return call('GET', `api/v1/events?${search}`) as Promise<EventsAnswer>;
+}
+
+export function getCats(): Promise<CatsAnswer> {
+  return call('GET', 'api/v1/cats') as Promise<CatsAnswer>;
+}
+
+export async function addCat(name: string, collar: string): Promise<void> {
+  await call('POST', 'api/v1/cats', collar === '' ? { name } : { name, collar });
+}
+
+export async function giveCollar(cat: number, collar: string): Promise<void> {
+  await call('PATCH', `api/v1/cats/${cat}`, { collar });
+}
+
+/** Rejects with what central says is wrong, in its words. */
+async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await fetch(path, {
+    method,
+    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  if (response.ok) return response.json();
+  const problem: unknown = await response.json().catch(() => null);
+  const detail = typeof problem === 'object' && problem !== null ? (problem as Record<string, unknown>).detail : null;
+  throw new Error(typeof detail === 'string' ? detail : `central answered ${response.status}`);
+}

@@ -1,0 +1,78 @@
+/** An event as a sentence. Pure: names and text in, parts out; the page makes text nodes of them. */
+import type { Cat, CloudEvent } from './types.ts';
+
+export type Tone = 'shake' | 'move' | 'name' | 'warn' | 'good' | 'quiet';
+
+export interface Sentence {
+  readonly who: string | null;
+  /** What follows the subject. */
+  readonly text: string;
+  readonly tone: Tone;
+  /** The cat it is about, for its colour. */
+  readonly catId: number | null;
+}
+
+export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
+  const { data } = event;
+  const cat = catOf(event, cats);
+  const collar = event.subject?.startsWith('collar/') === true ? event.subject.slice(7) : null;
+  const who = cat?.name ?? (collar === null ? null : `Collar ${collar}`);
+  const catId = cat?.id ?? null;
+  const say = (tone: Tone, text: string, subject: string | null = who): Sentence => ({
+    who: subject,
+    text,
+    tone,
+    catId,
+  });
+  const agent = event.source.split('/').at(-1) ?? event.source;
+  switch (event.type.replace(/^collard\./, '')) {
+    case 'meow.started':
+      return say('shake', 'is shaking');
+    case 'meow.ended':
+      return say('quiet', `shook for ${seconds(data.durationMs)}${text(data.place, ' in the ')}`);
+    case 'cat.moved':
+      return say(
+        'move',
+        text(data.from) === '' ? `is in ${text(data.to)}` : `moved ${text(data.from)} → ${text(data.to)}`,
+      );
+    case 'cat.named':
+      return text(data.oldName) === ''
+        ? say('name', 'joined', text(data.newName))
+        : say('name', `is now called ${text(data.newName)}`, text(data.oldName));
+    case 'collar.assigned':
+      return say('name', `wears collar ${text(data.collar)}`);
+    case 'collar.silent':
+      return say('warn', 'is silent');
+    case 'collar.heard':
+      return say('good', 'is heard again');
+    case 'battery.low':
+      return say('warn', `has a low battery: ${text(data.percent)} %`);
+    case 'sensor.failed':
+      return say('warn', `lost its source ${text(data.source)}: ${text(data.reason)}`, agent);
+    case 'sensor.recovered':
+      return say('good', `has its source ${text(data.source)} back`, agent);
+    case 'clock.synced':
+      return say('quiet', 'knows the time now', agent);
+    case 'history.lost':
+      return say('warn', `lost ${text(data.count)} events: ${text(data.reason)}`, agent);
+    case 'event.revoked':
+      return say('quiet', `An event was taken back: ${text(data.reason)}`, null);
+    default:
+      return say('quiet', `said ${event.type}`, who ?? agent);
+  }
+}
+
+/** By the number in the event, or by the collar that the cat wears now. */
+function catOf(event: CloudEvent, cats: readonly Cat[]): Cat | undefined {
+  const [kind, id] = event.subject?.split('/') ?? [];
+  const number = Number(event.data.catId ?? (kind === 'cat' ? id : Number.NaN));
+  return cats.find((cat) => cat.id === number || (kind === 'collar' && cat.collar === id));
+}
+
+function text(value: unknown, before = ''): string {
+  return typeof value === 'string' || typeof value === 'number' ? before + value : '';
+}
+
+function seconds(value: unknown): string {
+  return typeof value === 'number' ? `${(value / 1_000).toFixed(1)} s` : 'a while';
+}

@@ -1,0 +1,75 @@
+/** What the API answers, as far as the page shows it. */
+
+export interface Alert {
+  readonly rule: string;
+  readonly since: string;
+  readonly text: string;
+}
+
+export interface Cat {
+  readonly id: number;
+  readonly name: string;
+  readonly isMeowed: boolean;
+  readonly location: string | null;
+  readonly locationSince: string | null;
+  readonly collar: string | null;
+  readonly lastSeen: string | null;
+  readonly meowsToday: number;
+  readonly batteryLow: boolean;
+  readonly silent: boolean;
+  readonly alerts?: readonly Alert[];
+}
+
+export interface CatsAnswer {
+  readonly simulated: boolean;
+  readonly cats: readonly Cat[];
+}
+
+export interface Source {
+  readonly source?: unknown;
+  readonly state?: unknown;
+  readonly reason?: unknown;
+  readonly readings?: unknown;
+  readonly discarded?: unknown;
+}
+
+/** The health message comes from the agent: every part of it may be missing or of another type. */
+export interface Agent {
+  readonly agent: string;
+  readonly state: 'online' | 'offline' | 'unknown';
+  readonly version: string;
+  readonly lastHeard: string | null;
+  readonly lastStored: string | null;
+  readonly health: Readonly<Record<string, unknown>> | null;
+  readonly epochs: readonly { readonly missing: number; readonly chainOk: boolean }[];
+  readonly conflicts: number;
+  readonly gaps: number;
+}
+
+export interface Unassigned {
+  readonly collar: string;
+  readonly lastSeen: string;
+  readonly agent: string;
+}
+
+export interface AgentsAnswer {
+  readonly simulated: boolean;
+  readonly agents: readonly Agent[];
+  readonly unassigned: readonly Unassigned[];
+}
+
+export interface CloudEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject?: string;
+  readonly time: string;
+  readonly seq: number;
+  readonly revoked?: boolean;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface EventsAnswer {
+  readonly events: readonly CloudEvent[];
+  readonly next: string;
+}

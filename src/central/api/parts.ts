@@ -1,0 +1,33 @@
+/** What the API is handed by the serve loop. It opens nothing and closes nothing. */
+import type { CatService } from '../cats/cat-service.ts';
+import type { CatWatchDog } from '../cats/cat-watchdog.ts';
+import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
+import type { Changes } from './changes.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface ApiParts {
+  readonly store: ReadStore;
+  readonly cats: CatService;
+  readonly watchdog: CatWatchDog;
+  readonly changes: Changes;
+  readonly metrics: Metrics;
+  readonly cursors: CursorCodec;
+  /** The cats as they were at a moment: a fold of all events before it. */
+  readonly stateAt: (at: Date) => Promise<readonly CatRow[]>;
+  readonly clock: () => Date;
+  readonly version: string;
+  /** Nothing here is real: said on the page and in the answers. */
+  readonly simulated: boolean;
+  /** Why this central cannot do its work now, or null. */
+  readonly notReady: () => string | null;
+  /** The folder of the page: index.html, page.css and the built modules. */
+  readonly pageDir: string;
+  /** Aborts when the server must let its streams go. */
+  readonly signal: AbortSignal;
+}
+
+export interface CursorCodec {
+  encode(cursor: Cursor): string;
+  /** Throws with code BAD_CURSOR where the text is no cursor. */
+  decode(text: string): Cursor;
+}

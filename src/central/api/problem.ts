@@ -1,0 +1,97 @@
+/** Errors as problem details (RFC 9457): one shape for all of them, with every fault of a request at once. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+export const problemSchema = z
+  .object({
+    type: z.string().describe('about:blank, or urn:collard:problem:<code in lower case>'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .describe('every fault of the request'),
+  })
+  .meta({ id: 'Problem' });
+
+export type Problem = z.infer<typeof problemSchema>;
+
+const titles: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** Codes that the parts behind the API throw, and what they are over HTTP. */
+const statusOfCode: Readonly<Record<string, number>> = {
+  CAT_EXISTS: 409,
+  CAT_NOT_FOUND: 404,
+  EVENT_NOT_FOUND: 404,
+  INVALID_NAME: 400,
+  INVALID_PLACE: 400,
+  INVALID_COLLAR: 400,
+  INVALID_REASON: 400,
+  BAD_CURSOR: 400,
+  TOO_MANY_STREAMS: 503,
+  TOO_MUCH_HISTORY: 503,
+  CROSS_SITE: 403,
+};
+
+/** For the `response` of a route: these statuses, each a problem. */
+export function problems<S extends number>(...statuses: readonly S[]) {
+  const answer = { description: 'problem', content: { 'application/problem+json': { schema: problemSchema } } };
+  return Object.fromEntries(
+    statuses.map((status) => [status, { ...answer, description: titles[status] ?? 'problem' }]),
+  );
+}
+
+export function failure(code: keyof typeof statusOfCode & string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+export function addErrorHandlers(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (hasZodFastifySchemaValidationErrors(error)) {
+      const errors = error.validation.map((fault) => ({
+        path: `${error.validationContext ?? 'request'}${fault.instancePath.replaceAll('/', '.').replace(/\.$/, '')}`,
+        message: fault.message ?? 'not valid',
+      }));
+      return sendProblem(reply, 400, errors.map((fault) => `${fault.path}: ${fault.message}`).join('; '), { errors });
+    }
+    const code = String(error.code ?? '');
+    const status = statusOfCode[code] ?? error.statusCode ?? 500;
+    if (status < 500 || statusOfCode[code] !== undefined) return sendProblem(reply, status, error.message, { code });
+    // What went wrong inside is for the log, not for strangers.
+    request.log.error({ err: error }, 'request failed');
+    return sendProblem(reply, status, 'central could not do this; its log says why');
+  });
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) =>
+    sendProblem(reply, 404, `there is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}`),
+  );
+}
+
+export function sendProblem(
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  more: { readonly code?: string; readonly errors?: Problem['errors'] } = {},
+): FastifyReply {
+  const ours = more.code !== undefined && more.code in statusOfCode;
+  const problem: Problem = {
+    type: ours ? `urn:collard:problem:${more.code?.toLowerCase().replaceAll('_', '-')}` : 'about:blank',
+    title: titles[status] ?? 'Error',
+    status,
+    detail,
+    ...(more.errors === undefined ? {} : { errors: more.errors }),
+  };
+  return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problem);
+}

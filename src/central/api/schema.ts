@@ -1,0 +1,149 @@
+/** What goes in and out over HTTP: one schema for checking, types and OpenAPI. */
+import { z } from 'zod';
+import { fullType } from '../../contract/event.ts';
+
+export const MAX_EVENTS_A_PAGE = 1_000;
+/** The most types that one query names. */
+const MAX_TYPES = 32;
+const MOMENT = 'must be a moment such as 2026-11-20T08:00Z';
+
+/** Any offset comes in; UTC with milliseconds is what events carry. */
+const moment = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/, { error: MOMENT, abort: true })
+  .refine((text) => !Number.isNaN(Date.parse(text)), MOMENT)
+  .transform((text) => new Date(text).toISOString());
+/** Checked for content by the part behind, which tells one length for all that ask it. */
+const words = z.string().max(1_000);
+
+export const catPath = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+
+export const newCatBody = z.strictObject({ name: words, collar: words.optional() });
+export const changeCatBody = z
+  .strictObject({ name: words.optional(), collar: words.optional() })
+  .refine((body) => body.name !== undefined || body.collar !== undefined, 'name or collar must be given');
+export const locationBody = z.strictObject({ location: words });
+export const revokeBody = z.strictObject({ epoch: z.uuid(), seq: z.int().min(1), reason: words });
+
+export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
+export const stateQuery = z.strictObject({ at: moment.optional() });
+export const streamQuery = z.strictObject({ after: z.string().max(4_096).optional() });
+
+export const eventsQuery = z
+  .strictObject({
+    order: z
+      .enum(['asc', 'desc'])
+      .default('asc')
+      .describe('asc: in order from `after`; desc: newest first from `before`'),
+    after: z.string().max(4_096).optional().describe('`next` of the page before'),
+    before: z.string().max(4_096).optional().describe('`next` of the page before, with order=desc'),
+    limit: z.coerce.number().int().min(1).max(MAX_EVENTS_A_PAGE).default(100),
+    type: z
+      .union([z.string().max(128), z.array(z.string().max(128)).max(MAX_TYPES)])
+      .optional()
+      .transform((value) => (value === undefined ? undefined : [value].flat().flatMap((text) => text.split(','))))
+      .transform((types) => types?.slice(0, MAX_TYPES).map((type) => fullType(type.trim())))
+      .describe('`meow.ended`, or several with commas'),
+    cat: z.coerce.number().int().min(1).optional().describe('number of a cat'),
+    collar: z.string().max(64).optional(),
+    agent: z.string().max(64).optional(),
+    from: moment.optional().describe('events at or after this moment'),
+    to: moment.optional().describe('events before this moment'),
+  })
+  .refine((query) => query.after === undefined || query.order === 'asc', {
+    path: ['after'],
+    error: 'goes with order=asc',
+  })
+  .refine((query) => query.before === undefined || query.order === 'desc', {
+    path: ['before'],
+    error: 'goes with order=desc',
+  });
+
+const time = z.string().describe('RFC 3339 in UTC');
+
+const alert = z.object({ rule: z.enum(['shaking', 'still', 'silent', 'battery']), since: time, text: z.string() });
+
+export const catAnswer = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    isMeowed: z.boolean().describe('shaking now'),
+    location: z.string().nullable(),
+    locationSince: time.nullable(),
+    collar: z.string().nullable(),
+    lastSeen: time.nullable(),
+    meowsToday: z.int(),
+    batteryLow: z.boolean(),
+    silent: z.boolean(),
+  })
+  .meta({ id: 'Cat' });
+
+export const catsAnswer = z.object({ simulated: z.boolean(), cats: z.array(catAnswer) });
+export const stateAnswer = z.object({ at: time, simulated: z.boolean(), cats: z.array(catAnswer) });
+
+export const activityAnswer = z.object({
+  catId: z.int(),
+  checkedAt: time,
+  newEvents: z.int(),
+  alerts: z.array(alert),
+});
+
+export const historyAnswer = z.object({
+  history: z.array(
+    z.object({
+      id: z.string(),
+      timestamp: time,
+      catId: z.int(),
+      location: z.string().nullable(),
+      eventType: z.enum(['cat_name', 'location', 'meow']),
+      oldValue: z.string().nullable(),
+      newValue: z.string().nullable(),
+    }),
+  ),
+});
+
+export const revokeAnswer = z.object({ revoked: z.boolean().describe('false: it was taken back before') });
+
+export const eventsAnswer = z.object({
+  events: z.array(
+    z.looseObject({
+      specversion: z.literal('1.0'),
+      id: z.string(),
+      source: z.string(),
+      type: z.string(),
+      time,
+      seq: z.int(),
+      position: z.int().optional(),
+      revoked: z.boolean().optional(),
+    }),
+  ),
+  next: z.string(),
+});
+
+export const agentsAnswer = z.object({
+  simulated: z.boolean(),
+  agents: z.array(
+    z.object({
+      agent: z.string(),
+      state: z.enum(['online', 'offline', 'unknown']),
+      session: z.int(),
+      version: z.string(),
+      lastHeard: time.nullable(),
+      lastEvent: time.nullable(),
+      lastStored: time.nullable(),
+      health: z.record(z.string(), z.unknown()).nullable().describe('its health message as it came'),
+      epochs: z.array(
+        z.object({
+          epoch: z.string(),
+          mark: z.int(),
+          highestSeq: z.int(),
+          missing: z.int(),
+          chainOk: z.boolean(),
+        }),
+      ),
+      conflicts: z.int(),
+      gaps: z.int(),
+    }),
+  ),
+  unassigned: z.array(z.object({ collar: z.string(), lastSeen: time, agent: z.string() })),
+});

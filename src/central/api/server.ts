@@ -1,0 +1,136 @@
+/** Puts routes, page, headers and limits together. The caller listens and closes. */
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import statics from '@fastify/static';
+import swagger from '@fastify/swagger';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { catRoutes } from './cat-routes.ts';
+import { eventRoutes } from './event-routes.ts';
+import type { ApiParts } from './parts.ts';
+import { addErrorHandlers, failure, sendProblem } from './problem.ts';
+import { streamRoutes } from './stream.ts';
+
+/** Requests of one address in a minute. A page needs about five, and then one stream. */
+export const MAX_REQUESTS_A_MINUTE = 1_200;
+export const MAX_BODY_BYTES = 16 * 1024;
+/** Connections at once, slow ones included; beyond it new ones are closed. */
+export const MAX_CONNECTIONS = 4_096;
+/** A client must have sent its headers, and then its whole request, within these times. */
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 20_000;
+const CHECK_EVERY_MS = 2_000;
+
+/** A collar with its bell. */
+const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="13" r="10" fill="none" stroke="#e2725b" stroke-width="4"/><circle cx="16" cy="25" r="5" fill="#f2b84b"/></svg>';
+
+export async function createServer(parts: ApiParts, logger: Logger): Promise<FastifyInstance> {
+  const app = fastify({
+    // pino's own type and fastify's differ in optional properties only.
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: 5_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 128 },
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_EVERY_MS },
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  addErrorHandlers(app);
+  await addHeaders(app);
+  await app.register(rateLimit, {
+    max: MAX_REQUESTS_A_MINUTE,
+    timeWindow: 60_000,
+    cache: 1_000,
+    allowList: (request) => /^\/(healthz|readyz|metrics)$/.test(request.url),
+  });
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'collard central', version: parts.version } },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  app.addHook('onRequest', async (request) => refuseCrossSite(request.method, request.headers['sec-fetch-site']));
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    parts.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1_000);
+  });
+  await app.register(
+    async (api) => {
+      await api.register(catRoutes(parts));
+      await api.register(eventRoutes(parts));
+      await api.register(streamRoutes(parts));
+    },
+    { prefix: '/api/v1' },
+  );
+  addOperations(app, parts);
+  await addPage(app, parts.pageDir);
+  return app;
+}
+
+async function addHeaders(app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        requireTrustedTypesFor: ["'script'"],
+      },
+    },
+    // Plain HTTP is spoken here; whoever puts TLS in front sends this too.
+    strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
+  });
+}
+
+/** A page of another site that a person has open must not add cats (Fetch Metadata). Programs send no such header. */
+function refuseCrossSite(method: string, site: string | string[] | undefined): void {
+  if (method === 'GET' || method === 'HEAD' || site === undefined || site === 'same-origin' || site === 'none') return;
+  throw failure('CROSS_SITE', 'another site may not change anything here');
+}
+
+function addOperations(app: FastifyInstance, { store, metrics, notReady, signal }: ApiParts): void {
+  const hide = { schema: { hide: true } };
+  app.get('/healthz', hide, async () => ({ status: 'ok' }));
+  app.get('/readyz', hide, async (_request, reply) => {
+    const reason = signal.aborted ? 'central is stopping' : notReady();
+    if (reason !== null) return sendProblem(reply, 503, reason);
+    await store.arrivalHead();
+    return { status: 'ok' };
+  });
+  app.get('/metrics', hide, async (_request, reply) => {
+    const text = await metrics.text(store);
+    return reply.type(metrics.contentType).send(text);
+  });
+  app.get('/api/openapi.json', hide, async () => app.swagger());
+}
+
+/** Only what a browser may run or show leaves the folder. */
+async function addPage(app: FastifyInstance, pageDir: string): Promise<void> {
+  app.get('/favicon.svg', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('image/svg+xml').send(ICON),
+  );
+  await app.register(statics, {
+    root: pageDir,
+    cacheControl: false,
+    allowedPath: (path) => path === '/' || /^\/[a-z-]+\.(html|css|js|svg)$/.test(path),
+    setHeaders: (reply) => reply.header('cache-control', 'no-cache'),
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * Server-sent events (WHATWG HTML §9.2). Each client has its own cursor and pulls from the store when its socket has room,
+ * so that a slow client costs no memory and a lost one nothing. `id:` is the arrival cursor; a client that comes back with it
+ * gets what it missed.
+ */
+import type { ServerResponse } from 'node:http';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { delay } from '../../lib/wait.ts';
+import type { Cursor } from '../store/store.ts';
+import { cloudEventText } from './cloud-event.ts';
+import type { ApiParts, CursorCodec } from './parts.ts';
+import { failure, problems } from './problem.ts';
+import { streamQuery } from './schema.ts';
+import { createSnapshots, SNAPSHOT_EVERY_MS, type Snapshots } from './snapshots.ts';
+
+/** The most clients that follow at once; the next is refused with 503. */
+export const MAX_STREAM_CLIENTS = 100;
+export const HEARTBEAT_MS = 15_000;
+/** A client that takes nothing for so long is let go. */
+export const SLOW_CLIENT_MS = 30_000;
+/** How many events are read and written at once. */
+const EVENTS_A_READ = 100;
+/** What a browser waits before it connects again. */
+const RETRY_MS = 2_000;
+
+export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
+  const snapshots = createSnapshots(parts);
+  const clients = new Set<ServerResponse>();
+  return async (app) => {
+    app.get(
+      '/stream',
+      {
+        schema: {
+          summary: 'Events and read models as server-sent events; resume by Last-Event-ID or `after`',
+          querystring: streamQuery,
+          response: problems(429, 503),
+        },
+      },
+      async (request, reply) => {
+        if (clients.size >= MAX_STREAM_CLIENTS) {
+          reply.header('retry-after', '30');
+          throw failure('TOO_MANY_STREAMS', `${MAX_STREAM_CLIENTS} clients follow already`);
+        }
+        const asked = request.headers['last-event-id'] ?? request.query.after ?? null;
+        const headers = reply.getHeaders();
+        reply.hijack();
+        const response = reply.raw;
+        clients.add(response);
+        parts.metrics.streamClients(clients.size);
+        const gone = new AbortController();
+        const onClose = () => gone.abort();
+        response.once('close', onClose);
+        const signal = AbortSignal.any([parts.signal, gone.signal]);
+        try {
+          response.writeHead(200, {
+            ...(headers as Record<string, string>),
+            'content-type': 'text/event-stream; charset=utf-8',
+            'cache-control': 'no-store',
+            'x-accel-buffering': 'no',
+          });
+          await follow(parts, snapshots, response, typeof asked === 'string' ? asked : null, signal);
+        } catch (error) {
+          request.log.error({ err: error }, 'stream failed');
+        } finally {
+          clients.delete(response);
+          parts.metrics.streamClients(clients.size);
+          response.end();
+        }
+      },
+    );
+  };
+}
+
+/** Writes until the signal aborts. */
+async function follow(
+  parts: ApiParts,
+  snapshots: Snapshots,
+  out: ServerResponse,
+  asked: string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, changes, cursors } = parts;
+  const head = await store.arrivalHead();
+  const resumed = asked === null ? null : resumable(cursors, asked, head);
+  let cursor = resumed ?? head;
+  // `reset`: the cursor is not ours, so the client must read the events again.
+  const greeting = JSON.stringify({
+    version: parts.version,
+    simulated: parts.simulated,
+    now: parts.clock().toISOString(),
+    resumed: resumed !== null,
+  });
+  const kind = asked !== null && resumed === null ? 'reset' : 'hello';
+  await write(out, `retry: ${RETRY_MS}\n${frame(kind, greeting, cursors.encode(cursor))}`, signal);
+  const sent = { cats: '', agents: '' };
+  while (!signal.aborted) {
+    const seen = changes.version;
+    const page = await store.arrivals(cursor, EVENTS_A_READ);
+    const at = new Map(cursor);
+    for (const event of page.events) {
+      at.set(event.shard, event.arrival);
+      await write(out, frame('event', cloudEventText(event), cursors.encode(at)), signal);
+      if (signal.aborted) return;
+    }
+    cursor = page.next;
+    const models = await snapshots.read();
+    for (const name of ['cats', 'agents'] as const) {
+      if (models[name] === sent[name]) continue;
+      sent[name] = models[name];
+      await write(out, frame(name, models[name]), signal);
+    }
+    if (page.events.length > 0) continue;
+    await wait(parts, seen, models.outdated, out, signal);
+  }
+}
+
+/** Null where the text is no cursor, or is ahead of this store: then it comes from another one. */
+function resumable(cursors: CursorCodec, asked: string, head: Cursor): Cursor | null {
+  try {
+    const cursor = cursors.decode(asked);
+    return [...cursor].every(([shard, arrival]) => arrival <= (head.get(shard) ?? 0)) ? cursor : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Until something is announced; a comment goes out when nothing was for long, so that nobody takes us for dead. */
+async function wait(
+  { changes }: ApiParts,
+  seen: number,
+  outdated: boolean,
+  out: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  if (outdated) return delay(SNAPSHOT_EVERY_MS, signal);
+  const woken = new AbortController();
+  const either = AbortSignal.any([signal, woken.signal]);
+  const beat = delay(HEARTBEAT_MS, either).then(() => woken.abort());
+  await Promise.race([changes.after(seen, either), beat]);
+  const quiet = changes.version === seen;
+  woken.abort();
+  if (quiet && !signal.aborted) await write(out, ': still here\n\n', signal);
+}
+
+function frame(event: string, json: string, id?: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
+}
+
+/** Resolves when the socket has room again. A client that takes nothing for SLOW_CLIENT_MS is cut. */
+async function write(out: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || out.write(text)) return;
+  const drained = new AbortController();
+  const onDrain = () => drained.abort();
+  out.once('drain', onDrain);
+  await delay(SLOW_CLIENT_MS, AbortSignal.any([signal, drained.signal]));
+  out.off('drain', onDrain);
+  if (!drained.signal.aborted && !signal.aborted) out.destroy();
+}

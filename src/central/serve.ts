@@ -1,0 +1,142 @@
+/** The serve loop: models → API and page. Listens until its signal aborts, then lets everybody go within 2 seconds. */
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { fullType } from '../contract/event.ts';
+import { aborted, delay } from '../lib/wait.ts';
+import type { Changes } from './api/changes.ts';
+import type { Metrics } from './api/metrics.ts';
+import type { ApiParts } from './api/parts.ts';
+import { createServer } from './api/server.ts';
+import type { CatService } from './cats/cat-service.ts';
+import type { CatWatchDog } from './cats/cat-watchdog.ts';
+import type { CentralConfig } from './config.ts';
+import { foldEvents } from './models/fold.ts';
+import { decodeCursor, encodeCursor } from './store/cursor.ts';
+import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
+
+/** Requests that are still open after this time are cut. */
+export const STOP_MS = 1_500;
+/** The most events that are folded in memory for a past state. */
+export const MAX_STATE_EVENTS = 500_000;
+const EVENTS_A_READ = 1_000;
+const CAT_EVENTS = [
+  'cat.named',
+  'collar.assigned',
+  'cat.moved',
+  'meow.started',
+  'meow.ended',
+  'collar.silent',
+  'collar.heard',
+  'battery.low',
+].map(fullType);
+
+export interface ServeParts {
+  readonly store: ReadStore;
+  readonly cats: CatService;
+  readonly watchdog: CatWatchDog;
+  readonly changes: Changes;
+  readonly metrics: Metrics;
+  readonly http: CentralConfig['http'];
+  readonly logger: Logger;
+  readonly version: string;
+  readonly simulated: boolean;
+  readonly clock: () => Date;
+  /** Why this central cannot do its work now, or null. */
+  readonly notReady?: () => string | null;
+  /** Told once, when the port is open. */
+  readonly onListening: (url: string) => void;
+  /** The built page; the one beside this file by default. */
+  readonly pageDir?: string;
+}
+
+/**
+ * Resolves when the server is closed after the signal aborted. Rejects with code EADDRINUSE, EACCES or EADDRNOTAVAIL when it
+ * cannot listen; the message names the fix.
+ */
+export async function runServe(parts: ServeParts, signal: AbortSignal): Promise<void> {
+  const { http, logger, onListening } = parts;
+  const app = await createServer(apiParts(parts, signal), logger);
+  try {
+    await listen(app, http);
+    if (!signal.aborted) onListening(urlOf(app, http.host));
+    await aborted(signal);
+  } finally {
+    await close(app);
+  }
+}
+
+function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
+  const { store, notReady = () => null, pageDir = fileURLToPath(new URL('./api/page', import.meta.url)) } = parts;
+  return {
+    ...parts,
+    notReady,
+    pageDir,
+    signal,
+    cursors: { encode: encodeCursor, decode: decodeCursor },
+    stateAt: (at) => stateAt(store, at),
+  };
+}
+
+/**
+ * The cats as they were: all events before the moment that say something of cats, folded in memory. Rejects with code
+ * TOO_MUCH_HISTORY when there are more than MAX_STATE_EVENTS of them.
+ */
+export async function stateAt(store: Pick<ReadStore, 'events'>, at: Date): Promise<readonly CatRow[]> {
+  const to = at.toISOString();
+  const events: CentralEvent[] = [];
+  let after: Cursor | undefined;
+  for (;;) {
+    const filter = { limit: EVENTS_A_READ, types: CAT_EVENTS, to };
+    const page = await store.events(after === undefined ? filter : { ...filter, after });
+    events.push(...page.events);
+    if (events.length > MAX_STATE_EVENTS) {
+      const text = `more than ${MAX_STATE_EVENTS} events to fold for ${to}`;
+      throw Object.assign(new Error(text), { code: 'TOO_MUCH_HISTORY' });
+    }
+    if (page.events.length < EVENTS_A_READ) break;
+    after = decodeCursor(page.next);
+  }
+  const { cats, meowing } = foldEvents(events, to);
+  const midnight = new Date(at);
+  midnight.setHours(0, 0, 0, 0);
+  const today = meowing.filter((row) => row.eventType === 'meow' && row.newValue === '1');
+  return cats.map(({ catId, key: _key, name, ...cat }) => ({
+    ...cat,
+    id: catId,
+    name: name ?? '',
+    meowsToday: today.filter((row) => row.catId === catId && row.timestamp >= midnight.toISOString()).length,
+  }));
+}
+
+async function listen(app: FastifyInstance, { host, port }: CentralConfig['http']): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const fix: Readonly<Record<string, string>> = {
+      EADDRINUSE: `port ${port} of ${host} is taken: stop the program that has it, or set another http.port`,
+      EACCES: `port ${port} of ${host} is not allowed: set http.port to 1024 or above`,
+      EADDRNOTAVAIL: `${host} is no address of this machine: set http.host to 127.0.0.1, or to 0.0.0.0 for all`,
+      ENOTFOUND: `http.host ${host} is not known: set it to an address of this machine`,
+    };
+    if (fix[code] === undefined) throw error;
+    throw Object.assign(new Error(fix[code], { cause: error }), { code });
+  }
+}
+
+/** The port is the one that was bound: the configuration may say 0. */
+function urlOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}/`;
+}
+
+async function close(app: FastifyInstance): Promise<void> {
+  const done = new AbortController();
+  const cut = delay(STOP_MS, done.signal).then(() => app.server.closeAllConnections());
+  await app.close();
+  done.abort();
+  await cut;
+}

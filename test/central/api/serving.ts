@@ -1,0 +1,162 @@
+/** A central for tests: the real store on SQLite, the real server on a free port, and an agent that sends what a test says. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { type Changes, createChanges } from '../../../src/central/api/changes.ts';
+import { createMetrics } from '../../../src/central/api/metrics.ts';
+import { openCatService } from '../../../src/central/cats/cat-service.ts';
+import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
+import { type CentralConfig, centralSchema } from '../../../src/central/config.ts';
+import { openStore } from '../../../src/central/open-store.ts';
+import { runServe } from '../../../src/central/serve.ts';
+import type { Store } from '../../../src/central/store/store.ts';
+import { chainOver, chainStart } from '../../../src/contract/chain.ts';
+import { type EventData, type EventType, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
+
+export const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
+
+export interface Serving {
+  readonly url: string;
+  readonly store: Store;
+  readonly changes: Changes;
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Stops the server and starts it again on the same port; the store stays. */
+  restart(downMs?: number): Promise<void>;
+  /** The server alone. Resolves to the milliseconds that it took. */
+  stopServer(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly headers: Headers;
+  readonly text: string;
+  // A test reads what it expects; a wrong guess fails it.
+  readonly body: ReturnType<typeof JSON.parse>;
+}
+
+export interface ServingOptions {
+  readonly simulated?: boolean;
+  readonly pageDir?: string;
+  readonly clock?: () => Date;
+  readonly rules?: CentralConfig['rules'];
+  readonly notReady?: () => string | null;
+}
+
+export async function startServing(options: ServingOptions = {}): Promise<Serving> {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-serve-'));
+  const clock = options.clock ?? (() => new Date());
+  const store = await openStore({ url: `sqlite:${join(folder, 'central.db')}`, now: clock });
+  const changes = createChanges();
+  const { rules } = centralSchema.pick({ rules: true }).parse({});
+  let server = await startServer(options, store, changes, clock, options.rules ?? rules, 0);
+  const { url } = server;
+  const stopServer = async () => {
+    const from = performance.now();
+    await server.stop();
+    return performance.now() - from;
+  };
+  return {
+    url,
+    store,
+    changes,
+    async call(method, path, body) {
+      const json =
+        body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const response = await fetch(new URL(path, url), { method, ...json });
+      const text = await response.text();
+      const type = response.headers.get('content-type') ?? '';
+      const parsed: unknown = type.includes('json') ? JSON.parse(text) : null;
+      return { status: response.status, type, headers: response.headers, text, body: parsed };
+    },
+    async restart() {
+      await server.stop();
+      const port = Number(new URL(url).port);
+      server = await startServer(options, store, changes, clock, options.rules ?? rules, port);
+    },
+    stopServer,
+    async stop() {
+      await server.stop();
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startServer(
+  options: ServingOptions,
+  store: Store,
+  changes: Changes,
+  clock: () => Date,
+  rules: CentralConfig['rules'],
+  port: number,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const abort = new AbortController();
+  let listening: (url: string) => void = () => undefined;
+  const url = new Promise<string>((resolve) => {
+    listening = resolve;
+  });
+  const ended = runServe(
+    {
+      store,
+      changes,
+      clock,
+      cats: openCatService(store, clock),
+      watchdog: openCatWatchDog({ store, rules, clock, onAlert: () => undefined }),
+      metrics: createMetrics('0.0.0-test'),
+      http: { host: '127.0.0.1', port },
+      logger: pino({ level: 'silent' }),
+      version: '0.0.0-test',
+      simulated: options.simulated ?? false,
+      onListening: listening,
+      ...(options.notReady === undefined ? {} : { notReady: options.notReady }),
+      ...(options.pageDir === undefined ? {} : { pageDir: options.pageDir }),
+    },
+    abort.signal,
+  );
+  const first = await Promise.race([url, ended.then(() => 'ended')]);
+  return {
+    url: first,
+    async stop() {
+      abort.abort();
+      await ended;
+    },
+  };
+}
+
+export interface Sender {
+  /** Stores one event as the receive loop would, folds it and announces it. Resolves to the event. */
+  send<T extends EventType>(type: T, subject: string | null, data: EventData[T], time?: Date): Promise<StoredEvent>;
+  sendAll(events: readonly (readonly [EventType, string | null, unknown, Date])[]): Promise<void>;
+}
+
+/** An agent whose events go into the store without a broker. */
+export function createSender(
+  { store, changes }: Pick<Serving, 'store' | 'changes'>,
+  agent = 'porch',
+  epoch = EPOCH,
+): Sender {
+  let seq = 0;
+  let chain = chainStart(agent, epoch);
+  const sendAll: Sender['sendAll'] = async (wanted) => {
+    const events = wanted.map(([type, subject, data, time]): StoredEvent => {
+      seq += 1;
+      const when = { time: time.toISOString(), clock: 'synced', boot: null, monoMs: null } as const;
+      return { epoch, seq, ...newEvent(type, subject, data as never, when) };
+    });
+    chain = chainOver(chain, events);
+    await store.ingest({ agent, events, chain }, new Date().toISOString());
+    while ((await store.project(500)).events > 0);
+    changes.announce();
+  };
+  return {
+    sendAll,
+    async send(type, subject, data, time = new Date()) {
+      await sendAll([[type, subject, data, time]]);
+      const when = { time: time.toISOString(), clock: 'synced', boot: null, monoMs: null } as const;
+      return { epoch, seq, ...newEvent(type, subject, data, when) };
+    },
+  };
+}
