@@ -1,9 +1,8 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
-import type { ChainHash } from '../../contract/chain.ts';
 import { newEvent } from '../../contract/event.ts';
 import * as core from './core.ts';
-import type { EpochHead, IngestLog } from './event-log.ts';
+import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
 import { checkSuspect, fileBytes, lockLog, moveAside, openLogFile, prepareFile } from './log-file.ts';
 import { assertStorable } from './rows.ts';
@@ -114,7 +113,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
     get unsyncedBoot() {
       return state.memory.unsyncedBoot;
     },
-    epochs: () => state.epochs.map(head),
+    ...readerOf(state, find),
     async append(events) {
       const { epoch, lastSeq } = core.currentEpoch(state);
       if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
@@ -124,14 +123,6 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
       return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1 };
     },
     appended: (signal) => waiters.wait(signal),
-    async read(epoch, from, to, limit, maxBytes) {
-      const span = find(epoch);
-      return span === undefined ? [] : core.readEvents(state.rows, span, { from, to, limit, maxBytes });
-    },
-    async chainAt(epoch, seq): Promise<ChainHash | null> {
-      const span = find(epoch);
-      return span === undefined ? null : core.chainOfEpoch(state.rows, state.chains, span, seq);
-    },
     saveMark(epoch, seq, incarnation) {
       const span = find(epoch);
       if (span === undefined) return;
@@ -168,6 +159,20 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
         state.db.close();
         lock.close();
       }
+    },
+  };
+}
+
+function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState | undefined): LogReader {
+  return {
+    epochs: () => state.epochs.map(head),
+    async read(epoch, from, to, limit, maxBytes) {
+      const span = find(epoch);
+      return span === undefined ? [] : core.readEvents(state.rows, span, { from, to, limit, maxBytes });
+    },
+    async chainAt(epoch, seq) {
+      const span = find(epoch);
+      return span === undefined ? null : core.chainOfEpoch(state.rows, state.chains, span, seq);
     },
   };
 }
