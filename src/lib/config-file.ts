@@ -66,6 +66,7 @@ interface Shape {
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly default?: unknown;
+  readonly required?: readonly string[];
   readonly format?: string;
   readonly pattern?: string;
   readonly [limit: string]: unknown;
@@ -145,19 +146,20 @@ function parseYaml(file: string, text: string, lineCounter: LineCounter, secrets
     return { where: `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}`, path: '', message };
   };
   try {
-    const doc = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
+    const doc = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, logLevel: 'error' });
     const names = secrets.map((path) => path.slice(path.lastIndexOf('.') + 1));
-    const faults = [...doc.errors, ...doc.warnings].map(({ pos, message }) => {
+    const faults = [...doc.errors, ...doc.warnings].map(({ pos, code, message }) => {
       const line = text.slice(text.lastIndexOf('\n', pos[0] - 1) + 1).split('\n', 1)[0] ?? '';
       // A parser's message may quote what it stumbled over, and that may be a password.
       const quiet = names.some((name) => line.includes(name)) ? message.replace(/[:"'].*/s, '') : message;
+      if (code === 'RESOURCE_EXHAUSTION') return fail(pos[0], 'nested too deeply');
       return fail(pos[0], `not YAML: ${quiet.split('\n', 1)[0]}`);
     });
     if (faults.length > 0) throw new ConfigError(faults.slice(0, MAX_PROBLEMS));
     return { doc, value: doc.toJS({ maxAliasCount: MAX_ALIASES }) as unknown };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    // toJS throws a ReferenceError for too many aliases; the parser overflows its stack on thousands of brackets.
+    // toJS throws a ReferenceError for too many aliases, and a RangeError for what is deep enough to overflow the stack.
     const message = error instanceof ReferenceError ? 'aliases (*name) repeat too much' : 'nested too deeply';
     throw new ConfigError([fail(0, message)], null, { cause: error });
   }
@@ -250,10 +252,10 @@ function explain(
 /** Of a union, the branch that was probably meant; where none stands out, the union itself. */
 function resolve(issue: Issue, base: Path, shapes: readonly Shape[], root: unknown): Finding[] {
   const path = [...base, ...issue.path];
-  const here = shapesAt(shapes, issue.path);
+  const here = shapesAt(shapes, issue.path, valueAt(root, base));
   const value = valueAt(root, path);
   if (issue.code !== 'invalid_union' || issue.errors.length === 0 || !isRecord(value)) {
-    return [{ path, issue, shapes: here }];
+    return [{ path, issue, shapes: here.flatMap((shape) => meant(shape, value)) }];
   }
   const options = here.flatMap((shape) => branches(shape));
   const found = issue.errors.map((errors, i) => {
@@ -291,13 +293,13 @@ function expected(issue: Issue, shapes: readonly Shape[]): string {
 
 /** What a value of these shapes is, in words. */
 function expectation(shapes: readonly Shape[]): string {
-  const all = shapes.flatMap((shape) => (branches(shape).length > 0 ? branches(shape) : [shape]));
-  return list([...new Set(all.map(inWords))]);
+  return list([...new Set(shapes.flatMap(spread).flatMap(inWords))]);
 }
 
-function inWords(shape: Shape): string {
+/** A choice of several values is several words, so that a union of it reads as one list. */
+function inWords(shape: Shape): string | string[] {
   const choices = 'const' in shape ? [shape.const] : shape.enum;
-  if (choices !== undefined) return list(choices.map((choice) => JSON.stringify(choice)));
+  if (choices !== undefined) return choices.map((choice) => JSON.stringify(choice));
   if (shape.type === 'boolean') return 'true or false';
   if (shape.type === 'integer') return `a whole number${range(shape, 'minimum', 'maximum', '')}`;
   if (shape.type === 'number') return `a number${range(shape, 'minimum', 'maximum', '')}`;
@@ -370,11 +372,18 @@ function branches(shape: Shape): readonly Shape[] {
   return shape.anyOf ?? shape.oneOf ?? [];
 }
 
-function shapesAt(shapes: readonly Shape[], path: Path): Shape[] {
-  let here = [...shapes];
-  for (const step of path) {
+/** The branches of a union; else the shape itself. */
+function spread(shape: Shape): readonly Shape[] {
+  return branches(shape).length > 0 ? branches(shape) : [shape];
+}
+
+/** The shapes of what is at `path` inside `value`; on the way there, unions are narrowed to what is meant. */
+function shapesAt(shapes: readonly Shape[], path: Path, value: unknown): readonly Shape[] {
+  let here = shapes;
+  for (const [i, step] of path.entries()) {
+    const outer = valueAt(value, path.slice(0, i));
     here = here
-      .flatMap((shape) => (branches(shape).length > 0 ? branches(shape) : [shape]))
+      .flatMap((shape) => meant(shape, outer).flatMap(spread))
       .flatMap(({ properties, items, additionalProperties: rest }) => {
         const inner = (typeof step === 'number' ? items : properties?.[String(step)]) ?? rest;
         return typeof inner === 'object' ? [inner] : [];
@@ -383,9 +392,20 @@ function shapesAt(shapes: readonly Shape[], path: Path): Shape[] {
   return here;
 }
 
+/** The branches of a union that have every key that they need in `value`, with the tag that is in it; else all of it. */
+function meant(shape: Shape, value: unknown): Shape[] {
+  const fitting = branches(shape).filter(({ required = [], properties = {} }) => {
+    if (!isRecord(value)) return false;
+    return required.every((key) => {
+      const tag = properties[key]?.const;
+      return Object.hasOwn(value, key) && (tag === undefined || tag === value[key]);
+    });
+  });
+  return fitting.length > 0 ? fitting : [shape];
+}
+
 function keysOf(shapes: readonly Shape[]): string[] {
-  const all = shapes.flatMap((shape) => [shape, ...branches(shape)]);
-  return [...new Set(all.flatMap((shape) => Object.keys(shape.properties ?? {})))];
+  return [...new Set(shapes.flatMap(spread).flatMap((shape) => Object.keys(shape.properties ?? {})))];
 }
 
 /** Where the node at `path` starts, or the last one on the way that is there. With `atKey`, where its key starts. */
