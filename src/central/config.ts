@@ -44,6 +44,10 @@ export const centralSchema = z.strictObject({
       .default(7 * 86_400)
       .describe('how long the broker keeps messages while central is away'),
   }),
+  fold: z
+    .enum(['quarantine', 'stop'])
+    .default('quarantine')
+    .describe('an event that the models cannot read: leave it out and count it, or stop'),
   http: z
     .strictObject({
       host: z.string().default('127.0.0.1'),

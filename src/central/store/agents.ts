@@ -66,14 +66,19 @@ export async function claimEpoch(trx: Db, agent: string, epoch: string): Promise
   return row;
 }
 
-export async function saveState(db: Kysely<Tables>, agent: string, message: StateMessage, now: string): Promise<void> {
+export async function saveState(
+  db: Kysely<Tables>,
+  agent: string,
+  message: StateMessage,
+  now: string | null,
+): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const no = await agentNo(trx, agent);
     const { session } = await trx.selectFrom('agent').select('session').where('no', '=', no).executeTakeFirstOrThrow();
     // A late will of an older connection says nothing about the one that lives. "online" comes from a living one.
     if (message.state === 'offline' && message.session < session) return;
     const { state, version } = message;
-    const heard = state === 'online' ? { last_heard: now } : {};
+    const heard = state === 'online' && now !== null ? { last_heard: now } : {};
     await trx
       .updateTable('agent')
       .set({ state, session: message.session, version, ...heard })
@@ -86,13 +91,13 @@ export async function saveHealth(
   db: Kysely<Tables>,
   agent: string,
   health: Readonly<Record<string, unknown>>,
-  now: string,
+  now: string | null,
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const no = await agentNo(trx, agent);
     await trx
       .updateTable('agent')
-      .set({ health: JSON.stringify(health), last_heard: now })
+      .set({ health: JSON.stringify(health), ...(now === null ? {} : { last_heard: now }) })
       .where('no', '=', no)
       .execute();
   });

@@ -4,10 +4,11 @@ import { chainOver, parseChainHex } from '../../contract/chain.ts';
 import { fullType, type StoredEvent } from '../../contract/event.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
+import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
-import { appendBatch, openShard } from './ingest.ts';
 import { catRow, readCats } from './read-models.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
+import { openShard } from './shard.ts';
 import type { CommandStore, CommandView, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
 

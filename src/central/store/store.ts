@@ -115,8 +115,9 @@ export interface IngestStore {
   ingest(batch: EventBatch, now: string): Promise<IngestResult>;
   /** Notes what the agent says it holds (first and last seq, so also gaps that it can no longer fill) and answers. */
   sync(agent: string, message: SyncMessage, now: string): Promise<StoredMessage>;
-  saveState(agent: string, message: StateMessage, now: string): Promise<void>;
-  saveHealth(agent: string, health: Readonly<Record<string, unknown>>, now: string): Promise<void>;
+  /** `now` null: when the agent said it is not known (a retained message). */
+  saveState(agent: string, message: StateMessage, now: string | null): Promise<void>;
+  saveHealth(agent: string, health: Readonly<Record<string, unknown>>, now: string | null): Promise<void>;
   /** Keeps a message that cannot be read, up to a limit, and counts it. */
   quarantine(topic: string, payload: Uint8Array, reason: string, now: string): Promise<void>;
 }

@@ -7,18 +7,13 @@ import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import { MAX_NEED_RANGES, type SeqRange, type StoredMessage } from '../../contract/message.ts';
 import type { Db } from './agents.ts';
 import { storedEvent } from './rows.ts';
+import type { ShardState } from './shard.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 /** Rows that one step reads and hashes; a transaction makes one step, so that a drained backlog does not hold the others. */
 export const WALK_ROWS = 2_000;
 /** Runs and gaps that are looked at to tell what is missing. */
-const MAX_RUNS = 1_000;
-
-export interface ShardState {
-  readonly shard: number;
-  nextArrival: number;
-  nextPosition: number;
-}
+export const MAX_RUNS = 1_000;
 
 type Trx = Transaction<Tables>;
 

@@ -1,0 +1,73 @@
+/** The project loop: store → models. Wakes when something was stored, folds it in slices, and tells what became of it. */
+import { setImmediate } from 'node:timers/promises';
+import { collarOf } from '../contract/event.ts';
+import { delay } from '../lib/wait.ts';
+import type { Changes } from './api/changes.ts';
+import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.ts';
+
+/** Events of one transaction: others wait no longer than it takes to fold these. */
+export const SLICE_EVENTS = 2_000;
+/** Looked at again after this time even if nobody woke us: another process may have written. */
+const IDLE_MS = 1_000;
+
+/** One meow, as it is told to dashboards. Never from a replay: only when its event is seen for the first time. */
+export interface MeowNotice {
+  readonly id: string;
+  readonly catId: number;
+  readonly name: string;
+  readonly time: string;
+  readonly collar: string | null;
+  readonly location: string | null;
+}
+
+export interface ProjectParts {
+  readonly store: ProjectStore & Pick<ReadStore, 'cats'>;
+  /** Announced by the receive loop after its commits. */
+  readonly arrived: Changes;
+  readonly clock: () => Date;
+  /** Must neither wait nor throw. */
+  readonly announceCat: (row: CatRow) => void;
+  readonly announceMeow: (meow: MeowNotice) => void;
+  /** After a commit that others may want to see. */
+  readonly changed: () => void;
+}
+
+/** Resolves after the signal aborted. Rejects with code FOLD_FAILED (policy `stop`) or the store's error. */
+export async function runProject(parts: ProjectParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const seen = parts.arrived.version;
+    const result = await parts.store.project(SLICE_EVENTS);
+    if (result.changedCats.length > 0) await announce(parts, result);
+    if (result.events > 0 || result.changedCats.length > 0) parts.changed();
+    if (result.events === SLICE_EVENTS) await setImmediate();
+    else await wake(parts.arrived, seen, signal);
+  }
+}
+
+async function announce(parts: ProjectParts, result: Projected): Promise<void> {
+  const cats = new Map((await parts.store.cats(parts.clock())).map((row) => [row.id, row]));
+  for (const id of result.changedCats) {
+    const row = cats.get(id);
+    if (row !== undefined) parts.announceCat(row);
+  }
+  for (const { catId, event } of result.meows) {
+    const row = cats.get(catId);
+    if (row === undefined) continue;
+    parts.announceMeow({
+      id: `${event.epoch}/${event.seq}`,
+      catId,
+      name: row.name,
+      time: event.time,
+      collar: collarOf(event),
+      location: row.location,
+    });
+  }
+}
+
+/** Until something arrives after `seen`, or the idle time is over. */
+async function wake(arrived: Changes, seen: number, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  await Promise.race([arrived.after(seen, either), delay(IDLE_MS, either)]);
+  over.abort();
+}

@@ -1,0 +1,211 @@
+/**
+ * The receive loop: subscriber → store. What comes is committed first, then acknowledged to the broker and answered to the
+ * agent with `stored`. Reconnects for ever; a store that fails ends it, with nothing acknowledged that is not committed.
+ */
+import type { Logger } from 'pino';
+import { type EventBatch, MAX_BATCH_EVENTS } from '../contract/envelope.ts';
+import { encodeStored, type StoredMessage } from '../contract/message.ts';
+import { agentTopic } from '../contract/topic.ts';
+import type { Incoming, OpenLink } from '../lib/mqtt-link.ts';
+import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
+import type { IngestResult, IngestStore } from './store/store.ts';
+import { decodeIncoming, type Received } from './subscriber/message.ts';
+import type { Outbox } from './subscriber/outbox.ts';
+import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
+
+/** Messages that are looked at together, so that small batches of one agent share a commit. */
+const TAKE_MESSAGES = 64;
+/** Epochs of which it is remembered that their trouble was told. */
+const MAX_TOLD = 1_000;
+
+export interface ReceiveParts {
+  readonly store: IngestStore;
+  readonly openLink: OpenLink;
+  readonly subscriber: SubscriberOptions;
+  readonly outbox: Outbox;
+  readonly retry: BackoffLimits;
+  readonly logger: Logger;
+  readonly clock: () => Date;
+  readonly random: () => number;
+  readonly ingested: (result: IngestResult) => void;
+  /** After a commit that others may want to see. */
+  readonly changed: () => void;
+  /** Told at each change: is there a broker? */
+  readonly onConnection: (connected: boolean) => void;
+}
+
+/** Resolves after the signal aborted. Rejects with code STORE_FAILED and the store's error as cause. */
+export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Promise<void> {
+  const { logger } = parts;
+  const told = new Set<string>();
+  let lastError = '';
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    try {
+      const subscriber = await openSubscriber(parts.subscriber, parts.openLink, signal);
+      const { protocol, sessionPresent } = subscriber;
+      logger.info({ protocol, sessionPresent }, 'connected to the broker');
+      attempt = 0;
+      lastError = '';
+      const reason = await serve(parts, subscriber, told, signal);
+      if (reason !== null) throw reason;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (codeOf(error) === 'STORE_FAILED') throw error;
+      const text = error instanceof Error ? error.message : String(error);
+      if (text !== lastError) logger.warn({ code: codeOf(error) }, `no broker: ${text}`);
+      lastError = text;
+    }
+    await delay(backoffMs(attempt, parts.retry, parts.random()), signal);
+  }
+}
+
+/** Until the link ends: resolves to the reason. */
+async function serve(
+  parts: ReceiveParts,
+  subscriber: Subscriber,
+  told: Set<string>,
+  signal: AbortSignal,
+): Promise<Error | null> {
+  parts.outbox.attach(subscriber);
+  parts.onConnection(true);
+  try {
+    for (;;) {
+      const messages = await subscriber.take(TAKE_MESSAGES, signal);
+      if (messages.length === 0) break;
+      for (const group of groups(parts.subscriber.base, messages)) await keep(parts, group, told);
+      parts.changed();
+    }
+    return signal.aborted ? null : await subscriber.ended;
+  } finally {
+    parts.onConnection(false);
+    parts.outbox.detach();
+    await subscriber.close();
+  }
+}
+
+interface Group {
+  readonly received: Received;
+  /** All are let go together, after the commit. */
+  readonly messages: readonly Incoming[];
+}
+
+/** Neighbouring batches of one epoch that follow each other become one: a commit costs a flush, however small it is. */
+function groups(base: string, messages: readonly Incoming[]): Group[] {
+  const grouped: Group[] = [];
+  for (const message of messages) {
+    const received = decodeIncoming(base, message);
+    const before = grouped.at(-1);
+    const joined =
+      before?.received.type === 'batch' && received.type === 'batch'
+        ? join(before.received.batch, received.batch)
+        : null;
+    if (before !== undefined && joined !== null) {
+      grouped[grouped.length - 1] = {
+        received: { type: 'batch', batch: joined },
+        messages: [...before.messages, message],
+      };
+    } else {
+      grouped.push({ received, messages: [message] });
+    }
+  }
+  return grouped;
+}
+
+function join(a: EventBatch, b: EventBatch): EventBatch | null {
+  const last = a.events.at(-1);
+  const first = b.events[0];
+  if (last === undefined || first === undefined || a.agent !== b.agent || last.epoch !== first.epoch) return null;
+  if (first.seq !== last.seq + 1 || a.events.length + b.events.length > MAX_BATCH_EVENTS) return null;
+  return { agent: a.agent, events: [...a.events, ...b.events], chain: b.chain };
+}
+
+async function keep(parts: ReceiveParts, { received, messages }: Group, told: Set<string>): Promise<void> {
+  const { store } = parts;
+  const now = parts.clock().toISOString();
+  // The broker kept a retained message for us: who knows since when.
+  const heard = messages.some((message) => message.retained) ? null : now;
+  try {
+    switch (received.type) {
+      case 'batch': {
+        const result = await store.ingest(received.batch, now);
+        parts.ingested(result);
+        tellTrouble(parts.logger, received.batch.agent, result, told);
+        answer(parts, received.batch.agent, result.stored);
+        break;
+      }
+      case 'sync':
+        answer(parts, received.agent, await store.sync(received.agent, received.message, now));
+        break;
+      case 'state':
+        await store.saveState(received.agent, received.message, heard);
+        break;
+      case 'health':
+        await store.saveHealth(received.agent, received.health, heard);
+        break;
+      case 'empty':
+        break;
+      case 'unreadable':
+        await poison(parts, messages, received.reason, now, told);
+        break;
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'REFUSED') throw storeFailed(error);
+    await poison(parts, messages, error instanceof Error ? error.message : String(error), now, told);
+  }
+  for (const message of messages) message.done();
+}
+
+function answer(parts: ReceiveParts, agent: string, stored: StoredMessage): void {
+  const topic = agentTopic(parts.subscriber.base, agent, 'stored');
+  parts.outbox.put(topic, encodeStored(stored), { retain: false, about: `stored ${stored.epoch}` });
+}
+
+async function poison(
+  parts: ReceiveParts,
+  messages: readonly Incoming[],
+  reason: string,
+  now: string,
+  told: Set<string>,
+): Promise<void> {
+  try {
+    for (const { topic, payload } of messages) await parts.store.quarantine(topic, payload, reason, now);
+  } catch (error) {
+    throw storeFailed(error);
+  }
+  const topic = messages[0]?.topic ?? '';
+  once(told, `poison ${topic} ${reason}`, () => parts.logger.warn({ topic }, `kept in quarantine: ${reason}`));
+}
+
+function tellTrouble(logger: Logger, agent: string, result: IngestResult, told: Set<string>): void {
+  const { epoch, seq } = result.stored;
+  if (!result.chainOk) {
+    once(told, `chain ${epoch}`, () =>
+      logger.error(
+        { agent, epoch, seq },
+        `the histories of ${agent} differ: collard verify --agent ${agent} tells where`,
+      ),
+    );
+  }
+  if (result.conflicts > 0) {
+    const { conflicts } = result;
+    once(told, `conflict ${epoch}`, () =>
+      logger.error({ agent, epoch, conflicts }, `${agent} sends other events under known numbers: is its card a copy?`),
+    );
+  }
+}
+
+function once(told: Set<string>, key: string, tell: () => void): void {
+  if (told.has(key)) return;
+  if (told.size >= MAX_TOLD) told.clear();
+  told.add(key);
+  tell();
+}
+
+function storeFailed(cause: unknown): Error {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return Object.assign(new Error(`the store failed: ${text}`, { cause }), { code: 'STORE_FAILED' });
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : null;
+}

@@ -1,0 +1,140 @@
+/** Central as a whole: opens its parts, runs its three loops, closes in reverse. */
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { catTopic, meowTopic } from '../contract/topic.ts';
+import type { OpenLink } from '../lib/mqtt-link.ts';
+import { runAll } from '../lib/run-all.ts';
+import { createChanges } from './api/changes.ts';
+import { createMetrics } from './api/metrics.ts';
+import { openCatService } from './cats/cat-service.ts';
+import { openCatWatchDog } from './cats/cat-watchdog.ts';
+import type { CentralConfig } from './config.ts';
+import { openStore } from './open-store.ts';
+import { runProject } from './project.ts';
+import { type ReceiveParts, runReceive } from './receive.ts';
+import { runServe } from './serve.ts';
+import type { Store } from './store/store.ts';
+import { createOutbox, type Outbox } from './subscriber/outbox.ts';
+
+export interface CentralDeps {
+  readonly openLink: OpenLink;
+  readonly logger: Logger;
+  readonly version: string;
+  /** Nothing here is real: said on the page and in the answers. */
+  readonly simulated?: boolean;
+  readonly clock?: () => Date;
+  readonly random?: () => number;
+  /** Told once, when the page can be opened. */
+  readonly onListening?: (url: string) => void;
+  readonly pageDir?: string;
+}
+
+/**
+ * Resolves when everything is closed after the signal aborted. Rejects with the first error of a loop: codes STORE_FAILED,
+ * FOLD_FAILED, EADDRINUSE and the like, or those of `openStore`.
+ */
+export async function runCentral(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
+  const { logger, clock = () => new Date() } = deps;
+  const store = await openStore({ url: config.store.url, fold: config.fold, now: clock });
+  try {
+    const outbox = createOutbox();
+    const arrived = createChanges();
+    const shown = createChanges();
+    const metrics = createMetrics(deps.version);
+    let connected = false;
+    const receive: ReceiveParts = {
+      store,
+      ...receiveOptions(config, deps, outbox),
+      clock,
+      ingested: metrics.ingested,
+      changed: () => {
+        arrived.announce();
+        shown.announce();
+      },
+      onConnection: (now) => {
+        connected = now;
+      },
+    };
+    await runAll(
+      [
+        (stop) => runReceive(receive, stop),
+        (stop) =>
+          runProject({ store, arrived, clock, changed: shown.announce, ...announcements(config, outbox) }, stop),
+        (stop) =>
+          runServe(
+            {
+              store,
+              cats: openCatService(store, clock),
+              watchdog: openDog(config, store, logger, clock),
+              changes: shown,
+              metrics,
+              http: config.http,
+              logger,
+              version: deps.version,
+              simulated: deps.simulated ?? false,
+              clock,
+              notReady: () => (connected ? null : 'no connection to the broker'),
+              onListening: deps.onListening ?? (() => undefined),
+              ...(deps.pageDir === undefined ? {} : { pageDir: deps.pageDir }),
+            },
+            stop,
+          ),
+      ],
+      signal,
+    );
+  } finally {
+    await store.close();
+  }
+}
+
+/** The connection as the configuration says. Throws the disk's error for a certificate that cannot be read. */
+export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['link'] {
+  const { mqtt } = config;
+  const pem = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, 'utf8'));
+  return {
+    url: mqtt.url,
+    username: mqtt.username,
+    password: mqtt.password,
+    ca: pem(mqtt.ca),
+    cert: pem(mqtt.cert),
+    key: pem(mqtt.key),
+    keepaliveSeconds: mqtt.keepaliveSeconds,
+    connectTimeoutMs: mqtt.connectTimeoutMs,
+  };
+}
+
+function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox) {
+  const { mqtt, group } = config;
+  return {
+    openLink: deps.openLink,
+    logger: deps.logger,
+    random: deps.random ?? Math.random,
+    outbox,
+    retry: { firstMs: mqtt.retryFirstMs, maxMs: mqtt.retryMaxMs },
+    subscriber: {
+      base: mqtt.baseTopic,
+      group,
+      sessionExpirySeconds: mqtt.sessionExpirySeconds,
+      link: linkOptions(config),
+    },
+  };
+}
+
+function announcements(config: CentralConfig, outbox: Outbox) {
+  const base = config.mqtt.baseTopic;
+  return {
+    announceCat: (row: { readonly id: number }) =>
+      outbox.put(catTopic(base, row.id), JSON.stringify(row), { retain: true, about: `cat ${row.id}` }),
+    announceMeow: (meow: { readonly catId: number }) =>
+      outbox.put(meowTopic(base, meow.catId), JSON.stringify(meow), { retain: false }),
+  };
+}
+
+function openDog(config: CentralConfig, store: Store, logger: Logger, clock: () => Date) {
+  return openCatWatchDog({
+    store,
+    rules: config.rules,
+    clock,
+    onAlert: (change, cat, alert) => logger.warn({ cat: cat.name, alert }, `alert ${change}`),
+  });
+}

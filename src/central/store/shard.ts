@@ -1,0 +1,49 @@
+/** The counters of shards and the marks of epochs, as rows. */
+import type { Transaction } from 'kysely';
+import { insertOnce } from './sqlite.ts';
+import type { EpochTable, Tables } from './tables.ts';
+
+type Trx = Transaction<Tables>;
+
+/** Claims of one epoch that are kept until the walk reaches them. */
+export const MAX_CLAIMS = 10_000;
+
+/** Numbers that a transaction gives out; saved by `saveShard`. */
+export interface ShardState {
+  readonly shard: number;
+  nextArrival: number;
+  nextPosition: number;
+}
+
+export async function openShard(trx: Trx, shard: number): Promise<Tables['shard']> {
+  const row = await trx.selectFrom('shard').selectAll().where('shard', '=', shard).executeTakeFirst();
+  if (row !== undefined) return row;
+  const fresh = { shard, next_arrival: 1, next_position: 1, token: 0 };
+  await trx.insertInto('shard').values(fresh).execute();
+  return fresh;
+}
+
+export async function saveShard(trx: Trx, state: ShardState): Promise<void> {
+  await trx
+    .updateTable('shard')
+    .set({ next_arrival: state.nextArrival, next_position: state.nextPosition })
+    .where('shard', '=', state.shard)
+    .execute();
+}
+
+export async function saveEpoch(trx: Trx, epoch: EpochTable): Promise<void> {
+  const { no, mark, mark_chain, highest_seq, chain_ok } = epoch;
+  await trx.updateTable('epoch').set({ mark, mark_chain, highest_seq, chain_ok }).where('no', '=', no).execute();
+}
+
+/** What the agent says its chain is at `seq`: proven at the mark, kept for later above it, not provable below. */
+export async function claim(trx: Trx, epoch: EpochTable, seq: number, chain: string): Promise<void> {
+  if (seq === epoch.mark && chain !== epoch.mark_chain) epoch.chain_ok = 0;
+  if (seq <= epoch.mark) return;
+  const { count } = await trx
+    .selectFrom('claim')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('epoch_no', '=', epoch.no)
+    .executeTakeFirstOrThrow();
+  if (count < MAX_CLAIMS) await insertOnce(trx, 'claim', [{ epoch_no: epoch.no, seq, chain }]);
+}

@@ -1,0 +1,76 @@
+/** One connection of central to the broker: its session, its subscriptions, its will. It does not reconnect: receive does. */
+import { centralStateTopic } from '../../contract/topic.ts';
+import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../../lib/mqtt-link.ts';
+import { delay } from '../../lib/wait.ts';
+
+/** Messages that wait for the store; then the broker is held back. A batch may have 256 KiB. */
+export const MAX_INCOMING = 128;
+const GOODBYE_MS = 1_000;
+const CHANNELS = ['events', 'backlog', 'sync', 'state', 'health'] as const;
+
+export interface SubscriberOptions {
+  readonly base: string;
+  /** The client id: who connects with it inherits the session's queue. */
+  readonly group: string;
+  readonly sessionExpirySeconds: number;
+  readonly link: Omit<LinkOptions, 'clientId' | 'cleanStart' | 'sessionExpirySeconds' | 'will' | 'incomingLimit'>;
+}
+
+export interface Subscriber {
+  readonly protocol: MqttLink['protocol'];
+  readonly sessionPresent: boolean;
+  /** Waits for messages; empty when the link has ended or the signal aborts. */
+  take(max: number, signal: AbortSignal): Promise<readonly Incoming[]>;
+  readonly publish: MqttLink['publish'];
+  readonly ended: Promise<Error | null>;
+  /** Says goodbye, so that nobody waits for the will. */
+  close(): Promise<void>;
+}
+
+/** Connects, subscribes and says "online". Rejects as the link does (REFUSED, UNREACHABLE, TLS, SUBSCRIBE_REFUSED). */
+export async function openSubscriber(
+  options: SubscriberOptions,
+  openLink: OpenLink,
+  signal: AbortSignal,
+): Promise<Subscriber> {
+  const { base, group, sessionExpirySeconds } = options;
+  const topic = centralStateTopic(base);
+  const say = (state: 'online' | 'offline') => JSON.stringify({ state });
+  const link = await openLink(
+    {
+      ...options.link,
+      clientId: group,
+      cleanStart: false,
+      sessionExpirySeconds,
+      will: { topic, payload: say('offline') },
+      incomingLimit: MAX_INCOMING,
+    },
+    signal,
+  );
+  try {
+    // At every connect: the broker may have lost the session.
+    await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
+    await link.publish(topic, say('online'), { qos: 1, retain: true });
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+  return {
+    protocol: link.protocol,
+    sessionPresent: link.sessionPresent,
+    take: (max, until) => link.incoming.takeUpTo(max, until),
+    publish: link.publish,
+    ended: link.ended,
+    async close() {
+      const late = new AbortController();
+      const goodbye = link.publish(topic, say('offline'), { qos: 1, retain: true }).then(
+        () => undefined,
+        // The link is gone: then the broker sends the will.
+        () => undefined,
+      );
+      await Promise.race([goodbye, delay(GOODBYE_MS, late.signal)]);
+      late.abort();
+      await link.close();
+    },
+  };
+}

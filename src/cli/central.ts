@@ -1,0 +1,75 @@
+/** `collard central`: receives events, stores them, serves the page and the API, until it is told to stop. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
+import { runCentral } from '../central/service.ts';
+import { loadConfig } from '../lib/config-file.ts';
+import { openMqttLink } from '../lib/mqtt-link.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { print, tell } from './output.ts';
+
+interface CentralOptions {
+  readonly config: string;
+  readonly logLevel: string;
+}
+
+export function centralCommand(): Command {
+  return new Command('central')
+    .description('Receive events, store them and serve the page and the API.')
+    .requiredOption('--config <file>', 'central.yaml')
+    .option('--log-level <level>', 'trace, debug, info, warn, error', 'info')
+    .action((options: CentralOptions) => central(options));
+}
+
+async function central(options: CentralOptions): Promise<void> {
+  const { value: config, warnings } = loadConfig(options.config, centralSchema, {
+    env: process.env,
+    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+    secrets: CENTRAL_SECRETS,
+  });
+  for (const warning of warnings) tell(`warning: ${warning}`);
+  const stop = new AbortController();
+  let interrupted = false;
+  process.once('SIGTERM', () => stop.abort());
+  process.once('SIGINT', () => {
+    interrupted = true;
+    stop.abort();
+  });
+  const logger = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }));
+  const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
+  try {
+    await runCentral(config, deps, stop.signal);
+  } catch (error) {
+    throw asFailure(error, config.store.url);
+  }
+  if (interrupted) process.exitCode = EXIT.interrupted;
+}
+
+/** Where the program ends with something that a person can mend: what it is, and how. */
+export function asFailure(error: unknown, url: string): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const code = 'code' in error ? String(error.code) : '';
+  const path = url.replace(/^sqlite:/, '');
+  const fail = (exitCode: number, message: string, fix: string | null) =>
+    new CommandError(exitCode, message, fix, { cause: error });
+  if (code === 'STORE_FAILED')
+    return fail(EXIT.io, error.message, `look at the disk of ${path}: is it full or failing?`);
+  if (code === 'FOLD_FAILED') return fail(EXIT.data, error.message, 'upgrade collard, or set fold: quarantine');
+  if (code === 'SCHEMA')
+    return fail(EXIT.io, `${path}: ${error.message}`, 'was it written by a newer collard? upgrade');
+  if (code === 'SQLITE_CANTOPEN') {
+    return fail(EXIT.io, `the store ${path} cannot be opened`, 'its folder must exist, and this user must own it');
+  }
+  if (code.startsWith('SQLITE_') || code === 'NOT_DURABLE') {
+    return fail(EXIT.io, `the store ${path} fails: ${error.message}`, 'look at the disk and the rights of the file');
+  }
+  if (/^(EADDRINUSE|EACCES|EADDRNOTAVAIL)$/.test(code)) return fail(EXIT.unavailable, error.message, null);
+  if (code === 'ENOENT') return fail(EXIT.config, error.message, 'correct the path in the configuration');
+  return error;
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
