@@ -1,0 +1,130 @@
+/** What `collard doctor` looks at on this machine: Node.js, folder and disk, SQLite, ports, clock. */
+import { constants } from 'node:fs';
+import { access, mkdtemp, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openClock } from '../agent/clock.ts';
+import type { SourceConfig } from '../agent/config.ts';
+import { openEventLog } from '../agent/log/open-event-log.ts';
+import { newEvent } from '../contract/event.ts';
+import { assertRuntime } from '../lib/runtime-guard.ts';
+import { problemOf } from './ports.ts';
+
+export interface Finding {
+  readonly check: string;
+  readonly result: 'ok' | 'warn' | 'fail';
+  readonly message: string;
+  readonly fix: string | null;
+}
+
+export const ok = (check: string, message: string): Finding => ({ check, result: 'ok', message, fix: null });
+export const warn = (check: string, message: string, fix: string): Finding => ({ check, result: 'warn', message, fix });
+export const fail = (check: string, message: string, fix: string): Finding => ({ check, result: 'fail', message, fix });
+
+const LOW_BYTES = 500_000_000;
+const EMPTY_BYTES = 50_000_000;
+const SLOW_FLUSH_MS = 200;
+/** What does not outlive the power, and what SQLite cannot lock or flush on. */
+const FORGETFUL = ['tmpfs', 'ramfs', 'overlay', 'squashfs'];
+const REMOTE = ['nfs', 'nfs4', 'cifs', 'smb3', 'fuse.sshfs', '9p'];
+
+export function checkRuntime(version: string = process.version): Finding {
+  try {
+    assertRuntime(version);
+    return ok('runtime', `Node.js ${version} on ${process.platform} ${process.arch}`);
+  } catch {
+    return fail('runtime', `Node.js ${version} cannot run this program`, 'install Node.js 24, or run "npm ci" again');
+  }
+}
+
+/** The folder of a database: there, writable, on a disk that lasts, with room. */
+export async function checkFolder(file: string, mounts = '/proc/mounts'): Promise<Finding[]> {
+  const folder = dirname(file);
+  try {
+    if (!(await stat(folder)).isDirectory()) return [fail('folder', `${folder} is no folder`, 'move that file away')];
+  } catch {
+    return [fail('folder', `${folder} is not there`, `sudo install -d -o ${user()} ${folder}`)];
+  }
+  try {
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    return [fail('folder', `${folder} is not writable for this user`, `sudo chown ${user()} ${folder}`)];
+  }
+  const kind = await filesystemOf(folder, mounts);
+  const { bavail, bsize } = await statfs(folder);
+  return [kindFinding(folder, kind), roomFinding(folder, bavail * bsize)];
+}
+
+export function kindFinding(folder: string, kind: string | null): Finding {
+  const fix = 'set the path to a folder on a local disk or card (ext4, f2fs, xfs)';
+  if (kind !== null && FORGETFUL.includes(kind))
+    return warn('folder', `${folder} is on ${kind}: lost with the power`, fix);
+  if (kind !== null && REMOTE.includes(kind)) return fail('folder', `${folder} is on ${kind}: locks do not hold`, fix);
+  return ok('folder', `${folder} is writable${kind === null ? '' : `, on ${kind}`}`);
+}
+
+export function roomFinding(folder: string, free: number): Finding {
+  const text = `${Math.floor(free / 1e6)} MB free at ${folder}`;
+  if (free < EMPTY_BYTES) return fail('disk', text, 'free space on that disk');
+  return free < LOW_BYTES ? warn('disk', text, 'free space, or lower log.budgetBytes') : ok('disk', text);
+}
+
+/** The type of the mount that holds `folder`: the longest path above it. Null where the system does not tell. */
+async function filesystemOf(folder: string, mounts: string): Promise<string | null> {
+  const lines = (await readFile(mounts, 'utf8').catch(() => '')).split('\n').map((line) => line.split(' '));
+  const above = lines.filter(([, at = '']) => at !== '' && `${folder}/`.startsWith(at === '/' ? '/' : `${at}/`));
+  return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? null;
+}
+
+/** Writes a log beside the real one: it opens only where SQLite promises synchronous=FULL. Leaves nothing behind. */
+export async function checkSqlite(file: string): Promise<Finding> {
+  const folder = await mkdtemp(join(dirname(file), '.doctor-')).catch(() => null);
+  if (folder === null) return fail('sqlite', 'cannot be tried: the folder is not writable', 'see "folder"');
+  try {
+    const limits = { keepDays: 0, keepBytes: 1e6, budgetBytes: 1e6 };
+    const when = () => ({ time: new Date().toISOString(), clock: 'synced', boot: null, monoMs: null }) as const;
+    const log = await openEventLog({ path: join(folder, 'probe.db'), agent: 'doctor', ...limits }, { when });
+    const event = newEvent('sensor.recovered', null, { source: 'doctor', reason: 'probe' }, when());
+    const startMs = performance.now();
+    for (let n = 0; n < 5; n++) await log.append([event]);
+    const flushMs = Math.ceil((performance.now() - startMs) / 5);
+    await log.close();
+    const text = `a commit with synchronous=FULL takes ${flushMs} ms`;
+    return flushMs > SLOW_FLUSH_MS ? warn('sqlite', text, 'use a faster card, or a disk') : ok('sqlite', text);
+  } catch (error) {
+    return fail('sqlite', messageOf(error), 'set the path to a folder on a local disk');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A port that another program holds is a warning: it may be the agent itself. */
+export async function checkSource(source: SourceConfig): Promise<Finding> {
+  if ('file' in source) {
+    const readable = await access(source.file, constants.R_OK).then(...truth);
+    return readable
+      ? ok('source', `${source.file} is readable`)
+      : fail('source', `${source.file} cannot be read`, 'correct its path, or let this user read it');
+  }
+  const problem = await problemOf(source.serial);
+  if (problem === null) return ok('source', `${source.serial} is free and may be opened`);
+  const usable = await access(source.serial, constants.R_OK | constants.W_OK).then(...truth);
+  const isDevice = usable && (await stat(source.serial)).isCharacterDevice();
+  return isDevice
+    ? warn('source', problem, 'nothing, if that is the agent')
+    : fail('source', problem, 'collard ports lists what is there');
+}
+
+export function checkClock(timesync?: string): Finding {
+  if (openClock(timesync).quality() === 'synced') return ok('clock', `is set: ${new Date().toISOString()}`);
+  return warn('clock', 'is not synchronised: events are marked so and corrected later', 'timedatectl set-ntp true');
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const truth = [() => true, () => false] as const;
+
+function user(): string {
+  return process.env.USER ?? String(process.getuid?.() ?? 'USER');
+}

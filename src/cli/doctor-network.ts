@@ -1,0 +1,81 @@
+/** What `collard doctor` looks at over the network: the broker, central behind it, and central's own page. */
+import { readFile } from 'node:fs/promises';
+import type { AgentConfig } from '../agent/config.ts';
+import type { CentralConfig } from '../central/config.ts';
+import { parseObject } from '../contract/message.ts';
+import { centralStateTopic } from '../contract/topic.ts';
+import { type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
+import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
+
+/** A retained message comes right after SUBACK. */
+const ANSWER_MS = 3_000;
+const CONNECT_MS = 5_000;
+
+/** Connects as a guest of its own name, so that no running agent loses its session. */
+export async function checkBroker(
+  mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt'],
+  askCentral: boolean,
+): Promise<Finding[]> {
+  let link: MqttLink;
+  try {
+    link = await openGuest(mqtt);
+  } catch (error) {
+    return [fail('broker', messageOf(error), 'correct mqtt in the configuration, or start the broker')];
+  }
+  try {
+    const found = ok('broker', `${new URL(mqtt.url).host} answers MQTT ${link.protocol}`);
+    return askCentral ? [found, await checkCentral(link, mqtt.baseTopic)] : [found];
+  } finally {
+    await link.close();
+  }
+}
+
+async function openGuest(mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt']): Promise<MqttLink> {
+  const pem = async (path: string | undefined) => (path === undefined ? undefined : readFile(path, 'utf8'));
+  return openMqttLink(
+    {
+      url: mqtt.url,
+      clientId: `collard-doctor-${process.pid}`,
+      username: mqtt.username,
+      password: mqtt.password,
+      ca: await pem(mqtt.ca),
+      cert: await pem(mqtt.cert),
+      key: await pem(mqtt.key),
+      cleanStart: true,
+      sessionExpirySeconds: 0,
+      keepaliveSeconds: mqtt.keepaliveSeconds,
+      connectTimeoutMs: Math.min(CONNECT_MS, mqtt.connectTimeoutMs),
+      incomingLimit: 10,
+    },
+    AbortSignal.timeout(2 * CONNECT_MS),
+  );
+}
+
+async function checkCentral(link: MqttLink, baseTopic: string): Promise<Finding> {
+  const fix = 'start "collard central", or set forward.confirm: broker where there is none';
+  try {
+    await link.subscribe([centralStateTopic(baseTopic)]);
+  } catch (error) {
+    return warn('central', messageOf(error), 'let this user read that topic');
+  }
+  const [message] = await link.incoming.takeUpTo(1, AbortSignal.timeout(ANSWER_MS));
+  message?.done();
+  if (message === undefined) return warn('central', 'has never been at this broker', fix);
+  return parseObject(message.payload)?.state === 'online'
+    ? ok('central', 'is online')
+    : warn('central', 'is offline: events wait in the log', fix);
+}
+
+/** Is central's page up? Not being so is no fault before its first start. */
+export async function checkPage({ host, port }: CentralConfig['http']): Promise<Finding> {
+  const name = host.includes(':') ? `[${host}]` : host;
+  const url = `http://${name}:${port}/healthz`;
+  try {
+    const { ok: healthy, status } = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return healthy
+      ? ok('page', `${url} answers`)
+      : fail('page', `${url} answers ${status}: another program may hold the port`, 'set http.port to a free one');
+  } catch {
+    return warn('page', `${url} does not answer`, 'start "collard central"');
+  }
+}

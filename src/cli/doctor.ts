@@ -1,0 +1,87 @@
+/** `collard doctor`: looks at everything that must be right before an agent or central can work, and names each fix. */
+import { Command } from 'commander';
+import { ConfigError } from '../lib/config-file.ts';
+import { type AnyConfig, loadAnyConfig } from './config.ts';
+import {
+  checkClock,
+  checkFolder,
+  checkRuntime,
+  checkSource,
+  checkSqlite,
+  type Finding,
+  fail,
+  ok,
+  warn,
+} from './doctor-machine.ts';
+import { checkBroker, checkPage } from './doctor-network.ts';
+import { EXIT } from './exit.ts';
+import { paint, print, printJson, safe } from './output.ts';
+import { listPorts } from './ports.ts';
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Check this machine and a configuration. Each line is ok, warn or fail; exit 1 where one fails.')
+    .option('-c, --config <file>', 'agent.yaml or central.yaml')
+    .option('--json', 'print one JSON object')
+    .action(async (options: { readonly config?: string; readonly json?: true }) => {
+      const findings = await examine(options.config);
+      const failed = findings.some(({ result }) => result === 'fail');
+      if (options.json === true) printJson({ ok: !failed, checks: findings });
+      else for (const finding of findings) print(lineOf(finding));
+      if (failed) process.exitCode = EXIT.checkFailed;
+    });
+}
+
+/** Everything that can be looked at; without a sound configuration, the machine alone. */
+export async function examine(file: string | undefined): Promise<Finding[]> {
+  const machine = [checkRuntime(), checkClock()];
+  if (file === undefined) {
+    const none = warn('config', 'none was given: only the machine is checked', 'collard doctor --config agent.yaml');
+    return [...machine, await portsFinding(), none];
+  }
+  try {
+    const any = loadAnyConfig(file);
+    const config = [
+      ok('config', `${file} is sound (${any.kind})`),
+      ...any.config.warnings.map((warning) => warn('config', warning, 'correct it')),
+    ];
+    return [...machine, ...config, ...(await examineConfig(any))];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const faults = error.problems.map(({ where, message }) =>
+      fail('config', `${where}  ${message}`, 'correct this place'),
+    );
+    return [...machine, ...faults];
+  }
+}
+
+async function examineConfig(any: AnyConfig): Promise<Finding[]> {
+  if (any.kind === 'agent') {
+    const { log, sources, mqtt, forward } = any.config.value;
+    const sourceFindings = await Promise.all(sources.map(checkSource));
+    const broker = await checkBroker(mqtt, forward.confirm === 'store');
+    return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), ...broker];
+  }
+  const { store, mqtt, http } = any.config.value;
+  const path = store.url.replace(/^sqlite:(\/\/(?=\/))?/, '');
+  return [
+    ...(await checkFolder(path)),
+    await checkSqlite(path),
+    ...(await checkBroker(mqtt, false)),
+    await checkPage(http),
+  ];
+}
+
+async function portsFinding(): Promise<Finding> {
+  const ports = await listPorts();
+  const usable = ports.filter(({ problem }) => problem === null).length;
+  if (ports.length === 0) return warn('ports', 'there is no serial port', 'plug the receiver in');
+  const text = `${usable} of ${ports.length} serial ports may be opened`;
+  return usable > 0 ? ok('ports', text) : warn('ports', text, 'collard ports tells why');
+}
+
+function lineOf({ check, result, message, fix }: Finding): string {
+  const colour = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+  const line = `${paint(result.padEnd(4), colour[result])}  ${check.padEnd(8)}  ${safe(message)}`;
+  return fix === null ? line : `${line}\n      ${' '.repeat(8)}  fix: ${safe(fix)}`;
+}
