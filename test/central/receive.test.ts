@@ -1,0 +1,231 @@
+import { connectAsync, type MqttClient } from 'mqtt';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../src/central/open-store.ts';
+import { type ReceiveParts, runReceive } from '../../src/central/receive.ts';
+import type { IngestResult, Store } from '../../src/central/store/store.ts';
+import { createOutbox, MAX_WAITING } from '../../src/central/subscriber/outbox.ts';
+import { encodeBatch } from '../../src/contract/envelope.ts';
+import { decodeStored, encodeSync, type StoredMessage } from '../../src/contract/message.ts';
+import { agentTopic } from '../../src/contract/topic.ts';
+import { type OpenLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { startBroker, type TestBroker, until } from './broker.ts';
+import { epochId, meowing, NOW } from './store/events.ts';
+
+const base = 'collard/v1';
+const answers: StoredMessage[] = [];
+const log: { readonly level: number; readonly msg: string }[] = [];
+let broker: TestBroker;
+let store: Store;
+let agent: MqttClient;
+let stop: AbortController;
+let running: Promise<void>;
+let results: IngestResult[];
+let connected: boolean;
+
+function start(changed: Partial<ReceiveParts> = {}): void {
+  stop = new AbortController();
+  running = runReceive(
+    {
+      store,
+      openLink: openMqttLink,
+      subscriber: {
+        base,
+        group: 'central',
+        sessionExpirySeconds: 3_600,
+        link: { url: broker.url, keepaliveSeconds: 5, connectTimeoutMs: 2_000 },
+      },
+      outbox: createOutbox(),
+      retry: { firstMs: 20, maxMs: 50 },
+      logger: pino({}, { write: (line: string) => log.push(JSON.parse(line)) }),
+      clock: () => new Date(NOW),
+      random: () => 0.5,
+      ingested: (result) => results.push(result),
+      changed: () => undefined,
+      onConnection: (now) => {
+        connected = now;
+      },
+      ...changed,
+    },
+    stop.signal,
+  );
+}
+
+async function end(): Promise<void> {
+  stop.abort();
+  await running;
+}
+
+const topic = (channel: 'events' | 'backlog' | 'sync' | 'stored' | 'state' | 'health', name = 'porch') =>
+  agentTopic(base, name, channel);
+
+beforeEach(async () => {
+  answers.length = 0;
+  log.length = 0;
+  results = [];
+  connected = false;
+  broker = await startBroker();
+  store = await openStore({ url: 'sqlite::memory:' });
+  agent = await connectAsync(broker.url);
+  agent.on('message', (_topic, payload) => {
+    const stored = decodeStored(payload);
+    if (stored !== null) answers.push(stored);
+  });
+  await agent.subscribeAsync(`${base}/+/+/stored`, { qos: 1 });
+});
+afterEach(async () => {
+  await end();
+  await agent.endAsync(true);
+  await store.close();
+  await broker.close();
+});
+
+describe('receive', () => {
+  it('stores what comes and answers with the mark', async () => {
+    start();
+    await until('central is there', () => connected);
+    const porch = meowing('porch', epochId(1), 30);
+    await agent.publishAsync(topic('events'), encodeBatch(porch.batch(1, 10)), { qos: 1 });
+    await agent.publishAsync(topic('backlog'), encodeBatch(porch.batch(11, 30)), { qos: 1 });
+    await until('all are stored', () => answers.at(-1)?.seq === 30);
+    expect((await store.counts()).events).toBe(30);
+  });
+
+  it('answers a sync after the batches that came before it', async () => {
+    start();
+    await until('central is there', () => connected);
+    const porch = meowing('porch', epochId(1), 30);
+    for (let from = 1; from <= 30; from += 3) {
+      agent.publish(topic('events'), encodeBatch(porch.batch(from, from + 2)), { qos: 1 });
+    }
+    const chain = porch.chain(30);
+    agent.publish(topic('sync'), encodeSync({ epoch: epochId(1), firstSeq: 1, lastSeq: 30, chain }), { qos: 1 });
+    await until('the answer', () => answers.at(-1)?.seq === 30 && answers.at(-1)?.need.length === 0);
+    expect(results.every((result) => result.duplicates === 0 && result.chainOk)).toBe(true);
+  });
+
+  it('keeps poison in quarantine and goes on', async () => {
+    start();
+    await until('central is there', () => connected);
+    const porch = meowing('porch', epochId(1), 2);
+    await agent.publishAsync(topic('events'), 'no JSON', { qos: 1 });
+    await agent.publishAsync(topic('events', 'shed'), encodeBatch(porch.batch(1, 2)), { qos: 1 });
+    await agent.publishAsync(`${base}/s63/porch/events`, encodeBatch(porch.batch(1, 2)), { qos: 1 });
+    await agent.publishAsync(topic('events', 'central'), encodeBatch(meowing('central', epochId(2), 1).batch(1, 1)), {
+      qos: 1,
+    });
+    await agent.publishAsync(topic('state'), '{"state":"asleep"}', { qos: 1 });
+    await agent.publishAsync(topic('sync'), '{}', { qos: 1 });
+    await agent.publishAsync(topic('health'), '[]', { qos: 0 });
+    await agent.publishAsync(topic('events'), encodeBatch(porch.batch(1, 2)), { qos: 1 });
+    await until('the good one is stored', () => answers.at(-1)?.seq === 2);
+    expect(await store.counts()).toMatchObject({ events: 2, quarantined: 7 });
+  });
+
+  it('refuses to let one agent write in the epoch of another', async () => {
+    start();
+    await until('central is there', () => connected);
+    await agent.publishAsync(topic('events'), encodeBatch(meowing('porch', epochId(1), 2).batch(1, 2)), { qos: 1 });
+    await agent.publishAsync(topic('events', 'shed'), encodeBatch(meowing('shed', epochId(1), 3).batch(3, 3)), {
+      qos: 1,
+    });
+    await until('the forged one is kept apart', async () => (await store.counts()).quarantined === 1);
+    expect((await store.counts()).events).toBe(2);
+  });
+
+  it('takes over what the broker kept while it was away', async () => {
+    start();
+    await until('central is there', () => connected);
+    await end();
+    expect(connected).toBe(false);
+    const porch = meowing('porch', epochId(1), 10);
+    await agent.publishAsync(topic('events'), encodeBatch(porch.batch(1, 10)), { qos: 1 });
+    start();
+    await until('it is stored', () => answers.at(-1)?.seq === 10);
+  });
+
+  it('says online, offline at the end, and notes what agents say of themselves', async () => {
+    const states: string[] = [];
+    agent.on('message', (at, payload) => {
+      if (at === `${base}/central/state`) states.push(payload.toString());
+    });
+    await agent.subscribeAsync(`${base}/central/state`, { qos: 1 });
+    await agent.publishAsync(topic('state'), '{"state":"online","session":7,"version":"1.0"}', {
+      qos: 1,
+      retain: true,
+    });
+    start();
+    await until('the state is known', async () => (await store.agents())[0]?.state === 'online');
+    // Retained: nobody knows when it was said.
+    expect((await store.agents())[0]).toMatchObject({ session: 7, lastHeard: null });
+    await agent.publishAsync(topic('health'), '{"queue":3}', { qos: 0 });
+    await until('the health is known', async () => (await store.agents())[0]?.health?.queue === 3);
+    expect((await store.agents())[0]?.lastHeard).toBe(NOW);
+    await end();
+    await until('offline is said', () => states.at(-1) === '{"state":"offline"}');
+    expect(states[0]).toBe('{"state":"online"}');
+  });
+
+  it('reconnects when the broker goes and comes, and tells each trouble once', async () => {
+    let attempts = 0;
+    const counting: OpenLink = (options, signal) => {
+      attempts += 1;
+      return openMqttLink(options, signal);
+    };
+    start({ openLink: counting });
+    await until('central is there', () => connected);
+    const { port } = broker;
+    await agent.endAsync(true);
+    await broker.close();
+    await until('it is noticed', () => !connected);
+    await until('it has tried', () => attempts > 5);
+    const told = log.filter((line) => /no broker/.test(line.msg)).map((line) => line.msg);
+    expect(told).toHaveLength(new Set(told).size);
+    expect(told.length).toBeLessThanOrEqual(3);
+    broker = await startBroker(port);
+    await until('central is back', () => connected);
+    agent = await connectAsync(broker.url);
+  });
+
+  it('ends when the store fails, and acknowledges nothing that is not stored', async () => {
+    let acknowledged = 0;
+    const counting: OpenLink = async (options, signal) => {
+      const link = await openMqttLink(options, signal);
+      const takeUpTo: typeof link.incoming.takeUpTo = async (max, until) =>
+        (await link.incoming.takeUpTo(max, until)).map((message) => ({
+          ...message,
+          done: () => {
+            acknowledged += 1;
+            message.done();
+          },
+        }));
+      return { ...link, incoming: { ...link.incoming, takeUpTo } };
+    };
+    const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    start({ openLink: counting, store: { ...store, ingest: () => Promise.reject(full) } });
+    await until('central is there', () => connected);
+    agent.publish(topic('events'), encodeBatch(meowing('porch', epochId(1), 2).batch(1, 2)), { qos: 1 });
+    await expect(running).rejects.toMatchObject({ code: 'STORE_FAILED', cause: full });
+    expect(acknowledged).toBe(0);
+    running = Promise.resolve();
+  });
+});
+
+describe('the outbox', () => {
+  it('keeps the newest of what is about the same, and a bounded number of all', () => {
+    const outbox = createOutbox();
+    for (let i = 0; i < 5; i += 1) outbox.put('a', String(i), { retain: false, about: 'a' });
+    expect(outbox.waiting).toBe(1);
+    for (let i = 0; i < MAX_WAITING + 10; i += 1) outbox.put('b', String(i), { retain: false });
+    expect(outbox.waiting).toBe(MAX_WAITING);
+    expect(outbox.dropped).toBe(11);
+    const sent: string[] = [];
+    outbox.attach({
+      publish: async (_topic, payload) => {
+        sent.push(payload);
+        return { ok: true };
+      },
+    });
+    expect(sent[0]).toBe('10');
+  });
+});
