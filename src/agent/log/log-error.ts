@@ -48,7 +48,7 @@ export function explainDisk(path: string, error: unknown): LogError {
   const why = error instanceof Error ? error.message : String(error);
   const fix = /FULL|ENOSPC/.test(code)
     ? 'free space on that disk, or lower log.budgetBytes'
-    : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT/.test(code)
+    : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT|EEXIST/.test(code)
       ? 'make its folder writable for the user of this program, or set log.path to one that is'
       : isDamage(error)
         ? 'start again: the damaged file is moved aside'

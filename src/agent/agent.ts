@@ -1,0 +1,80 @@
+/** An agent as a whole: opens its parts, runs its loops, closes in reverse. */
+import type { Logger } from 'pino';
+import type { OpenLink } from '../lib/mqtt-link.ts';
+import { runAll } from '../lib/run-all.ts';
+import { ticks } from '../lib/wait.ts';
+import { type Clock, eventTime, openClock } from './clock.ts';
+import type { AgentConfig, SourceConfig } from './config.ts';
+import { createDecoder } from './decoder/decoder.ts';
+import { type IngestSource, runIngest } from './ingest.ts';
+import type { IngestLog } from './log/event-log.ts';
+import { openEventLog } from './log/open-event-log.ts';
+import { openFileSource } from './source/file.ts';
+import { openSerialSource } from './source/serial.ts';
+import type { Source } from './source/source.ts';
+import { createTally } from './source/tally.ts';
+
+export interface AgentDeps {
+  readonly openLink: OpenLink;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Told once, when the log is open and the loops begin. */
+  readonly onRunning?: () => void;
+}
+
+const TRIM_MS = 60_000;
+
+/**
+ * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… code, or the
+ * disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
+ */
+export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
+  const { logger, clock = openClock(), random = Math.random } = deps;
+  const log = await openLog(config, clock, logger);
+  try {
+    const sources = config.sources.map((source) => openIngestSource(source, clock, random));
+    logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
+    deps.onRunning?.();
+    await runAll(
+      [
+        (stop) => runIngest({ sources, log, clock, detect: config.detect, groupMs: config.log.groupMs, logger }, stop),
+        (stop) => runTrim(log, clock, logger, stop),
+      ],
+      signal,
+    );
+  } finally {
+    await log.close();
+  }
+  logger.info({ agent: config.agent }, 'agent has stopped');
+}
+
+function openLog(config: AgentConfig, clock: Clock, logger: Logger): Promise<IngestLog> {
+  return openEventLog(
+    { ...config.log, agent: config.agent },
+    {
+      when: () => eventTime(clock, clock.monoNow()),
+      onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
+    },
+  );
+}
+
+function openIngestSource(config: SourceConfig, clock: Clock, random: () => number): IngestSource {
+  const source = openSource(config, clock, random);
+  return { source, decoder: createDecoder(config), tally: createTally(source.name) };
+}
+
+function openSource(config: SourceConfig, clock: Clock, random: () => number): Source {
+  const ports = { monoNow: clock.monoNow, random };
+  return 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
+}
+
+/** Makes room in the log from time to time. */
+async function runTrim(log: IngestLog, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
+  for await (const _ of ticks(TRIM_MS, signal)) {
+    const { deleted, lost } = await log.trim(clock.wallNow());
+    if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
+    if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: the oldest events were given up');
+  }
+}

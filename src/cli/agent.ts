@@ -1,0 +1,67 @@
+/** `collard agent`: reads collars, logs their events and forwards them, until it is told to stop. */
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { runAgent } from '../agent/agent.ts';
+import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
+import { codeOf } from '../agent/log/log-error.ts';
+import { loadConfig } from '../lib/config-file.ts';
+import { openMqttLink } from '../lib/mqtt-link.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { LOG_LEVELS, openLogger } from './logger.ts';
+import { tell } from './output.ts';
+
+interface AgentOptions {
+  readonly config: string;
+  readonly logLevel: string;
+}
+
+export function agentCommand(): Command {
+  return new Command('agent')
+    .description('Read collars, log their events and forward them.')
+    .requiredOption('--config <file>', 'agent.yaml')
+    .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
+    .action(agent);
+}
+
+async function agent(options: AgentOptions): Promise<void> {
+  const { value: config, warnings } = loadConfig(options.config, agentSchema, {
+    env: process.env,
+    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+    secrets: AGENT_SECRETS,
+  });
+  for (const warning of warnings) tell(`warning: ${warning}`);
+  const logger = openLogger(options.logLevel);
+  const stop = new AbortController();
+  // A second signal ends the process at once: the log can bear it.
+  for (const [name, exitCode] of [
+    ['SIGTERM', EXIT.ok],
+    ['SIGINT', EXIT.interrupted],
+  ] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(EXIT.interrupted);
+      process.exitCode = exitCode;
+      stop.abort();
+    });
+  }
+  try {
+    await runAgent(config, { openLink: openMqttLink, logger, version: version() }, stop.signal);
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+/** Where the agent ends with something that a person can mend. The messages of the log name the fix themselves. */
+export function asFailure(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const code = codeOf(error);
+  const fail = (exitCode: number) => new CommandError(exitCode, error.message, null, { cause: error });
+  if (code === 'LOG_IN_USE') return fail(EXIT.unavailable);
+  if (/^LOG_(OTHER_AGENT|FOREIGN|NEWER|UNSAFE)$/.test(code)) return fail(EXIT.config);
+  if (/^(LOG_|SQLITE_|E[A-Z]+$)/.test(code)) return fail(EXIT.io);
+  return error;
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
