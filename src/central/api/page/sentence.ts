@@ -46,7 +46,7 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
     case 'collar.heard':
       return say('good', 'is heard again');
     case 'battery.low':
-      return say('warn', `has a low battery: ${text(data.percent)} %`);
+      return say('warn', `has a low battery: ${text(data.percent)}\u00a0%`);
     case 'sensor.failed':
       return say('warn', `lost its source ${text(data.source)}: ${text(data.reason)}`, agent);
     case 'sensor.recovered':

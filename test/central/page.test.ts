@@ -1,0 +1,316 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { chromiumPath, requireServer } from '../servers.ts';
+import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const root = new URL('../..', import.meta.url).pathname;
+
+/** The page as the build makes it, in a folder of its own. */
+function buildPage(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-page-'));
+  const source = join(root, 'src/central/api/page');
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', source, '--outDir', folder]);
+  for (const name of ['index.html', 'page.css']) copyFileSync(join(source, name), join(folder, name));
+  return folder;
+}
+
+describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browser', { timeout: 40_000 }, () => {
+  let pageDir: string;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let central: Serving;
+  let sender: Sender;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    pageDir = buildPage();
+    browser = await chromium.launch({ executablePath: chromiumPath ?? '', args: FLAGS });
+  });
+  afterAll(async () => {
+    await browser.close();
+    rmSync(pageDir, { recursive: true, force: true });
+  });
+  const start = async (simulated = false) => {
+    central = await startServing({ pageDir, simulated });
+    sender = createSender(central);
+  };
+  const open = async (options: Parameters<Browser['newContext']>[0] = {}, path = '') => {
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    page = await context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(new URL(path, central.url).href);
+    await page.locator('#live[data-state=live]').waitFor();
+  };
+  beforeEach(async () => {
+    complaints = [];
+    await start();
+  });
+  afterEach(async () => {
+    await context.close();
+    await central.stop();
+    // Nothing may be written to the console: no fault of a script, no breach of the policy, no missing file.
+    expect(complaints).toEqual([]);
+  });
+
+  test('without cats and events it says what to do', async () => {
+    await open();
+    const empty = page.locator('#empty');
+    await empty.waitFor();
+    expect(await empty.innerText()).toContain('collard agent --config agent.yaml');
+    expect(await empty.innerText()).toContain('collard cat add Mia --collar C0FFEE01');
+    expect(await page.locator('#no-events').isVisible()).toBe(true);
+    expect(await page.locator('#simulated').isVisible()).toBe(false);
+    expect(await page.locator('#offline').isVisible()).toBe(false);
+  });
+
+  test('a meow appears without reload, on the card and in the timeline', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    const card = page.locator('.cat', { hasText: 'Mia' });
+    await card.waitFor();
+    expect(await card.locator('.shaking').isVisible()).toBe(false);
+    await sender.send('cat.moved', 'collar/C1', { from: 'kitchen', to: 'hall' });
+    await sender.send('meow.started', 'collar/C1', { level: 1.2 });
+    await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
+    await page.locator('.event', { hasText: 'Mia moved kitchen → hall' }).waitFor();
+    await card.locator('.shaking').waitFor({ state: 'visible' });
+    expect(await card.locator('.place').innerText()).toContain('hall');
+    expect(await card.locator('.meows').innerText()).toBe('1');
+    await sender.send('meow.ended', 'collar/C1', { durationMs: 430, peakG: 1.8, readings: 17, place: 'hall' });
+    await card.locator('.shaking').waitFor({ state: 'hidden' });
+    const first = await page.locator('.event .sentence').first().innerText();
+    expect(first).toBe('Mia shook for 0.4 s in the hall');
+  });
+
+  test('the time since a cat was seen ticks', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    await sender.send('collar.heard', 'collar/C1', { lastSeen: new Date().toISOString() });
+    const seen = page.locator('.cat .facts time');
+    for (const text of ['1 s ago', '2 s ago', '3 s ago']) await seen.getByText(text).waitFor();
+  });
+
+  test('a name is text, whatever it holds', async () => {
+    const name = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+    await central.call('POST', 'api/v1/cats', { name: name.slice(0, 64), collar: '"><svg onload=alert(3)>' });
+    await sender.send('cat.moved', 'collar/"><svg onload=alert(3)>', { from: null, to: '<b>hall</b>' });
+    await sender.send('sensor.failed', null, { source: '<i>s</i>', reason: '<script>alert(4)</script>' });
+    await central.store.saveHealth('porch', { sources: [{ source: '<u>x</u>' }] }, new Date().toISOString());
+    let dialogs = 0;
+    await open();
+    page.on('dialog', () => {
+      dialogs += 1;
+    });
+    await page.locator('.event', { hasText: '<script>alert(4)</script>' }).waitFor();
+    expect(await page.locator('.cat h3').innerText()).toBe(name.slice(0, 64));
+    expect(await page.locator('.cat .place').innerText()).toContain('<b>hall</b>');
+    expect(await page.locator('main img, main script, main b, main i, main u, main svg').count()).toBe(0);
+    expect(dialogs).toBe(0);
+  });
+
+  test('it goes on after central was away, with what happened meanwhile, once', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    await sender.send('meow.started', 'collar/C1', { level: 1 });
+    await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
+    await central.stopServer();
+    await page.locator('#offline').waitFor({ state: 'visible' });
+    await sender.send('cat.moved', 'collar/C1', { from: null, to: 'garden' });
+    await central.restart();
+    await page.locator('#live[data-state=live]').waitFor();
+    await page.locator('.event', { hasText: 'Mia is in garden' }).waitFor();
+    expect(await page.locator('#offline').isVisible()).toBe(false);
+    expect(await page.locator('.event', { hasText: 'garden' }).count()).toBe(1);
+    expect(await page.locator('.event', { hasText: 'Mia is shaking' }).count()).toBe(1);
+    // That central was away is told by the browser too.
+    complaints = complaints.filter((text) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING/.test(text));
+  });
+
+  test('older events are loaded on demand', async () => {
+    const from = Date.now() - 3_600_000;
+    await sender.sendAll(
+      Array.from({ length: 120 }, (_, i) => [
+        'cat.moved',
+        'collar/C1',
+        { from: null, to: `p${i}` },
+        new Date(from + i),
+      ]),
+    );
+    await open();
+    await page.locator('.event').nth(49).waitFor();
+    expect(await page.locator('.event').count()).toBe(50);
+    for (const count of [100, 120]) {
+      await page.locator('#more').click();
+      await page
+        .locator('.event')
+        .nth(count - 1)
+        .waitFor();
+    }
+    expect(await page.locator('#more').isVisible()).toBe(false);
+    const sentences = await page.locator('.event .sentence').allInnerTexts();
+    expect(sentences).toEqual(Array.from({ length: 120 }, (_, i) => `Collar C1 is in p${119 - i}`));
+    await page.locator('#filter').selectOption({ label: 'shaking' });
+    await page.locator('#no-events').waitFor({ state: 'visible' });
+  });
+
+  test('a flood of events leaves a bounded page', async () => {
+    await open();
+    for (let part = 0; part < 10; part += 1) {
+      await sender.sendAll(
+        Array.from({ length: 100 }, (_, i) => [
+          'meow.started',
+          'collar/C1',
+          { level: 1 },
+          new Date(Date.now() + part * 100 + i),
+        ]),
+      );
+    }
+    const last = page.locator('.event').first();
+    await expect.poll(() => last.getAttribute('data-event'), { timeout: 15_000 }).toMatch(/\/1000$/);
+    expect(await page.locator('.event').count()).toBeLessThanOrEqual(300);
+  });
+
+  test('cats are added and collars given on the page, in the words of central where it refuses', async () => {
+    await sender.send('meow.started', 'collar/STRAY', { level: 1 });
+    await open();
+    const form = page.locator('#add-cat');
+    await form.locator('[name=name]').fill('Mia');
+    await form.locator('[name=name]').press('Enter');
+    await page.locator('.cat', { hasText: 'Mia' }).waitFor();
+    await form.locator('[name=name]').fill('MIA');
+    await form.locator('button').click();
+    await form.getByText('cat already exists').waitFor();
+    const stray = page.locator('#collars li', { hasText: 'STRAY' });
+    await stray.locator('select').selectOption({ label: 'Mia' });
+    await stray.locator('button').click();
+    await page.locator('.event', { hasText: 'Mia wears collar STRAY' }).waitFor();
+    await stray.waitFor({ state: 'detached' });
+    // What was known under the collar's id has the cat's name now.
+    await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
+    // The refusal stands in the console as a failed request.
+    complaints = complaints.filter((text) => !text.includes('409'));
+  });
+
+  test('a new cat takes a stray collar in one step', async () => {
+    await sender.send('meow.started', 'collar/STRAY', { level: 1 });
+    await open();
+    const stray = page.locator('#collars li', { hasText: 'STRAY' });
+    await stray.locator('input').fill('Otto');
+    await stray.locator('button').click();
+    await page.locator('.cat', { hasText: 'Otto' }).waitFor();
+    await stray.waitFor({ state: 'detached' });
+  });
+
+  test('agents show their queue, what ails them, and that they are simulated', async () => {
+    const health = {
+      simulated: true,
+      queue: 1284,
+      stalled: true,
+      lastConfirmed: new Date(Date.now() - 125_000).toISOString(),
+      sources: [{ source: '/dev/ttyUSB0', state: 'open', readings: 10, discarded: { 'bad-crc': 3, comment: 9 } }],
+    };
+    await central.store.saveHealth('porch', health, new Date().toISOString());
+    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, new Date().toISOString());
+    await open();
+    const agent = page.locator('.agent', { hasText: 'porch' });
+    await agent.waitFor();
+    const text = await agent.innerText();
+    for (const words of ['online', '1,284 events', '2 min ago', 'stalled', 'SIMULATED', '3 bad: bad-crc 3']) {
+      expect(text).toContain(words);
+    }
+    expect(await page.locator('#simulated').isVisible()).toBe(true);
+    expect(await page.title()).toContain('SIMULATED');
+  });
+
+  test.each(['light', 'dark'] as const)('it fits a phone of 360 px, %s', async (colorScheme) => {
+    await central.call('POST', 'api/v1/cats', { name: `Ö${'w'.repeat(63)}`, collar: 'C1' });
+    await sender.send('cat.moved', 'collar/C1', { from: 'x'.repeat(60), to: 'y'.repeat(60) });
+    await sender.send('meow.started', `collar/${'Z'.repeat(60)}`, { level: 1 });
+    await open({ viewport: { width: 360, height: 740 }, colorScheme });
+    await page.locator('.cat').waitFor();
+    await page.locator('.event').first().waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const [red = 0] = background.match(/\d+/g)?.map(Number) ?? [];
+    expect(red < 128).toBe(colorScheme === 'dark');
+  });
+
+  test('it works under a path of a proxy', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    const proxy = createServer((incoming, outgoing) => {
+      const path = incoming.url ?? '';
+      if (!path.startsWith('/home/collard/')) return outgoing.writeHead(404).end();
+      const { method, headers } = incoming;
+      const onward = request(
+        new URL(path.slice('/home/collard'.length), central.url),
+        { method, headers },
+        (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
+        },
+      );
+      onward.on('error', () => outgoing.destroy());
+      outgoing.on('close', () => onward.destroy());
+      return incoming.pipe(onward);
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    await open({}, `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/home/collard/`);
+    await sender.send('meow.started', 'collar/C1', { level: 1 });
+    await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
+    await context.close();
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+
+  test('who wants no motion gets none', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await sender.send('meow.started', 'collar/C1', { level: 1 });
+    const animation = () =>
+      page.evaluate(() => getComputedStyle(document.querySelector('.avatar') as Element).animationName);
+    await open({ reducedMotion: 'reduce' });
+    await page.locator('.cat.is-shaking').waitFor();
+    expect(await animation()).toBe('none');
+    await context.close();
+    await open({ reducedMotion: 'no-preference' });
+    await page.locator('.cat.is-shaking').waitFor();
+    expect(await animation()).toBe('shake');
+  });
+
+  test('it can be used with the keyboard and read aloud', async () => {
+    await open();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.className)).toBe('skip');
+    expect(await page.locator('#events').getAttribute('aria-live')).toBe('polite');
+    const unnamed = await page.evaluate(
+      () =>
+        [...document.querySelectorAll('input, select, button')].filter((node) => {
+          const field = node as HTMLInputElement;
+          return (
+            (field.labels?.length ?? 0) === 0 && !node.hasAttribute('aria-label') && node.textContent?.trim() === ''
+          );
+        }).length,
+    );
+    expect(unnamed).toBe(0);
+  });
+});
