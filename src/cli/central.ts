@@ -47,7 +47,7 @@ async function central(options: CentralOptions): Promise<void> {
 }
 
 /** Where the program ends with something that a person can mend: what it is, and how. */
-export function asFailure(error: unknown, url: string): Error {
+function asFailure(error: unknown, url: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const code = 'code' in error ? String(error.code) : '';
   const path = url.replace(/^sqlite:/, '');

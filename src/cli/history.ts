@@ -1,0 +1,115 @@
+/** Compares what an agent holds with what central has stored, epoch by epoch, by their chains. */
+import { type ChainHash, chainHex } from '../contract/chain.ts';
+
+/** An agent's log, from its file or over MQTT. */
+export interface AgentHistory {
+  epochs(): Promise<readonly { readonly epoch: string; readonly firstSeq: number; readonly lastSeq: number }[]>;
+  /** Null where the log no longer knows it. */
+  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+}
+
+/** Central's side; `mark`: all up to here is committed. */
+export interface StoreHistory {
+  marks(): Promise<readonly { readonly epoch: string; readonly mark: number }[]>;
+  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+}
+
+/**
+ * agree: all of the log is stored, and the same. missing: stored up to `seq - 1`, the same so far. conflicting: the first
+ * difference is at `seq`. expired: one of both has deleted what a comparison at `seq` needs.
+ */
+export type Status = 'agree' | 'missing' | 'conflicting' | 'expired';
+
+export interface Verdict {
+  readonly status: Status;
+  readonly epoch: string;
+  readonly seq: number;
+  /** chain at the highest seq up to which both are proven the same. */
+  readonly chain: string | null;
+  /** Central's mark and the last seq of the log. */
+  readonly stored: number;
+  readonly last: number;
+}
+
+/** The worst first: this is what the whole comparison says. */
+const severity: readonly Status[] = ['conflicting', 'missing', 'expired', 'agree'];
+
+/** Every epoch of the log. Reads central first: what the agent writes meanwhile can only be missing, never too much. */
+export async function compareHistories(agent: AgentHistory, store: StoreHistory): Promise<readonly Verdict[]> {
+  const marks = new Map((await store.marks()).map(({ epoch, mark }) => [epoch, mark]));
+  const verdicts: Verdict[] = [];
+  for (const { epoch, firstSeq, lastSeq } of await agent.epochs()) {
+    verdicts.push(await compareEpoch(agent, store, { epoch, firstSeq, lastSeq, mark: marks.get(epoch) ?? 0 }));
+  }
+  return verdicts;
+}
+
+/** The verdict to tell first: the worst, and of those the oldest; of all that agree the newest. Null: an empty log. */
+export function worst(verdicts: readonly Verdict[]): Verdict | null {
+  for (const status of severity) {
+    const found = verdicts.filter((verdict) => verdict.status === status);
+    const told = status === 'agree' ? found.at(-1) : found[0];
+    if (told !== undefined) return told;
+  }
+  return null;
+}
+
+interface Span {
+  readonly epoch: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly mark: number;
+}
+
+async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span): Promise<Verdict> {
+  const { epoch, firstSeq, lastSeq, mark } = span;
+  const verdict = (status: Status, seq: number, chain: ChainHash | null): Verdict => ({
+    status,
+    epoch,
+    seq,
+    chain: chain === null ? null : chainHex(chain),
+    stored: mark,
+    last: lastSeq,
+  });
+  const shared = Math.min(mark, lastSeq);
+  const theirs = await agent.chainAt(epoch, shared);
+  // Of an epoch that central has never heard of there is nothing to compare.
+  const ours = shared === 0 ? theirs : await store.chainAt(epoch, shared);
+  if (theirs === null || ours === null) return verdict('expired', shared, null);
+  if (!same(theirs, ours)) {
+    const { seq, chain } = await firstDifference(agent, store, epoch, Math.max(0, firstSeq - 1), shared);
+    return verdict('conflicting', seq, chain);
+  }
+  // Central has more than the log: a card that lost its tail, or a copy of an older one.
+  if (mark > lastSeq) return verdict('conflicting', lastSeq + 1, theirs);
+  return lastSeq > mark ? verdict('missing', mark + 1, theirs) : verdict('agree', lastSeq, theirs);
+}
+
+/** Bisects (low, high]: chains are the same up to some seq and differ from there on. */
+async function firstDifference(
+  agent: AgentHistory,
+  store: StoreHistory,
+  epoch: string,
+  low: number,
+  high: number,
+): Promise<{ readonly seq: number; readonly chain: ChainHash | null }> {
+  const agreed = async (seq: number): Promise<ChainHash | null> => {
+    const [a, b] = [await agent.chainAt(epoch, seq), await store.chainAt(epoch, seq)];
+    return a !== null && b !== null && same(a, b) ? a : null;
+  };
+  let chain = await agreed(low);
+  // The difference lies before the oldest event that the log still holds.
+  if (chain === null) return { seq: Math.max(1, low), chain: null };
+  let [from, to] = [low, high];
+  while (to - from > 1) {
+    const middle = Math.floor((from + to) / 2);
+    const proven = await agreed(middle);
+    if (proven === null) to = middle;
+    else [from, chain] = [middle, proven];
+  }
+  return { seq: to, chain };
+}
+
+function same(a: ChainHash, b: ChainHash): boolean {
+  return Buffer.from(a).equals(b);
+}

@@ -1,0 +1,159 @@
+/** `collard verify`: do the agent's log and central's store hold the same history? Exit 0: they do. 1: not. 69: no answer. */
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { openLogReader } from '../agent/log/open-log-reader.ts';
+import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
+import { openStore } from '../central/open-store.ts';
+import { linkOptions } from '../central/service.ts';
+import type { Store } from '../central/store/store.ts';
+import { chainHex, chainStart } from '../contract/chain.ts';
+import { loadConfig } from '../lib/config-file.ts';
+import { openMqttLink } from '../lib/mqtt-link.ts';
+import { openRemoteHistory } from './ask-agent.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { type AgentHistory, compareHistories, type StoreHistory, type Verdict, worst } from './history.ts';
+import { paint, print, printJson, safe } from './output.ts';
+
+interface VerifyOptions {
+  readonly agent: string;
+  readonly config: string;
+  readonly log?: string;
+  readonly timeout: string;
+  readonly json?: true;
+}
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('Compare the log of an agent with the store of central, by chains.')
+    .requiredOption('--agent <name>', 'the agent')
+    .requiredOption('--config <file>', 'central.yaml')
+    .option('--log <path>', "the agent's log file; without it the agent is asked over MQTT")
+    .option('--timeout <seconds>', 'how long to wait for an answer over MQTT', '10')
+    .option('--json', 'print one JSON object')
+    .action((options: VerifyOptions) => verify(options));
+}
+
+async function verify(options: VerifyOptions): Promise<void> {
+  const config = loadConfig(options.config, centralSchema, {
+    env: process.env,
+    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+    secrets: CENTRAL_SECRETS,
+  }).value;
+  const { agent } = options;
+  const store = await openExistingStore(config.store.url);
+  try {
+    const history = await openHistory(options, config);
+    try {
+      const verdicts = await compareHistories(history, storeHistory(store, agent));
+      const verdict = worst(verdicts) ?? (await nothingYet(store, agent));
+      if (options.json === true) printJson({ agent, ...verdict, epochs: verdicts });
+      else for (const line of sentences(agent, verdicts)) print(line);
+      if (verdict.status !== 'agree') process.exitCode = EXIT.checkFailed;
+    } catch (error) {
+      throw asFailure(error);
+    } finally {
+      await history.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** The store of a configuration, read beside a central that runs. Throws CommandError where there is none yet. */
+export async function openExistingStore(url: string): Promise<Store> {
+  const path = url.replace(/^sqlite:/, '');
+  if (!existsSync(path)) {
+    throw new CommandError(
+      EXIT.unavailable,
+      `there is no store at ${path}`,
+      'collard central makes it at its first start',
+    );
+  }
+  try {
+    return await openStore({ url });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const fix = 'this user must be able to read and write the file and its folder';
+    throw new CommandError(EXIT.io, `the store ${path} cannot be opened: ${text}`, fix, { cause: error });
+  }
+}
+
+type ClosableHistory = AgentHistory & { close(): void | Promise<void> };
+
+async function openHistory(options: VerifyOptions, config: CentralConfig): Promise<ClosableHistory> {
+  const { agent, log } = options;
+  try {
+    if (log === undefined) {
+      const seconds = Number(options.timeout);
+      if (!(seconds > 0)) throw new CommandError(EXIT.usage, '--timeout must be a number of seconds above 0');
+      const ask = {
+        link: linkOptions(config),
+        base: config.mqtt.baseTopic,
+        agent,
+        answerWithinMs: seconds * 1_000,
+      };
+      return await openRemoteHistory(ask, openMqttLink, new AbortController().signal);
+    }
+    const reader = openLogReader(log);
+    if (reader.agent !== agent) {
+      reader.close();
+      throw new CommandError(EXIT.data, `${log} is the log of ${reader.agent}, not of ${agent}`);
+    }
+    return {
+      epochs: async () => reader.epochs(),
+      chainAt: (epoch, seq) => reader.chainAt(epoch, seq),
+      close: reader.close,
+    };
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+function storeHistory(store: Store, agent: string): StoreHistory {
+  return {
+    marks: async () => (await store.agents()).find((row) => row.agent === agent)?.epochs ?? [],
+    chainAt: (epoch, seq) => store.chainAt(epoch, seq),
+  };
+}
+
+/** An empty log agrees with a store that knows nothing of its agent. */
+async function nothingYet(store: Store, agent: string): Promise<Verdict> {
+  const known = (await store.agents()).find((row) => row.agent === agent)?.epochs.at(-1);
+  const epoch = known?.epoch ?? '';
+  const stored = known?.mark ?? 0;
+  const status = stored === 0 ? 'agree' : 'conflicting';
+  return { status, epoch, seq: stored, chain: chainHex(chainStart(agent, epoch)), stored, last: 0 };
+}
+
+function sentences(agent: string, verdicts: readonly Verdict[]): string[] {
+  if (verdicts.length === 0) return [`${safe(agent)} has written nothing yet`];
+  return verdicts.map((verdict) => sentence(agent, verdict));
+}
+
+function sentence(agent: string, { status, epoch, seq, stored, last }: Verdict): string {
+  const where = `${safe(agent)} ${safe(epoch)}`;
+  switch (status) {
+    case 'agree':
+      return `${paint('agree', 'green')} ${where}: ${last} events are stored, chains are equal`;
+    case 'missing':
+      return `${paint('missing', 'yellow')} ${where}: ${seq} to ${last} are not stored yet, all before is equal`;
+    case 'conflicting':
+      return `${paint('conflicting', 'red')} ${where}: event ${seq} is the first that differs (stored ${stored}, log ${last})`;
+    case 'expired':
+      return `${paint('expired', 'yellow')} ${where}: what is needed to compare at ${seq} has been deleted`;
+  }
+}
+
+function asFailure(error: unknown): Error {
+  if (error instanceof CommandError || !(error instanceof Error)) return error as Error;
+  const code = 'code' in error ? String(error.code) : '';
+  const fail = (exitCode: number, fix: string | null) =>
+    new CommandError(exitCode, error.message, fix, { cause: error });
+  if (code === 'NO_ANSWER') return fail(EXIT.unavailable, 'is the agent running? --log PATH reads its file instead');
+  if (/^(UNREACHABLE|REFUSED|TLS|REQUEST_FAILED|SUBSCRIBE_REFUSED|LINK_ENDED)$/.test(code)) {
+    return fail(EXIT.unavailable, 'check mqtt in the configuration, or read the file with --log PATH');
+  }
+  if (code.startsWith('LOG_')) return fail(EXIT.unavailable, 'check the path given with --log');
+  if (code.startsWith('SQLITE_')) return fail(EXIT.io, null);
+  return error;
+}
