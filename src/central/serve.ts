@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { fullType } from '../contract/event.ts';
+import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
 import type { Metrics } from './api/metrics.ts';
@@ -17,6 +18,10 @@ import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;
+/** Above the second in which the watchdog answers from its last check. */
+const LOOK_EVERY_MS = 1_100;
+/** Hours without movement make no event: so often the rules are looked at all the same. */
+const LOOK_QUIET_MS = 60_000;
 /** The most events that are folded in memory for a past state. */
 export const MAX_STATE_EVENTS = 500_000;
 const EVENTS_A_READ = 1_000;
@@ -55,6 +60,10 @@ export interface ServeParts {
  * cannot listen; the message names the fix.
  */
 export async function runServe(parts: ServeParts, signal: AbortSignal): Promise<void> {
+  await runAll([(stop) => answer(parts, stop), (stop) => watch(parts, stop)], signal);
+}
+
+async function answer(parts: ServeParts, signal: AbortSignal): Promise<void> {
   const { http, logger, onListening } = parts;
   const app = await createServer(apiParts(parts, signal), logger);
   try {
@@ -63,6 +72,24 @@ export async function runServe(parts: ServeParts, signal: AbortSignal): Promise<
     await aborted(signal);
   } finally {
     await close(app);
+  }
+}
+
+/** Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. */
+async function watch({ store, watchdog, changes, clock, logger }: ServeParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const seen = changes.version;
+    try {
+      await watchdog.checkCats(await store.cats(clock()));
+    } catch (error) {
+      // The loops that write find out whether the store is lost; a look that failed is made again.
+      logger.warn({ err: error }, 'the watchdog could not look at the cats');
+    }
+    await delay(LOOK_EVERY_MS, signal);
+    const woken = new AbortController();
+    const either = AbortSignal.any([signal, woken.signal]);
+    await Promise.race([changes.after(seen, either), delay(LOOK_QUIET_MS, either)]);
+    woken.abort();
   }
 }
 

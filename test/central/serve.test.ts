@@ -8,7 +8,7 @@ import { openCatWatchDog } from '../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { runServe, STOP_MS } from '../../src/central/serve.ts';
 import { until } from '../servers.ts';
-import { type Serving, startServing } from './api/serving.ts';
+import { createSender, type Serving, startServing } from './api/serving.ts';
 
 describe('serve loop', () => {
   let central: Serving;
@@ -78,6 +78,22 @@ describe('serve loop', () => {
     expect(performance.now() - from).toBeLessThan(1_000);
     await until('the slow are let go', () => closed === 300, 20_000);
     for (const socket of slow) socket.destroy();
+  });
+
+  test('an alert does not wait for somebody to look', async () => {
+    const told: string[] = [];
+    const watched = await startServing({
+      rules: [{ rule: 'shaking', meows: 8, withinMinutes: 10 }],
+      onAlert: (c) => told.push(c),
+    });
+    await watched.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    const sender = createSender(watched);
+    await sender.sendAll(
+      Array.from({ length: 8 }, () => ['meow.started', 'collar/C1', { level: 1 }, new Date()] as const),
+    );
+    await until('an alert', () => told.length > 0);
+    expect(told).toEqual(['raised']);
+    await watched.stop();
   });
 
   test('the address that is told has the port that was bound', async () => {

@@ -23,9 +23,9 @@ export const MAX_BODY_BYTES = 16 * 1024;
 /** Connections at once, slow ones included; beyond it new ones are closed. */
 export const MAX_CONNECTIONS = 4_096;
 /** A client must have sent its headers, and then its whole request, within these times. */
-const HEADERS_MS = 10_000;
+const HEADERS_MS = 5_000;
 const REQUEST_MS = 20_000;
-const CHECK_EVERY_MS = 2_000;
+const CHECK_EVERY_MS = 1_000;
 
 /** A collar with its bell. */
 const ICON =

@@ -43,6 +43,7 @@ export interface ServingOptions {
   readonly clock?: () => Date;
   readonly rules?: CentralConfig['rules'];
   readonly notReady?: () => string | null;
+  readonly onAlert?: (change: 'raised' | 'cleared') => void;
 }
 
 export async function startServing(options: ServingOptions = {}): Promise<Serving> {
@@ -104,7 +105,7 @@ async function startServer(
       changes,
       clock,
       cats: openCatService(store, clock),
-      watchdog: openCatWatchDog({ store, rules, clock, onAlert: () => undefined }),
+      watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
       http: { host: '127.0.0.1', port },
       logger: pino({ level: 'silent' }),
