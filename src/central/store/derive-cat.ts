@@ -1,4 +1,5 @@
 /** One cat: folded on from its newest state, or, when something came late, from the checkpoint before it. */
+import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { CatFact, CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
 import { factsOfCat } from './facts.ts';
@@ -37,6 +38,8 @@ export async function deriveCat(
       if (sinceCheckpoint % CHECKPOINT_FACTS === 0) await saveCheckpoint(trx, state);
     }
     await insertOnce(trx, 'meowing_v1', rows);
+    // A long history must not keep the process from its keepalives.
+    await setImmediate();
   }
   await saveCat(trx, state);
   return meows;

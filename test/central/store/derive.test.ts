@@ -1,10 +1,15 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openStore } from '../../../src/central/open-store.ts';
+import { CHECKPOINT_FACTS } from '../../../src/central/store/derive-cat.ts';
 import type { CentralEvent, Store } from '../../../src/central/store/store.ts';
 import type { EventBatch } from '../../../src/contract/envelope.ts';
-import { createWriter, epochId, NOW, type Writer } from './events.ts';
+import { at, createWriter, epochId, NOW, type Writer } from './events.ts';
 
 const collars = ['A', 'B', 'C'];
 const places = ['kitchen', 'garden', 'hall'];
@@ -153,4 +158,88 @@ describe('the models cat and meowing', () => {
       { numRuns: 150 },
     );
   }, 120_000);
+
+  it('take in what comes late after many checkpoints', async () => {
+    const central = createWriter('hall', epochId(9));
+    central.add('cat.named', 'cat/1', { catId: 1, oldName: null, newName: 'Minka' }, 0);
+    central.add('collar.assigned', 'cat/1', { catId: 1, collar: 'A' }, 0);
+    const porch = createWriter('porch', epochId(1));
+    const shed = createWriter('shed', epochId(2));
+    for (let i = 1; i <= 4 * CHECKPOINT_FACTS; i += 1) {
+      porch.add('cat.moved', 'collar/A', { from: null, to: i % 2 === 0 ? 'kitchen' : 'hall' }, i);
+    }
+    for (const second of [100, 101, 500, 700.5, 2_000]) {
+      shed.add('cat.moved', 'collar/A', { from: null, to: 'garden' }, second);
+    }
+    const store = await openStore({ url: 'sqlite::memory:' });
+    await store.ingest(central.batch(1, 2), NOW);
+    for (let from = 1; from < porch.events.length; from += 256) {
+      await store.ingest(porch.batch(from, from + 255), NOW);
+      await store.project(50);
+    }
+    while ((await store.project(50)).events > 0);
+    for (const seq of [5, 3, 1, 2, 4]) {
+      await store.ingest(shed.batch(seq, seq), NOW);
+      expect((await store.project(50)).changedCats).toEqual([1]);
+      expect(await digest(store)).toEqual(folded(await allEvents(store)));
+    }
+    await store.close();
+  });
+
+  it('stop at what they cannot read where the configuration says so', async () => {
+    const porch = createWriter('porch', epochId(1));
+    porch.add('meow.started', 'collar/A', { level: 'loud' as unknown as number }, 0);
+    const store = await openStore({ url: 'sqlite::memory:', fold: 'stop' });
+    await store.ingest(porch.batch(1, 1), NOW);
+    await expect(store.project(10)).rejects.toMatchObject({ code: 'FOLD_FAILED' });
+    await expect(store.project(10)).rejects.toMatchObject({ code: 'FOLD_FAILED' });
+    await store.close();
+  });
+
+  it('are tables that people can query', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'collard-views-')), 'central.db');
+    const porch = createWriter('porch', epochId(1));
+    porch.add('cat.named', 'cat/1', { catId: 1, oldName: null, newName: 'Minka' }, 0);
+    porch.add('collar.assigned', 'cat/1', { catId: 1, collar: 'A' }, 1);
+    porch.add('cat.moved', 'collar/A', { from: null, to: 'kitchen' }, 2);
+    porch.add('meow.started', 'collar/A', { level: 1 }, 3);
+    const store = await openStore({ url: `sqlite:${path}` });
+    await store.ingest(porch.batch(1, 4), NOW);
+    await store.project(10);
+    await store.close();
+    const db = new Database(path, { readonly: true });
+    expect(db.prepare('select * from cat').all()).toMatchObject([
+      { id: 1, name: 'Minka', is_meowed: 1, location: 'kitchen', collar: 'A', last_seen: at(3) },
+    ]);
+    expect(db.prepare('select * from meowing order by timestamp').all()).toEqual([
+      {
+        id: `${epochId(1)}/1`,
+        timestamp: at(0),
+        cat_id: 1,
+        location: null,
+        event_type: 'cat_name',
+        old_value: null,
+        new_value: 'Minka',
+      },
+      {
+        id: `${epochId(1)}/3`,
+        timestamp: at(2),
+        cat_id: 1,
+        location: 'kitchen',
+        event_type: 'location',
+        old_value: null,
+        new_value: 'kitchen',
+      },
+      {
+        id: `${epochId(1)}/4`,
+        timestamp: at(3),
+        cat_id: 1,
+        location: 'kitchen',
+        event_type: 'meow',
+        old_value: '0',
+        new_value: '1',
+      },
+    ]);
+    db.close();
+  });
 });
