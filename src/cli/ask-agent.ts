@@ -9,6 +9,7 @@ import type { AgentHistory } from './history.ts';
 
 /** Responses that wait for us; more are held back. */
 const MAX_INCOMING = 16;
+const VERBS = ['epochs', 'chain'] as const;
 
 export interface AskOptions {
   readonly link: Pick<
@@ -26,7 +27,7 @@ export interface RemoteHistory extends AgentHistory {
 }
 
 /**
- * `request/chain` with `{epoch, seq}` gives `{chain}` (null where it is not known any more), without them `{epochs}`.
+ * `request/epochs` gives `{epochs}`, `request/chain` with `{epoch, seq}` gives `{chain}`, null where it is not known any more.
  * Rejects as the link does; its answers reject with code NO_ANSWER or REQUEST_FAILED.
  */
 export async function openRemoteHistory(
@@ -45,14 +46,14 @@ export async function openRemoteHistory(
     signal,
   );
   try {
-    await link.subscribe([responseTopic(options.base, options.agent, 'chain')]);
+    await link.subscribe(VERBS.map((verb) => responseTopic(options.base, options.agent, verb)));
   } catch (error) {
     await link.close();
     throw error;
   }
   return {
     async epochs() {
-      const { epochs } = await ask(link, options, {}, signal);
+      const { epochs } = await ask(link, options, 'epochs', {}, signal);
       if (!Array.isArray(epochs)) throw failure('REQUEST_FAILED', `${options.agent} tells no epochs`);
       return epochs.map((head: unknown) => {
         const { epoch, firstSeq, lastSeq } = head as Record<string, unknown>;
@@ -63,7 +64,7 @@ export async function openRemoteHistory(
       });
     },
     async chainAt(epoch, seq) {
-      const { chain } = await ask(link, options, { epoch, seq }, signal);
+      const { chain } = await ask(link, options, 'chain', { epoch, seq }, signal);
       return parseChainHex(chain);
     },
     close: () => link.close(),
@@ -73,6 +74,7 @@ export async function openRemoteHistory(
 async function ask(
   link: MqttLink,
   options: AskOptions,
+  verb: (typeof VERBS)[number],
   question: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
 ): Promise<Record<string, unknown>> {
@@ -80,7 +82,7 @@ async function ask(
   const transaction = randomUUID();
   const late = AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]);
   const payload = JSON.stringify({ transaction, ...question });
-  const sent = link.publish(requestTopic(base, agent, 'chain'), payload, { qos: 1, retain: false });
+  const sent = link.publish(requestTopic(base, agent, verb), payload, { qos: 1, retain: false });
   await Promise.race([sent, delay(answerWithinMs, late)]);
   while (!late.aborted) {
     const messages = await link.incoming.takeUpTo(MAX_INCOMING, late);
@@ -90,7 +92,7 @@ async function ask(
       const answer = parseObject(message.payload);
       if (answer?.transaction !== transaction) continue;
       if (answer.status === 'ok') return answer;
-      throw failure('REQUEST_FAILED', `${agent} answers: ${String(answer.error ?? answer.reason ?? 'error')}`);
+      throw failure('REQUEST_FAILED', `${agent} answers: ${String(answer.reason ?? 'error')}`);
     }
   }
   throw failure('NO_ANSWER', `${agent} does not answer within ${answerWithinMs} ms`);

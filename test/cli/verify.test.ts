@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { IngestLog } from '../../src/agent/log/event-log.ts';
+import type { IngestLog, LogReader } from '../../src/agent/log/event-log.ts';
+import { answerRequest } from '../../src/agent/publisher/answer.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { openRemoteHistory } from '../../src/cli/ask-agent.ts';
@@ -179,21 +180,18 @@ describe('an agent over MQTT', () => {
     const broker = await startBroker();
     const porch = meowing('porch', epochId(1), 9);
     const agent = await connectAsync(broker.url);
-    agent.on('message', (_topic, payload) => {
-      const { transaction, epoch, seq } = JSON.parse(payload.toString());
-      const answer =
-        epoch === undefined
-          ? { epochs: [{ epoch: porch.epoch, firstSeq: 1, lastSeq: 9, storedSeq: 9 }] }
-          : { chain: seq > 9 ? null : chainHex(porch.chain(seq)) };
-      agent.publish(
-        responseTopic('collard/v1', 'porch', 'chain'),
-        JSON.stringify({ transaction: 'another', status: 'ok' }),
-      );
-      agent.publish(
-        responseTopic('collard/v1', 'porch', 'chain'),
-        JSON.stringify({ transaction, status: 'ok', ...answer }),
-        { qos: 1 },
-      );
+    const log: LogReader = {
+      epochs: () => [{ epoch: porch.epoch, firstSeq: 4, lastSeq: 9, storedSeq: 9 }],
+      read: async () => porch.events,
+      chainAt: async (_epoch, seq) => (seq < 3 ? null : porch.chain(seq)),
+    };
+    const parts = { agent: 'porch', log, health: () => Promise.reject(new Error('unused')), maxBytes: 10_000 };
+    agent.on('message', async (topic, payload) => {
+      const verb = topic.split('/').at(-1) ?? '';
+      const answer = await answerRequest(parts, verb, JSON.parse(payload.toString()));
+      const to = responseTopic('collard/v1', 'porch', verb);
+      agent.publish(to, JSON.stringify({ ...answer, transaction: 'of another', chain: null }));
+      agent.publish(to, JSON.stringify(answer), { qos: 1 });
     });
     await agent.subscribeAsync(agentTopic('collard/v1', 'porch', 'sync').replace('sync', 'request/#'), { qos: 1 });
     const link = { url: broker.url, keepaliveSeconds: 5, connectTimeoutMs: 2_000 };
@@ -201,7 +199,8 @@ describe('an agent over MQTT', () => {
     const signal = new AbortController().signal;
     const history = await openRemoteHistory(ask, openMqttLink, signal);
     expect(await compared(history, storeOf(porch, 9))).toEqual(['agree', 9]);
-    expect(await history.chainAt(porch.epoch, 10)).toBeNull();
+    expect(await history.chainAt(porch.epoch, 2)).toBeNull();
+    await expect(history.chainAt(porch.epoch, 10)).rejects.toMatchObject({ code: 'REQUEST_FAILED' });
     await history.close();
     const nobody = await openRemoteHistory({ ...ask, agent: 'shed', answerWithinMs: 100 }, openMqttLink, signal);
     await expect(nobody.epochs()).rejects.toMatchObject({ code: 'NO_ANSWER' });

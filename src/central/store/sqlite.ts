@@ -1,5 +1,6 @@
 /** All that is particular to SQLite: opening, durability, insert-once, and the words of its SQL. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { CompiledQuery, type Kysely, type SqliteDatabase, SqliteDialect, type Transaction } from 'kysely';
 import type { Tables } from './tables.ts';
@@ -23,6 +24,10 @@ export interface SqlDialect {
 
 /** Opens `sqlite:PATH`. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
 export function openSqlite(path: string): SqlDialect {
+  const folder = dirname(path);
+  if (!existsSync(folder)) {
+    throw Object.assign(new Error(`there is no folder ${folder}`), { code: 'SQLITE_CANTOPEN' });
+  }
   const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     database.pragma('journal_mode = WAL');

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -188,6 +188,21 @@ describe('sync', () => {
 });
 
 describe('the store', () => {
+  it('says with a code that it cannot be opened', async () => {
+    const nowhere = join(path, 'no', 'such', 'folder.db');
+    await expect(openStore({ url: `sqlite:${nowhere}` })).rejects.toMatchObject({ code: 'SQLITE_CANTOPEN' });
+    await expect(openStore({ url: 'mysql://localhost' })).rejects.toMatchObject({ code: 'STORE_URL' });
+  });
+
+  it('is another incarnation when its file was restored from a copy', async () => {
+    const before = store.incarnation;
+    await store.close();
+    copyFileSync(path, `${path}.copy`);
+    renameSync(`${path}.copy`, path);
+    store = await openStore({ url: `sqlite:${path}` });
+    expect(store.incarnation).not.toBe(before);
+  });
+
   it('keeps its incarnation over a restart', async () => {
     const before = store.incarnation;
     await store.close();
