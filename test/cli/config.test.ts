@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { agentSchema } from '../../src/agent/config.ts';
+import { centralSchema } from '../../src/central/config.ts';
+import { kindOf, loadAnyConfig } from '../../src/cli/config.ts';
+import { collard } from './run.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'collard-cli-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const write = (name: string, text: string) => {
+  const path = join(folder, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+};
+const example = (kind: string) => fileURLToPath(new URL(`../../config/${kind}.yaml`, import.meta.url));
+const AGENT =
+  'agent: porch\nsources: [{serial: /dev/x}]\nlog: {path: /tmp/x.db}\nmqtt: {url: "mqtt://b", password: hunter2}\n';
+
+/** Every key of a schema, with unions and lists opened: `sources.serial`. */
+function keysOf(shape: Record<string, unknown>, path = ''): string[] {
+  const inner = [shape.items, ...((shape.anyOf ?? shape.oneOf ?? []) as unknown[])].filter(
+    (item) => item !== undefined,
+  );
+  const properties = Object.entries((shape.properties ?? {}) as Record<string, Record<string, unknown>>);
+  return [
+    ...properties.flatMap(([key, value]) => [`${path}${key}`, ...keysOf(value, `${path}${key}.`)]),
+    ...inner.flatMap((item) => keysOf(item as Record<string, unknown>, path)),
+  ];
+}
+
+/** Every key of a value, in the same form. */
+function keysIn(value: unknown, path = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => keysIn(item, path));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [`${path}${key}`, ...keysIn(inner, `${path}${key}.`)]);
+}
+
+describe.each([
+  ['agent', agentSchema],
+  ['central', centralSchema],
+] as const)('the example for %s', (kind, schema) => {
+  const text = readFileSync(example(kind), 'utf8');
+  /** With every `#key: value` in force. */
+  const opened = text.replace(/^( *)#(?=\S)/gm, '$1');
+
+  test('is sound as it stands', () => {
+    expect(loadAnyConfig(example(kind), {}).kind).toBe(kind);
+  });
+
+  test('holds every key of the schema, and no other', () => {
+    const shape = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+    const wanted = new Set(keysOf(shape));
+    const held = new Set(keysIn(parse(opened)).filter((key) => !key.startsWith('sources.fields.')));
+    expect([...held].sort()).toEqual([...wanted].sort());
+    expect(schema.safeParse(parse(opened)).error).toBeUndefined();
+  });
+
+  test('shows the defaults that are in force', () => {
+    const closed = schema.parse(parse(text)) as Record<string, unknown>;
+    const all = schema.parse(parse(opened)) as Record<string, unknown>;
+    for (const section of ['log', 'forward', 'detect', 'health', 'http', 'group', 'simulated']) {
+      expect(all[section]).toEqual(closed[section]);
+    }
+    expect(all.mqtt).toMatchObject(closed.mqtt as object);
+  });
+
+  test('is what --example prints', async () => {
+    expect(await collard(['config', 'show', '--example', kind])).toEqual({ status: 0, stdout: text, stderr: '' });
+  });
+
+  test('explains most keys, in lines that fit', () => {
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
+    expect(text.match(/^ *# /gm)?.length).toBeGreaterThan(keysIn(parse(opened)).length / 3);
+  });
+});
+
+describe('config check', () => {
+  test('says ok for a sound file', async () => {
+    expect(await collard(['config', 'check', write('a.yaml', AGENT)])).toEqual({
+      status: 0,
+      stdout: 'ok\n',
+      stderr: '',
+    });
+  });
+
+  test('tells every fault with its place and exits with 78', async () => {
+    const file = write(
+      'bad.yaml',
+      AGENT.replace('porch', 'my porch').replace('serial', 'serail').replace('url', 'uri'),
+    );
+    const { status, stdout, stderr } = await collard(['config', 'check', file]);
+    expect({ status, stdout }).toEqual({ status: 78, stdout: '' });
+    expect(stderr.split('\n').slice(0, 3)).toEqual([
+      `${file}:1:8  agent: expected letters, digits, - and _, at most 64, got "my porch"`,
+      `${file}:2:12  unknown key "sources[0].serail": did you mean "serial"?`,
+      `${file}:4:8  unknown key "mqtt.uri": did you mean "url"?`,
+    ]);
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('gives the same as JSON', async () => {
+    const file = write('bad.yaml', 'store: {url: "sqlite:/x"}\nmqtt: {url: "mqtt://b"}\nhttp: {port: 99999}\n');
+    const { status, stdout } = await collard(['config', 'check', file, '--json']);
+    expect(status).toBe(78);
+    expect(JSON.parse(stdout)).toEqual({
+      file,
+      ok: false,
+      problems: [
+        {
+          where: `${file}:3:14`,
+          path: 'http.port',
+          message: 'http.port: expected a whole number from 0 to 65535, got 99999',
+        },
+      ],
+      warnings: [],
+    });
+  });
+
+  test.each([
+    ['agent: a', 'agent'],
+    ['store: {url: x}', 'central'],
+    ['group: x\nrules: []\nmqtt: {}', 'central'],
+    ['sources: []\nlog: {}', 'agent'],
+    ['', 'agent'],
+    ['- a', 'agent'],
+    ['{', 'agent'],
+  ])('takes %j for the configuration of %s', (text, kind) => {
+    expect(kindOf(write('kind.yaml', text))).toBe(kind);
+  });
+});
+
+describe('config show', () => {
+  test('gives every value with its origin, and masks secrets', async () => {
+    const file = write('a.yaml', AGENT);
+    const { stdout } = await collard(['config', 'show', file, '--json'], { COLLARD_LOG_GROUP_MS: '5' });
+    const { settings } = JSON.parse(stdout) as { settings: { path: string; value: unknown; origin: string }[] };
+    const of = (path: string) => settings.find((setting) => setting.path === path);
+    expect(of('agent')).toEqual({ path: 'agent', value: 'porch', origin: `${file}:1:8` });
+    expect(of('log.groupMs')).toEqual({ path: 'log.groupMs', value: 5, origin: 'environment COLLARD_LOG_GROUP_MS' });
+    expect(of('sources[0].baud')).toEqual({ path: 'sources[0].baud', value: 115_200, origin: 'default' });
+    expect(of('mqtt.password')).toEqual({ path: 'mqtt.password', value: '***', origin: `${file}:4:35` });
+    expect(stdout).not.toContain('hunter2');
+  });
+
+  test('gives a table to people', async () => {
+    const { stdout, stderr } = await collard(['config', 'show', write('a.yaml', AGENT)]);
+    expect(stdout).toMatch(/^setting +value +origin\nagent +"porch" +\S+:1:8\n/);
+    expect(stdout + stderr).not.toContain('hunter2');
+  });
+
+  test('without a file says what is missing', async () => {
+    expect(await collard(['config', 'show'])).toMatchObject({ status: 64, stdout: '' });
+    expect(await collard(['config', 'show', '--example', 'other'])).toMatchObject({ status: 64 });
+  });
+});
