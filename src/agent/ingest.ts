@@ -42,7 +42,7 @@ export interface IngestLogger {
 
 export interface IngestParts {
   readonly sources: readonly IngestSource[];
-  readonly log: Pick<IngestLog, 'append' | 'remembered' | 'unsyncedBoot'>;
+  readonly log: Pick<IngestLog, 'append' | 'remembered' | 'unsyncedBoot' | 'failedSources'>;
   readonly clock: Clock;
   readonly detect: WatchSettings;
   readonly groupMs: number;
@@ -137,7 +137,7 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
     if (source.overrunBytes > overrun) tell('overrun', source.overrunBytes - overrun, '');
     overrun = source.overrunBytes;
   };
-  let down = false;
+  let down = parts.log.failedSources.includes(source.name);
   for await (const input of source.inputs(signal)) {
     if (input.type === 'bytes') await take(decoder.push(input.bytes, source.recorded === true ? null : input.atMs));
     if (input.type === 'ended') await take(decoder.end());
@@ -145,7 +145,7 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
   }
 }
 
-/** Tells of a change of the source. Returns whether it is down now. The first opening is no news. */
+/** Tells of a change of the source, also since the run before. Returns whether it is down now. The first opening is no news. */
 async function noteChange(
   input: SourceInput,
   down: boolean,
@@ -157,7 +157,7 @@ async function noteChange(
     const reason = input.reason.slice(0, REASON_CHARACTERS);
     tally.failed(reason);
     logger.warn({ source: source.name }, reason);
-    await desk.say('sensor.failed', { source: source.name, reason });
+    if (!down) await desk.say('sensor.failed', { source: source.name, reason });
     return true;
   }
   if (input.type === 'opened') {

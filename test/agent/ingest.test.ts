@@ -276,6 +276,22 @@ describe('a source that fails', () => {
     await running.stop();
   });
 
+  it('is told over a restart once, and recovers from the failure of the run before', async () => {
+    const { clock } = handClock();
+    const { source, log, events, start } = await rig(clock);
+    const first = start();
+    source.push({ type: 'failed', reason: 'unplugged' });
+    await expect.poll(events).toHaveLength(1);
+    await first.stop();
+    expect(log.failedSources).toEqual(['/dev/x']);
+    const second = start();
+    source.push({ type: 'failed', reason: 'still unplugged' });
+    source.push({ type: 'opened' });
+    await expect.poll(async () => types(await events())).toEqual(['sensor.failed', 'sensor.recovered']);
+    expect(log.failedSources).toEqual([]);
+    await second.stop();
+  });
+
   it('counts what cannot be read by its reason, and tells each kind once a minute', async () => {
     const { hand, clock } = handClock();
     const { source, parts, warnings, start } = await rig(clock);

@@ -54,10 +54,12 @@ export interface EventLog extends LogReader {
   close(): Promise<void>;
 }
 
-/** What the clock watch asks besides. */
+/** What ingest asks besides, to go on where it was before a restart. */
 export interface IngestLog extends EventLog {
   /** The boot of unsynced events that no `clock.synced` has explained yet, over restarts too; null when there are none. */
   readonly unsyncedBoot: string | null;
+  /** Names of sources whose `sensor.failed` no `sensor.recovered` has followed. */
+  readonly failedSources: readonly string[];
 }
 
 export interface RememberedCollar {

@@ -113,6 +113,9 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
     get unsyncedBoot() {
       return state.memory.unsyncedBoot;
     },
+    get failedSources() {
+      return state.memory.failedSources;
+    },
     ...readerOf(state, find),
     async append(events) {
       const { epoch, lastSeq } = core.currentEpoch(state);

@@ -6,6 +6,8 @@ import type { EpochSpan, Rows } from './rows.ts';
 
 /** More collars than any house has; beyond it the one that was quiet longest is forgotten. */
 export const REMEMBERED_LIMIT = 4_096;
+/** A configuration has 16 sources; names change now and then. */
+const FAILED_LIMIT = 64;
 /** The fold is written after so many events: no more have to be read again at the next start. */
 const SAVE_EVERY = 2_000;
 
@@ -17,6 +19,8 @@ export interface Memory {
   all(): readonly RememberedCollar[];
   /** The boot of unsynced events that no `clock.synced` has explained yet, or null. */
   readonly unsyncedBoot: string | null;
+  /** Sources that failed and have not recovered. */
+  readonly failedSources: readonly string[];
 }
 
 interface Row {
@@ -39,10 +43,14 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
   let savedPos = Number(readFact.get('rememberedPos') ?? 0);
   let notedPos = savedPos;
   let unsyncedBoot = readFact.get('unsyncedBoot') ?? null;
+  const failed = new Set(JSON.parse(readFact.get('failedSources') ?? '[]') as string[]);
 
   const fold = (event: NewEvent) => {
     if (event.boot !== null) unsyncedBoot = event.boot;
-    if (shortType(event.type) === 'clock.synced') unsyncedBoot = null;
+    const type = shortType(event.type);
+    if (type === 'clock.synced') unsyncedBoot = null;
+    if (type === 'sensor.failed' && failed.size < FAILED_LIMIT) failed.add(sourceIn(event.data));
+    if (type === 'sensor.recovered') failed.delete(sourceIn(event.data));
     const collar = collarOf(event);
     if (collar === null) return;
     const next = evolve(collars.get(collar) ?? unknown(collar, event.time), event);
@@ -70,11 +78,15 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
         saveRow.run(c.collar, c.place, +c.openMeow, +c.silent, +c.batteryLow, Date.parse(c.lastEvent));
       saveFact.run('rememberedPos', String(notedPos));
       saveFact.run('unsyncedBoot', unsyncedBoot);
+      saveFact.run('failedSources', JSON.stringify([...failed]));
       savedPos = notedPos;
     },
     all: () => [...collars.values()],
     get unsyncedBoot() {
       return unsyncedBoot;
+    },
+    get failedSources() {
+      return [...failed];
     },
   };
 }
@@ -94,6 +106,10 @@ function evolve(before: RememberedCollar, event: NewEvent): RememberedCollar {
 function placeIn(data: string): string | null {
   const { to } = JSON.parse(data) as { readonly to?: unknown };
   return typeof to === 'string' ? to : null;
+}
+
+function sourceIn(data: string): string {
+  return String((JSON.parse(data) as { readonly source?: unknown }).source);
 }
 
 function unknown(collar: string, lastEvent: string): RememberedCollar {

@@ -165,6 +165,7 @@ describe('a log', () => {
       event('meow.ended', { durationMs: 1, peakG: 1, readings: 1, place: null }, 3, 'B'),
       event('collar.silent', { lastSeen: timeAt(T0) }, 4, 'B'),
       event('battery.low', { percent: 3 }, 5, 'B'),
+      { ...event('sensor.failed', { source: '/dev/x', reason: 'gone' }, 6), subject: null },
     ]);
     await log.close();
     const again = await openLog(path);
@@ -173,6 +174,7 @@ describe('a log', () => {
       { collar: 'A', place: 'kitchen', openMeow: true, silent: false, batteryLow: false, lastEvent: timeAt(T0 + 1) },
       b,
     ]);
+    expect(again.failedSources).toEqual(['/dev/x']);
     await again.append([event('collar.heard', { lastSeen: timeAt(T0) }, 6, 'B')]);
     expect((await again.remembered()).at(-1)).toEqual({ ...b, silent: false, lastEvent: timeAt(T0 + 6) });
     await again.close();
