@@ -1,14 +1,19 @@
 /** An agent as a whole: opens its parts, runs its loops, closes in reverse. */
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
+import type { HealthMessage } from '../contract/message.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
 import type { AgentConfig, SourceConfig } from './config.ts';
 import { createDecoder } from './decoder/decoder.ts';
+import { runForward } from './forward.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { openEventLog } from './log/open-event-log.ts';
+import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
 import { openSerialSource } from './source/serial.ts';
 import type { Source } from './source/source.ts';
@@ -37,9 +42,19 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const sources = config.sources.map((source) => openIngestSource(source, clock, random));
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
     deps.onRunning?.();
+    const {
+      detect,
+      forward,
+      log: { groupMs },
+    } = config;
+    const { monoNow } = clock;
+    const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
+    const health = () => healthOf({ config, version: deps.version, log, clock, sources, status });
+    const { openLink, version } = deps;
     await runAll(
       [
-        (stop) => runIngest({ sources, log, clock, detect: config.detect, groupMs: config.log.groupMs, logger }, stop),
+        (stop) => runIngest({ sources, log, clock, detect, groupMs, logger }, stop),
+        (stop) => runForward({ config, log, openLink, status, health, version, logger, monoNow, random }, stop),
         (stop) => runTrim(log, clock, logger, stop),
       ],
       signal,
@@ -77,4 +92,49 @@ async function runTrim(log: IngestLog, clock: Clock, logger: Logger, signal: Abo
     if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
     if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: the oldest events were given up');
   }
+}
+
+interface HealthParts {
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly log: IngestLog;
+  readonly clock: Clock;
+  readonly sources: readonly IngestSource[];
+  readonly status: ForwardStatus;
+}
+
+async function healthOf({ config, version, log, clock, sources, status }: HealthParts): Promise<HealthMessage> {
+  const current = log.epochs().at(-1);
+  return {
+    version,
+    simulated: config.simulated,
+    epoch: current?.epoch ?? '',
+    lastSeq: current?.lastSeq ?? 0,
+    storedSeq: status.storedSeq,
+    queue: status.queue,
+    oldestUnstored: await oldestUnstored(log),
+    lastConfirmed: status.lastConfirmed,
+    stalled: status.stalled,
+    logBytes: log.bytes(),
+    diskFreeBytes: await freeBytes(dirname(config.log.path)),
+    rssBytes: process.memoryUsage.rss(),
+    clock: clock.quality(),
+    protocol: status.protocol,
+    sources: sources.map(({ tally }) => tally.health()),
+  };
+}
+
+async function oldestUnstored(log: IngestLog): Promise<string | null> {
+  const behind = log.epochs().find((head) => Math.max(head.storedSeq + 1, head.firstSeq) <= head.lastSeq);
+  if (behind === undefined) return null;
+  const from = Math.max(behind.storedSeq + 1, behind.firstSeq);
+  return (await log.read(behind.epoch, from, from, 1, 1))[0]?.time ?? null;
+}
+
+/** null where the system does not tell. */
+async function freeBytes(folder: string): Promise<number | null> {
+  return statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => null,
+  );
 }

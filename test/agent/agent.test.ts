@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, it, onTestFinished } from 'vitest';
+import { runAgent } from '../../src/agent/agent.ts';
+import { agentSchema } from '../../src/agent/config.ts';
+import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
+import { centralSchema } from '../../src/central/config.ts';
+import { openStore } from '../../src/central/open-store.ts';
+import { runCentral } from '../../src/central/service.ts';
+import { chainHex } from '../../src/contract/chain.ts';
+import { openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { startAedes } from '../servers.ts';
+
+const logger = pino({ level: 'silent' });
+
+function tempFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'collard-whole-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true, maxRetries: 3 }));
+  return path;
+}
+
+/** Runs until the test is over, or until stopped. */
+function run(loop: (signal: AbortSignal) => Promise<void>): () => Promise<void> {
+  const stop = new AbortController();
+  const done = loop(stop.signal);
+  const end = async () => {
+    stop.abort();
+    await done;
+  };
+  onTestFinished(end);
+  return end;
+}
+
+/** One shake of 8 Hz for 0.6 s, then rest. */
+function capture(): string {
+  let lines = '';
+  for (let t = 0; t < 1_600; t += 20) {
+    const ax = t < 600 ? 3 * Math.sin((2 * Math.PI * 8 * t) / 1_000) : 0;
+    lines += `${JSON.stringify({ collar: 'A', t, ax, ay: 0, az: 1, place: 'kitchen', rssi: -50, battery: 7 })}\n`;
+  }
+  return lines;
+}
+
+it('what a source gives reaches the store of central once, confirmed, with the same chain', async () => {
+  const home = tempFolder();
+  const broker = await startAedes();
+  onTestFinished(() => broker.stop());
+  const mqtt = { url: broker.url, retryFirstMs: 20, retryMaxMs: 100 };
+  const path = join(home, 'events.db');
+  const file = join(home, 'capture.ndjson');
+  writeFileSync(file, capture());
+  const url = `sqlite:${join(home, 'central.db')}`;
+  const agentConfig = agentSchema.parse({
+    agent: 'porch',
+    simulated: true,
+    sources: [{ file, format: 'json' }],
+    log: { path },
+    mqtt,
+    health: { everyMs: 100 },
+  });
+  const centralConfig = centralSchema.parse({ store: { url }, mqtt, http: { port: 0 } });
+  const deps = { openLink: openMqttLink, logger, version: '0' };
+  const stopCentral = run((signal) => runCentral(centralConfig, deps, signal));
+  const stopAgent = run((signal) => runAgent(agentConfig, deps, signal));
+  await expect.poll(() => typesIn(path), { timeout: 10_000 }).toContain('collard.meow.ended');
+  const reader = openLogReader(path);
+  onTestFinished(() => reader.close());
+  const head = () => reader.epochs()[0] ?? { epoch: '', lastSeq: 0, storedSeq: -1 };
+  const store = await openStore({ url });
+  onTestFinished(() => store.close());
+  const atCentral = async () => (await store.agents()).find((row) => row.agent === 'porch')?.health;
+  await expect.poll(atCentral, { timeout: 10_000 }).toMatchObject({
+    simulated: true,
+    queue: 0,
+    oldestUnstored: null,
+    sources: [{ source: file, readings: 80, state: 'ended' }],
+  });
+  expect(await atCentral()).toMatchObject({ lastSeq: head().lastSeq, storedSeq: head().lastSeq });
+  await stopAgent();
+  await stopCentral();
+  expect(head().storedSeq).toBe(head().lastSeq);
+  const chain = await store.chainAt(head().epoch, head().lastSeq);
+  const own = await reader.chainAt(head().epoch, head().lastSeq);
+  expect(chain && chainHex(chain)).toBe(own && chainHex(own));
+  expect((await store.counts()).events).toBe(head().lastSeq);
+});
+
+async function typesIn(path: string): Promise<readonly string[]> {
+  try {
+    const reader = openLogReader(path);
+    const { epoch = '', lastSeq = 0 } = reader.epochs()[0] ?? {};
+    const events = await reader.read(epoch, 1, lastSeq, 1_000, 1e9);
+    reader.close();
+    return events.map((event) => event.type);
+  } catch (error) {
+    // The agent is still making the file.
+    return [String(error)];
+  }
+}
