@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentSchema } from '../../src/agent/config.ts';
+import {
+  checkClock,
+  checkFolder,
+  checkRuntime,
+  checkSource,
+  checkSqlite,
+  kindFinding,
+  roomFinding,
+} from '../../src/cli/doctor-machine.ts';
+import { checkBroker, checkPage } from '../../src/cli/doctor-network.ts';
+import { centralStateTopic } from '../../src/contract/topic.ts';
+import { freePort, startAedes } from '../servers.ts';
+import { collard } from './run.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'collard-doctor-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const mqttOf = (url: string) =>
+  agentSchema.parse({ agent: 'a', sources: [{ file: 'x' }], log: { path: 'x' }, mqtt: { url } }).mqtt;
+const sourceOf = (source: object) =>
+  agentSchema.shape.sources.parse([source])[0] ?? expect.unreachable('the schema keeps its entries');
+
+describe('the machine', () => {
+  test.each([
+    ['v24.21.0', 'ok'],
+    ['v20.20.2', 'fail'],
+  ])('Node.js %s is %s', (version, result) => {
+    expect(checkRuntime(version).result).toBe(result);
+  });
+
+  test('a folder that is there and writable is ok, and its disk has so much room', async () => {
+    const findings = await checkFolder(join(folder, 'events.db'));
+    expect(findings.map(({ check }) => check)).toEqual(['folder', 'disk']);
+    expect(findings[0]?.message).toContain(`${folder} is writable`);
+  });
+
+  test('a folder that is not there, or is none, fails with the command that makes it', async () => {
+    const [missing] = await checkFolder(join(folder, 'none', 'events.db'));
+    expect(missing).toMatchObject({ result: 'fail', fix: expect.stringContaining('install -d') });
+    writeFileSync(join(folder, 'file'), '');
+    expect((await checkFolder(join(folder, 'file', 'events.db')))[0]?.result).toBe('fail');
+  });
+
+  test('the mount that holds a folder is the longest one above it', async () => {
+    const mounts = join(folder, 'mounts');
+    const inner = join(folder, 'ram');
+    mkdirSync(inner);
+    writeFileSync(mounts, `x / ext4 rw 0 0\ntmpfs ${inner} tmpfs rw 0 0\ny ${inner.slice(0, -1)} nfs rw 0 0\n`);
+    expect((await checkFolder(join(inner, 'e.db'), mounts))[0]).toMatchObject({ result: 'warn' });
+    expect((await checkFolder(join(folder, 'e.db'), mounts))[0]?.message).toContain('on ext4');
+  });
+
+  test.each([
+    ['ext4', 'ok'],
+    [null, 'ok'],
+    ['tmpfs', 'warn'],
+    ['overlay', 'warn'],
+    ['nfs4', 'fail'],
+  ])('a folder on %s is %s', (kind, result) => {
+    expect(kindFinding('/x', kind).result).toBe(result);
+  });
+
+  test.each([
+    [10_000_000, 'fail'],
+    [100_000_000, 'warn'],
+    [10_000_000_000, 'ok'],
+  ])('%i free bytes are %s', (free, result) => {
+    expect(roomFinding('/x', free).result).toBe(result);
+  });
+
+  test('SQLite is tried in a folder of its own, which is gone afterwards', async () => {
+    const own = join(folder, 'sqlite');
+    mkdirSync(own);
+    expect(await checkSqlite(join(own, 'events.db'))).toMatchObject({
+      check: 'sqlite',
+      message: expect.stringContaining('synchronous=FULL'),
+    });
+    expect(readdirSync(own)).toEqual([]);
+    expect((await checkSqlite(join(own, 'none', 'events.db'))).result).toBe('fail');
+  });
+
+  test('the clock is ok once it is set, and a warning before', () => {
+    const timesync = join(folder, 'timesync');
+    mkdirSync(timesync);
+    expect(checkClock(timesync).result).toBe('warn');
+    writeFileSync(join(timesync, 'synchronized'), '');
+    expect(checkClock(timesync).result).toBe('ok');
+  });
+
+  test('sources: a readable file is ok; a missing file, a missing port and a file as a port fail', async () => {
+    const capture = join(folder, 'capture.jsonl');
+    writeFileSync(capture, '');
+    expect((await checkSource(sourceOf({ file: capture }))).result).toBe('ok');
+    expect((await checkSource(sourceOf({ file: `${capture}x` }))).result).toBe('fail');
+    expect((await checkSource(sourceOf({ serial: join(folder, 'ttyUSB0') }))).result).toBe('fail');
+    expect((await checkSource(sourceOf({ serial: capture }))).result).toBe('fail');
+    expect((await checkSource(sourceOf({ serial: '/dev/full' }))).result).toBe('ok');
+  });
+
+  test('a port that another program holds is a warning that names it: it may be the agent', async () => {
+    const held = openSync('/dev/zero', 'r');
+    const holder = spawn('sleep', ['60'], { stdio: [held, 'ignore', 'ignore'] });
+    closeSync(held);
+    expect(await checkSource(sourceOf({ serial: '/dev/zero' }))).toMatchObject({
+      result: 'warn',
+      message: expect.stringContaining('is held by'),
+    });
+    holder.kill();
+  });
+});
+
+describe('the network', () => {
+  test('a broker that nobody runs fails, and says where', async () => {
+    const port = await freePort();
+    const [broker] = await checkBroker(mqttOf(`mqtt://127.0.0.1:${port}`), true);
+    expect(broker).toMatchObject({ check: 'broker', result: 'fail', message: expect.stringContaining(`:${port}`) });
+  });
+
+  test('a port that speaks something else fails', async () => {
+    const server = createTcpServer((socket) => socket.end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const [broker] = await checkBroker(mqttOf(`mqtt://127.0.0.1:${port}`), true);
+    expect(broker?.result).toBe('fail');
+    server.close();
+  });
+
+  test('a missing certificate fails and names its file', async () => {
+    const mqtt = { ...mqttOf('mqtts://127.0.0.1:8883'), ca: join(folder, 'ca.pem') };
+    const [broker] = await checkBroker(mqtt, false);
+    expect(broker).toMatchObject({ result: 'fail', message: expect.stringContaining('ca.pem') });
+  });
+
+  test.each([
+    [null, 'warn', 'has never been'],
+    ['offline', 'warn', 'is offline'],
+    ['online', 'ok', 'is online'],
+  ])('central that is %s is %s', async (state, result, message) => {
+    const { url, broker, stop } = await startAedes();
+    const mqtt = mqttOf(url);
+    if (state !== null) {
+      const topic = centralStateTopic(mqtt.baseTopic);
+      const payload = Buffer.from(JSON.stringify({ state }));
+      const packet = { cmd: 'publish', topic, payload, retain: true, qos: 1, dup: false } as const;
+      await new Promise<void>((done) => broker.publish(packet, () => done()));
+    }
+    const findings = await checkBroker(mqtt, true);
+    expect(findings[0]).toMatchObject({ check: 'broker', result: 'ok', message: expect.stringContaining('3.1.1') });
+    expect(findings[1]).toMatchObject({ check: 'central', result, message: expect.stringContaining(message) });
+    await stop();
+  });
+
+  test('the page is ok where it answers, a failure where another program does, a warning where nobody does', async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === '/healthz' ? 200 : 404).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    expect((await checkPage({ host: '127.0.0.1', port })).result).toBe('ok');
+    server.removeAllListeners('request').on('request', (_request, response) => response.writeHead(404).end());
+    expect((await checkPage({ host: '127.0.0.1', port })).result).toBe('fail');
+    server.close();
+    expect((await checkPage({ host: '127.0.0.1', port: await freePort() })).result).toBe('warn');
+  });
+});
+
+describe('the command', () => {
+  test('exits with 1 where a check fails, and each line that is not ok has a fix', async () => {
+    const config = join(folder, 'agent.yaml');
+    const port = await freePort();
+    const text = `agent: a\nsources: [{serial: ${folder}/tty}]\nlog: {path: ${folder}/e.db}\nmqtt: {url: "mqtt://127.0.0.1:${port}"}\n`;
+    writeFileSync(config, text);
+    const { status, stdout } = await collard(['doctor', '--config', config, '--json']);
+    const { ok, checks } = JSON.parse(stdout) as {
+      ok: boolean;
+      checks: { check: string; result: string; fix: string }[];
+    };
+    expect({ status, ok }).toEqual({ status: 1, ok: false });
+    const failed = checks.filter(({ result }) => result === 'fail').map(({ check }) => check);
+    expect(failed).toEqual(expect.arrayContaining(['source', 'broker']));
+    expect(checks.every(({ result, fix }) => result === 'ok' || fix.length > 0)).toBe(true);
+  });
+
+  test('tells the faults of a configuration among its lines', async () => {
+    const config = join(folder, 'bad.yaml');
+    writeFileSync(config, 'agent: a b\n');
+    const { status, stdout } = await collard(['doctor', '--config', config]);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^fail {2}config {4}\S+bad\.yaml:1:8 {2}agent: expected/m);
+    expect(stdout).not.toContain('\u001b');
+  });
+});
