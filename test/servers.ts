@@ -103,7 +103,7 @@ export async function startAedes(
 ): Promise<{ readonly port: number; readonly url: string; readonly broker: Aedes; stop(): Promise<void> }> {
   const broker = await Aedes.createBroker(options);
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     broker.handle(socket);

@@ -2,6 +2,7 @@
  * One MQTT connection, from CONNECT to its end. It never reconnects, queues or replays: a loop opens the next link.
  * MQTT 5 first, 3.1.1 when the broker refuses 5. Long, because everything that knows MQTT.js is here.
  */
+import { Socket } from 'node:net';
 import {
   connect,
   type IClientOptions,
@@ -178,9 +179,7 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
       resolve('open');
     });
   });
-  client.on('disconnect', (packet) =>
-    life.blame(linkEnded(`the broker says "${reasonText(packet.reasonCode ?? 0x80)}"`)),
-  );
+  client.on('disconnect', ({ reasonCode = 0x80 }) => life.blame(linkEnded(`broker says "${reasonText(reasonCode)}"`)));
   client.on('error', (error) => {
     life.blame(error);
     client.stream?.destroy();
@@ -229,14 +228,24 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
     },
   };
   const start = () => {
-    try {
-      client.connect();
-    } catch (error) {
-      life.blame(error as Error);
-      finish();
-    }
+    const error = connectFast(client);
+    if (error === null) return;
+    life.blame(error);
+    finish();
   };
   return { link, opened, start, destroy };
+}
+
+/** What is thrown here comes from the PEM texts. */
+function connectFast(client: MqttClient): Error | null {
+  try {
+    client.connect();
+  } catch (error) {
+    return error as Error;
+  }
+  // A small packet must not wait for the delayed acknowledgement of the one before it: 40 ms each.
+  if (client.stream instanceof Socket) client.stream.setNoDelay(true);
+  return null;
 }
 
 type Properties = NonNullable<IConnackPacket['properties']>;
