@@ -1,0 +1,116 @@
+/**
+ * forward: log → publisher. Opens one link after the other, for ever, and works each until it ends. Offline it holds nothing
+ * but the log. What is told here is told once: each different error until a link is up again.
+ */
+import type { HealthMessage } from '../contract/message.ts';
+import type { OpenLink } from '../lib/mqtt-link.ts';
+import { backoffMs, delay } from '../lib/wait.ts';
+import type { AgentConfig } from './config.ts';
+import type { EventLog } from './log/event-log.ts';
+import type { PlanRules } from './publisher/plan-state.ts';
+import { openPublisher, type Publisher } from './publisher/publisher.ts';
+import { runSession } from './publisher/session.ts';
+import type { Logger } from './publisher/session-state.ts';
+import type { ForwardStatus } from './publisher/status.ts';
+
+/** Backlog waits so long for the first answer to `sync`. */
+const SYNC_ANSWER_MS = 3_000;
+/** Different errors that are remembered as told. */
+const TOLD_LIMIT = 100;
+
+export interface ForwardParts {
+  readonly config: Pick<AgentConfig, 'agent' | 'mqtt' | 'forward' | 'health'>;
+  readonly log: EventLog;
+  readonly openLink: OpenLink;
+  /** Kept up to date while the loop runs, by `createForwardStatus`. */
+  readonly status: ForwardStatus;
+  readonly health: () => HealthMessage | Promise<HealthMessage>;
+  readonly version: string;
+  readonly logger: Logger;
+  /** Monotonic milliseconds. */
+  readonly monoNow: () => number;
+  /** 0 ≤ random < 1. */
+  readonly random: () => number;
+}
+
+/** Resolves after the signal aborts, within 2 s, when "offline" has been told. Rejects only with what the log rejects with. */
+export async function runForward(parts: ForwardParts, signal: AbortSignal): Promise<void> {
+  const { config, log, status, random } = parts;
+  const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
+  const told = new Set<string>();
+  let failures = 0;
+  let session: number | null = null;
+  while (!signal.aborted) {
+    status.link = 'connecting';
+    // A number that no broker has seen is used again: offline nothing is written for it.
+    session ??= await log.nextSession();
+    const publisher = await open(parts, session, told, signal);
+    if (publisher !== null) {
+      session = null;
+      const before = status.acknowledged;
+      const why = await work(parts, publisher, signal);
+      if (status.acknowledged > before) failures = 0;
+      if (why !== null) tell(parts, told, why);
+    }
+    if (!signal.aborted) await delay(backoffMs(failures, retry, random()), signal);
+    failures++;
+  }
+  status.link = 'stopped';
+}
+
+/** null: no link, and it is told why. */
+async function open(
+  parts: ForwardParts,
+  session: number,
+  told: Set<string>,
+  signal: AbortSignal,
+): Promise<Publisher | null> {
+  const { config, version, openLink, status, logger } = parts;
+  try {
+    const publisher = await openPublisher(
+      { mqtt: config.mqtt, agent: config.agent, version, session },
+      openLink,
+      signal,
+    );
+    const { protocol } = publisher;
+    Object.assign(status, { link: 'online', protocol, session, lastError: null, links: status.links + 1 });
+    told.clear();
+    logger.info({ session, protocol }, `connected to the broker, MQTT ${protocol}`);
+    return publisher;
+  } catch (error) {
+    if (!signal.aborted) tell(parts, told, error instanceof Error ? error.message : String(error));
+    return null;
+  }
+}
+
+async function work(parts: ForwardParts, publisher: Publisher, signal: AbortSignal): Promise<string | null> {
+  const { config, log, status, health, logger, monoNow, random } = parts;
+  const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs, stalledAfterMs } = config.forward;
+  const rules: PlanRules = {
+    confirm,
+    batchEvents,
+    // One is left for sync, state and answers.
+    window: Math.max(1, Math.min(windowBatches, publisher.receiveMaximum - 1)),
+    unconfirmedEvents,
+    syncAnswerMs: Math.min(SYNC_ANSWER_MS, syncAfterMs),
+    syncAfterMs,
+    stalledAfterMs,
+  };
+  const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
+  const healthEveryMs = config.health.everyMs;
+  try {
+    return await runSession(
+      { publisher, log, rules, retry, healthEveryMs, health, status, logger, monoNow, random },
+      signal,
+    );
+  } finally {
+    await publisher.close();
+  }
+}
+
+function tell(parts: ForwardParts, told: Set<string>, text: string): void {
+  parts.status.lastError = text;
+  if (told.has(text) || told.size >= TOLD_LIMIT) return;
+  told.add(text);
+  parts.logger.warn({ retry: 'goes on' }, text);
+}

@@ -1,0 +1,16 @@
+/** Cuts events into batches that a broker takes. Pure. */
+import { encodeEvent } from '../../contract/envelope.ts';
+import type { StoredEvent } from '../../contract/event.ts';
+
+/** `,"chain":"<64 hex digits>"`, the two brackets, and some room. */
+const FRAME_BYTES = 96;
+
+/** How many of `events`, from the first on, fit into `maxBytes` as one batch. 0: the first alone is too large. */
+export function fittingEvents(agent: string, events: readonly StoredEvent[], maxBytes: number): number {
+  let bytes = FRAME_BYTES;
+  for (const [index, event] of events.entries()) {
+    bytes += Buffer.byteLength(encodeEvent(agent, event)) + 1;
+    if (bytes > maxBytes) return index;
+  }
+  return events.length;
+}

@@ -1,0 +1,83 @@
+/** How a plan takes what central or the broker confirms. Pure. */
+import {
+  change,
+  type EpochPlan,
+  flying,
+  land,
+  type Plan,
+  type PlanInput,
+  type PlanRules,
+  type Question,
+  sentToo,
+} from './plan-state.ts';
+import { clip, type Ranges, span, union, without } from './ranges.ts';
+
+/**
+ * A mark. The first one after our `sync` is its answer and is believed, also where it is lower than before or leaves out
+ * what had been sent. Any other can be late: if it is lower, we ask; its `need` only repeats what the plan knows.
+ */
+export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: number): Plan {
+  const e = plan.epochs.find((one) => one.epoch === input.epoch);
+  if (e === undefined || e.disowned) return plan;
+  const { question } = e;
+  if (question === null && input.seq < e.mark) return change(plan, e.epoch, () => ({ ...e, syncDue: true }));
+  const seq = Math.min(input.seq, e.lastSeq);
+  const moved = seq > e.mark;
+  const marked: EpochPlan = {
+    ...e,
+    mark: seq,
+    todo: clip(e.todo, seq + 1, e.lastSeq),
+    sent: clip(e.sent, seq + 1, e.lastSeq),
+    skipped: clip(e.skipped, seq + 1, e.lastSeq),
+    progressAt: moved ? now : e.progressAt,
+  };
+  const next = question === null ? marked : answered(plan, marked, question, union(input.need, []));
+  const progressed = change(plan, e.epoch, () => next);
+  return moved ? { ...progressed, progressAt: now } : progressed;
+}
+
+function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): EpochPlan {
+  const lacks = clip(missing(e.mark, need, question), e.firstSeq, e.liveNext - 1);
+  const sentSince = without(e.sent, question.sent);
+  const again = without(without(lacks, sentSince), union(flying(plan, e.epoch), e.skipped));
+  return {
+    ...e,
+    open: true,
+    question: null,
+    todo: union(again, clip(e.todo, question.lastSeq + 1, e.lastSeq)),
+    sent: without(e.sent, again),
+  };
+}
+
+/**
+ * What central lacks of what we asked about. `need` may be cut short, and an answer that crossed our question knows nothing of
+ * the newest: beyond its end only what was never sent on this link. If more is missing there, the next answer says so.
+ */
+function missing(mark: number, need: Ranges, question: Question): Ranges {
+  const start = need[0]?.[0] ?? mark + 1;
+  const end = Math.max(mark, need.at(-1)?.[1] ?? 0);
+  const tail = without(span(end + 1, question.lastSeq), question.sent);
+  return union(union(need, span(mark + 1, start - 1)), tail);
+}
+
+export function acked(plan: Plan, id: number, now: number, rules: PlanRules): Plan {
+  const before = plan.flights.find((flight) => flight.id === id);
+  const landed = { ...land(plan, id, sentToo), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
+  const e = landed.epochs.find((one) => one.epoch === before?.epoch);
+  const head = e?.sent[0];
+  if (rules.confirm === 'store' || e === undefined || head === undefined) return landed;
+  // What was trimmed cannot be sent: the mark steps over it.
+  if (head[0] > Math.max(e.mark + 1, e.firstSeq)) return landed;
+  // What is too large for this broker was never sent: the mark stays below it.
+  const mark = Math.min(head[1], (e.skipped[0]?.[0] ?? Number.POSITIVE_INFINITY) - 1);
+  if (mark <= e.mark) return landed;
+  const next = { ...e, mark, sent: clip(e.sent, mark + 1, e.lastSeq), progressAt: now };
+  return { ...change(landed, e.epoch, () => next), progressAt: now };
+}
+
+/** Opens the backlog without an answer: everything above the mark. */
+export function begin(plan: Plan, e: EpochPlan): EpochPlan {
+  if (e.open) return e;
+  const all = span(Math.max(e.mark + 1, e.firstSeq), e.liveNext - 1);
+  return { ...e, open: true, todo: without(without(all, e.sent), flying(plan, e.epoch)) };
+}

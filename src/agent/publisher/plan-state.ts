@@ -1,0 +1,111 @@
+/** What the plan of one link is made of. Pure. */
+import type { SeqRange } from '../../contract/message.ts';
+import { clip, type Ranges, union } from './ranges.ts';
+
+export interface PlanRules {
+  readonly confirm: 'store' | 'broker';
+  readonly batchEvents: number;
+  /** Batches on the way at once; a quarter of them is kept for live events. */
+  readonly window: number;
+  readonly unconfirmedEvents: number;
+  /** Backlog waits so long for the first answer to `sync`. */
+  readonly syncAnswerMs: number;
+  readonly syncAfterMs: number;
+  readonly stalledAfterMs: number;
+}
+
+export type Lane = 'events' | 'backlog';
+
+export interface Flight {
+  readonly id: number;
+  readonly epoch: string;
+  readonly lane: Lane;
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+}
+
+export interface Question {
+  readonly at: number;
+  readonly lastSeq: number;
+  readonly sent: Ranges;
+}
+
+export interface EpochPlan {
+  readonly epoch: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Confirmed up to here, by what was heard on this link or, before that, on earlier ones. */
+  readonly mark: number;
+  readonly open: boolean;
+  readonly liveNext: number;
+  readonly todo: Ranges;
+  readonly sent: Ranges;
+  /** Too large for this broker: taken for sent, and the mark will not pass them. */
+  readonly skipped: Ranges;
+  readonly syncDue: boolean;
+  /** The last `sync` that has no answer yet, with what had been sent before it. */
+  readonly question: Question | null;
+  readonly progressAt: number;
+  /** Central knows more of it than we do: it is sent once, for quarantine, and no longer waited for. */
+  readonly disowned: boolean;
+}
+
+export interface Plan {
+  /** Oldest first; the last one is being written. */
+  readonly epochs: readonly EpochPlan[];
+  readonly flights: readonly Flight[];
+  readonly nextFlight: number;
+  /** Refusals in a row: then one batch at a time, after a pause. */
+  readonly refusals: number;
+  readonly pausedUntil: number;
+  readonly ackedAt: number;
+  readonly progressAt: number;
+}
+
+export interface LogSpan {
+  readonly epoch: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly storedSeq: number;
+}
+
+export type PlanInput =
+  /** The log grew, was trimmed, or has a new epoch. */
+  | { readonly type: 'log'; readonly epochs: readonly LogSpan[] }
+  | { readonly type: 'synced'; readonly epoch: string }
+  /** Ask again for every epoch: central is back, or is another. */
+  | { readonly type: 'recheck' }
+  | { readonly type: 'stored'; readonly epoch: string; readonly seq: number; readonly need: readonly SeqRange[] }
+  | { readonly type: 'disowned'; readonly epoch: string }
+  /** What of the flight was really there to be sent; `from` > `to`: nothing. */
+  | { readonly type: 'read'; readonly flight: number; readonly from: number; readonly to: number }
+  | { readonly type: 'skipped'; readonly flight: number }
+  | { readonly type: 'acked'; readonly flight: number }
+  | { readonly type: 'refused'; readonly flight: number; readonly pauseMs: number }
+  | { readonly type: 'tick' };
+
+export function isWaiting(e: EpochPlan): boolean {
+  return !e.disowned && e.mark < e.lastSeq;
+}
+
+export function sentToo(e: EpochPlan, range: Ranges): EpochPlan {
+  return { ...e, sent: union(e.sent, clip(range, e.mark + 1, e.lastSeq)) };
+}
+
+export function land(plan: Plan, id: number, then: (e: EpochPlan, range: Ranges) => EpochPlan): Plan {
+  const flight = plan.flights.find((one) => one.id === id);
+  if (flight === undefined) return plan;
+  const flights = plan.flights.filter((one) => one !== flight);
+  return change({ ...plan, flights }, flight.epoch, (e) => then(e, [[flight.from, flight.to]]));
+}
+
+export function flying(plan: Plan, epoch: string): Ranges {
+  return plan.flights
+    .filter((flight) => flight.epoch === epoch)
+    .reduce<Ranges>((all, { from, to }) => union(all, [[from, to]]), []);
+}
+
+export function change(plan: Plan, epoch: string, to: (e: EpochPlan) => EpochPlan): Plan {
+  return { ...plan, epochs: plan.epochs.map((e) => (e.epoch === epoch ? to(e) : e)) };
+}

@@ -1,0 +1,191 @@
+/**
+ * What to send next over one link, decided from what the log holds, what was sent and what central told. Pure; times are
+ * monotonic milliseconds. It knows seqs only: no event waits in memory.
+ *
+ * Invariant: once an epoch is `open`, every seq above its mark that the log holds is in exactly one of `todo` (to be sent as
+ * backlog), `sent` (PUBACK came), a flight (on its way), or from `liveNext` on (to be sent live); or central said it holds it.
+ */
+import { acked, begin, confirm } from './confirm.ts';
+import {
+  change,
+  type EpochPlan,
+  type Flight,
+  isWaiting,
+  type Lane,
+  type LogSpan,
+  land,
+  type Plan,
+  type PlanInput,
+  type PlanRules,
+  sentToo,
+} from './plan-state.ts';
+import { clip, span, union, without } from './ranges.ts';
+
+export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: number): Plan {
+  return {
+    epochs: epochs.map((head, i) => openEpoch(head, now, rules.confirm === 'store', i === epochs.length - 1)),
+    flights: [],
+    nextFlight: 1,
+    refusals: 0,
+    pausedUntil: now,
+    ackedAt: now,
+    progressAt: now,
+  };
+}
+
+function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean): EpochPlan {
+  const { epoch, firstSeq, lastSeq } = head;
+  const mark = Math.min(head.storedSeq, lastSeq);
+  return {
+    epoch,
+    firstSeq,
+    lastSeq,
+    mark,
+    open: !asks,
+    liveNext: lastSeq + 1,
+    todo: asks ? [] : span(Math.max(mark + 1, firstSeq), lastSeq),
+    sent: [],
+    skipped: [],
+    syncDue: asks && (current || mark < lastSeq),
+    question: null,
+    progressAt: now,
+    disowned: false,
+  };
+}
+
+export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules): Plan {
+  switch (input.type) {
+    case 'log':
+      return follow(plan, input.epochs, now);
+    case 'synced':
+      return change(plan, input.epoch, (e) => ({
+        ...e,
+        syncDue: false,
+        question: { at: now, lastSeq: e.lastSeq, sent: e.sent },
+      }));
+    case 'recheck':
+      return {
+        ...plan,
+        refusals: 0,
+        pausedUntil: now,
+        epochs: plan.epochs.map((e) => ({ ...e, syncDue: !e.disowned })),
+      };
+    case 'stored':
+      return confirm(plan, input, now);
+    case 'disowned':
+      return change(plan, input.epoch, (e) => ({ ...begin(plan, e), disowned: true, syncDue: false, question: null }));
+    case 'read':
+      return narrow(plan, input.flight, input.from, input.to);
+    case 'skipped':
+      return land(plan, input.flight, (e, range) => ({ ...sentToo(e, range), skipped: union(e.skipped, range) }));
+    case 'acked':
+      return acked(plan, input.flight, now, rules);
+    case 'refused':
+      return {
+        ...land(plan, input.flight, (e, range) => ({ ...e, todo: union(e.todo, clip(range, e.mark + 1, e.lastSeq)) })),
+        refusals: plan.refusals + 1,
+        pausedUntil: now + input.pauseMs,
+        ackedAt: now,
+      };
+    case 'tick':
+      return {
+        ...plan,
+        epochs: plan.epochs.map((e) =>
+          !e.open && e.question !== null && now - e.question.at >= rules.syncAnswerMs ? begin(plan, e) : e,
+        ),
+      };
+  }
+}
+
+/** The next batch to send, and the plan in which it is on its way; null where it is better to wait. */
+export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan, Flight] | null {
+  const window = plan.refusals > 0 ? 1 : rules.window;
+  if (now < plan.pausedUntil || plan.flights.length >= window) return null;
+  const current = plan.epochs.at(-1);
+  if (current !== undefined && current.liveNext <= current.lastSeq) {
+    const from = current.liveNext;
+    const to = Math.min(current.lastSeq, from + rules.batchEvents - 1);
+    return launch(plan, { ...current, liveNext: to + 1 }, 'events', from, to, now);
+  }
+  const backlogWindow = window - Math.floor((window + 2) / 4);
+  if (plan.flights.filter((flight) => flight.lane === 'backlog').length >= backlogWindow) return null;
+  for (const e of plan.epochs) {
+    const head = e.todo[0];
+    if (head === undefined || isAhead(e, head[0], rules)) continue;
+    const [from, to] = [head[0], Math.min(head[1], head[0] + rules.batchEvents - 1)];
+    return launch(plan, { ...e, todo: without(e.todo, [[from, to]]) }, 'backlog', from, to, now);
+  }
+  return null;
+}
+
+/** Epochs for which `sync` is to be published now. */
+export function dueSyncs(plan: Plan, now: number, rules: PlanRules): readonly string[] {
+  if (rules.confirm === 'broker') return [];
+  const isQuiet = (e: EpochPlan) => now - Math.max(e.progressAt, e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
+  const isOpen = (e: EpochPlan) => e.question !== null || (isWaiting(e) && e.sent.length > 0);
+  return plan.epochs.filter((e) => e.syncDue || (isOpen(e) && isQuiet(e))).map((e) => e.epoch);
+}
+
+/** Nothing has been confirmed for too long although something waits. */
+export function isStalled(plan: Plan, now: number, rules: PlanRules): boolean {
+  return plan.epochs.some(isWaiting) && now - plan.progressAt >= rules.stalledAfterMs;
+}
+
+/** MQTT forbids to send again on a living link: no PUBACK for too long ends it. */
+export function isDeaf(plan: Plan, now: number, rules: PlanRules): boolean {
+  const oldest = Math.min(...plan.flights.map((flight) => flight.at));
+  return plan.flights.length > 0 && now - Math.max(oldest, plan.ackedAt) >= rules.stalledAfterMs;
+}
+
+export function markOf(plan: Plan, epoch: string): number | null {
+  return plan.epochs.find((e) => e.epoch === epoch)?.mark ?? null;
+}
+
+/**
+ * Too far ahead of the mark. Everything below `next` has been sent, so the mark moves if central does; unless there is a hole
+ * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log.
+ */
+function isAhead(e: EpochPlan, next: number, rules: PlanRules): boolean {
+  const hole = e.skipped.length > 0 || e.firstSeq > e.mark + 1;
+  return rules.confirm === 'store' && !hole && next - e.mark - 1 >= rules.unconfirmedEvents;
+}
+
+function launch(plan: Plan, e: EpochPlan, lane: Lane, from: number, to: number, now: number): readonly [Plan, Flight] {
+  const flight: Flight = { id: plan.nextFlight, epoch: e.epoch, lane, from, to, at: now };
+  const next = change(plan, e.epoch, () => e);
+  return [{ ...next, nextFlight: plan.nextFlight + 1, flights: [...plan.flights, flight] }, flight];
+}
+
+function follow(plan: Plan, heads: readonly LogSpan[], now: number): Plan {
+  const known = new Map(plan.epochs.map((e) => [e.epoch, e]));
+  const current = heads.at(-1)?.epoch;
+  const epochs = heads.map((head): EpochPlan => {
+    const old = known.get(head.epoch) ?? newEpoch(head, now);
+    const { firstSeq, lastSeq } = head;
+    const progressAt = isWaiting(old) ? old.progressAt : now;
+    const liveNext = Math.max(old.liveNext, firstSeq);
+    const e = { ...old, firstSeq, lastSeq, progressAt, liveNext, todo: clip(old.todo, firstSeq, lastSeq) };
+    if (head.epoch === current || liveNext > lastSeq) return e;
+    // No longer written: what was to go live is backlog now.
+    return { ...e, todo: union(e.todo, span(liveNext, lastSeq)), liveNext: lastSeq + 1 };
+  });
+  const begins = !plan.epochs.some(isWaiting) && epochs.some(isWaiting);
+  return { ...plan, epochs, progressAt: begins ? now : plan.progressAt };
+}
+
+/** An epoch that began during this link: central cannot know it, so there is nothing to ask. */
+function newEpoch(head: LogSpan, now: number): EpochPlan {
+  return openEpoch({ ...head, lastSeq: 0, storedSeq: 0 }, now, false, true);
+}
+
+function narrow(plan: Plan, id: number, from: number, to: number): Plan {
+  const flight = plan.flights.find((one) => one.id === id);
+  if (flight === undefined) return plan;
+  const rest = span(Math.max(flight.from, to + 1), flight.to);
+  const flights = plan.flights.flatMap((one) => (one.id !== id ? [one] : from > to ? [] : [{ ...one, from, to }]));
+  return change({ ...plan, flights }, flight.epoch, (e) => {
+    if (from > to || rest.length === 0) return e;
+    if (flight.lane === 'events' && e.liveNext === flight.to + 1) return { ...e, liveNext: to + 1 };
+    return { ...e, todo: union(e.todo, clip(rest, e.mark + 1, e.lastSeq)) };
+  });
+}

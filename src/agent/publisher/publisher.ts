@@ -1,0 +1,193 @@
+/** One link to the broker in the words of the agent: batches, sync, state, health out; marks and requests in. */
+import { readFile } from 'node:fs/promises';
+import { type EventBatch, encodeBatch, MAX_BATCH_BYTES } from '../../contract/envelope.ts';
+import {
+  decodeStored,
+  encodeSync,
+  type HealthMessage,
+  parseObject,
+  type StateMessage,
+  type StoredMessage,
+  type SyncMessage,
+} from '../../contract/message.ts';
+import { type AgentChannel, agentTopic, centralStateTopic, requestTopic, responseTopic } from '../../contract/topic.ts';
+import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../lib/mqtt-link.ts';
+import { delay } from '../../lib/wait.ts';
+import type { AgentConfig } from '../config.ts';
+import type { Lane } from './plan-state.ts';
+
+/** Messages from the broker that wait for the loop. */
+export const INCOMING_LIMIT = 256;
+/** Clean stop: "offline" has so long to be acknowledged. */
+const FAREWELL_MS = 500;
+/** The fixed header, the length of the topic, the packet id and the properties of a PUBLISH. */
+const PACKET_OVERHEAD = 32;
+
+export type AgentMessage =
+  | { readonly type: 'stored'; readonly message: StoredMessage }
+  | { readonly type: 'request'; readonly verb: string; readonly body: Readonly<Record<string, unknown>> }
+  /** `fresh`: central came or went just now; otherwise how it was when we connected. */
+  | { readonly type: 'central'; readonly online: boolean; readonly fresh: boolean }
+  /** A stranger's bytes, or a mark that is old because somebody retained it. */
+  | { readonly type: 'ignored'; readonly topic: string; readonly reason: string };
+
+export interface Publisher {
+  readonly protocol: '5' | '3.1.1';
+  /** The broker's Receive Maximum. */
+  readonly receiveMaximum: number;
+  /** The largest payload of a batch. */
+  readonly maxBatchBytes: number;
+  /** Resolves at PUBACK. Rejects with LINK_ENDED: "unknown", it will be sent again on the next link. */
+  publishBatch(lane: Lane, batch: EventBatch): Promise<Published>;
+  publishSync(message: SyncMessage): Promise<Published>;
+  publishState(state: StateMessage['state']): Promise<Published>;
+  /** QoS 0, retained: resolves when written. */
+  publishHealth(health: HealthMessage): Promise<Published>;
+  respond(verb: string, body: Readonly<Record<string, unknown>>): Promise<Published>;
+  /** Waits for at least one message. Empty when the link has ended or the signal aborts. */
+  receive(signal: AbortSignal): Promise<readonly AgentMessage[]>;
+  /** Why the link ended; null after our own close(). */
+  readonly ended: Promise<Error | null>;
+  /** Says "offline" and disconnects. Resolves within 2 s. */
+  close(): Promise<void>;
+}
+
+export interface PublisherOptions {
+  readonly mqtt: AgentConfig['mqtt'];
+  readonly agent: string;
+  readonly version: string;
+  readonly session: number;
+}
+
+/**
+ * Resolves when the broker has let us in, subscribed us, and taken "online". Rejects with a LinkError, SUBSCRIBE_REFUSED,
+ * or PEM_UNREADABLE naming the key of the configuration. The PEM files are read at each call, so renewed ones are taken up.
+ */
+export async function openPublisher(
+  options: PublisherOptions,
+  openLink: OpenLink,
+  signal: AbortSignal,
+): Promise<Publisher> {
+  const { mqtt, agent, session, version } = options;
+  const base = mqtt.baseTopic;
+  const topicOf = (channel: AgentChannel) => agentTopic(base, agent, channel);
+  const state = (value: StateMessage['state']) => JSON.stringify({ state: value, session, version });
+  const link = await openLink(
+    await linkOptions(options, { topic: topicOf('state'), payload: state('offline') }),
+    signal,
+  );
+  const gate = createGate(link.receiveMaximum);
+  const send = (topic: string, payload: string, retain = false) =>
+    gate(() => link.publish(topic, payload, { qos: 1, retain }));
+  const publisher: Publisher = {
+    protocol: link.protocol,
+    receiveMaximum: link.receiveMaximum,
+    maxBatchBytes: Math.min(MAX_BATCH_BYTES, link.maxPacketBytes - topicOf('backlog').length - PACKET_OVERHEAD),
+    publishBatch: (lane, batch) => send(topicOf(lane), encodeBatch(batch)),
+    publishSync: (message) => send(topicOf('sync'), encodeSync(message)),
+    publishState: (value) => send(topicOf('state'), state(value), true),
+    publishHealth: (health) => link.publish(topicOf('health'), JSON.stringify(health), { qos: 0, retain: true }),
+    respond: (verb, body) => send(responseTopic(base, agent, verb), JSON.stringify(body)),
+    async receive(stop) {
+      const messages = await link.incoming.takeUpTo(INCOMING_LIMIT, stop);
+      return messages.map((message) => read(message, base, agent));
+    },
+    ended: link.ended,
+    async close() {
+      const told = publisher.publishState('offline').catch(() => null);
+      await Promise.race([told, link.ended, delay(FAREWELL_MS, new AbortController().signal)]);
+      await link.close();
+    },
+  };
+  await greet(link, publisher, [topicOf('stored'), requestTopic(base, agent, '+'), centralStateTopic(base)], signal);
+  return publisher;
+}
+
+/** The rest of the opening. A broker that lets us in and then stays silent is left after the keepalive. */
+async function greet(
+  link: MqttLink,
+  publisher: Publisher,
+  topics: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const cut = () => void link.close();
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    await link.subscribe(topics);
+    await publisher.publishState('online');
+  } catch (error) {
+    await link.close();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', cut);
+  }
+}
+
+async function linkOptions(options: PublisherOptions, will: NonNullable<LinkOptions['will']>): Promise<LinkOptions> {
+  const { mqtt, agent } = options;
+  const [ca, cert, key] = await Promise.all([pem('ca', mqtt.ca), pem('cert', mqtt.cert), pem('key', mqtt.key)]);
+  return {
+    url: mqtt.url,
+    clientId: mqtt.clientId ?? `collard-agent-${agent}`,
+    username: mqtt.username,
+    password: mqtt.password,
+    ca,
+    cert,
+    key,
+    // Nothing is kept for us: what matters is asked for with `sync`.
+    cleanStart: true,
+    sessionExpirySeconds: 0,
+    keepaliveSeconds: mqtt.keepaliveSeconds,
+    connectTimeoutMs: mqtt.connectTimeoutMs,
+    will,
+    incomingLimit: INCOMING_LIMIT,
+  };
+}
+
+async function pem(key: string, path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw Object.assign(new Error(`cannot read mqtt.${key} (${path}): ${reason}`, { cause }), {
+      code: 'PEM_UNREADABLE',
+    });
+  }
+}
+
+function read(message: Incoming, base: string, agent: string): AgentMessage {
+  const { topic, payload, retained } = message;
+  message.done();
+  const unreadable = { type: 'ignored', topic, reason: 'unreadable message' } as const;
+  if (topic === centralStateTopic(base)) {
+    const body = parseObject(payload);
+    const online = body?.state === 'online';
+    return { type: 'central', online, fresh: !retained };
+  }
+  if (topic === agentTopic(base, agent, 'stored')) {
+    const stored = decodeStored(payload);
+    if (retained) return { type: 'ignored', topic, reason: 'retained message' };
+    return stored === null ? unreadable : { type: 'stored', message: stored };
+  }
+  const body = parseObject(payload);
+  const verb = topic.slice(topic.lastIndexOf('/') + 1);
+  return body === null ? unreadable : { type: 'request', verb, body };
+}
+
+/** At most `limit` at once, in order: a broker may end the link of who goes beyond its Receive Maximum. */
+function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

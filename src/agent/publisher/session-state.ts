@@ -1,0 +1,53 @@
+/** What the loops of one link share. */
+import type { HealthMessage } from '../../contract/message.ts';
+import type { BackoffLimits } from '../../lib/wait.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { step } from './plan.ts';
+import type { Plan, PlanInput, PlanRules } from './plan-state.ts';
+import type { Publisher } from './publisher.ts';
+import type { ForwardStatus } from './status.ts';
+
+/** Different lines that are remembered as told on one link. */
+const TOLD_LIMIT = 100;
+
+export interface Logger {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+export interface SessionParts {
+  readonly publisher: Publisher;
+  readonly log: EventLog;
+  readonly rules: PlanRules;
+  readonly retry: BackoffLimits;
+  readonly healthEveryMs: number;
+  readonly health: () => HealthMessage | Promise<HealthMessage>;
+  readonly status: ForwardStatus;
+  readonly logger: Logger;
+  readonly monoNow: () => number;
+  readonly random: () => number;
+}
+
+export interface Session extends SessionParts {
+  plan: Plan;
+  central: 'unknown' | 'online' | 'offline';
+  /** What has been told once on this link. */
+  readonly told: Set<string>;
+  /** Epochs whose `sync` is on its way to the broker. */
+  readonly asking: Set<string>;
+  refusalToldAt: number | null;
+  /** Wakes the sender. */
+  readonly ring: () => void;
+}
+
+export function apply(session: Session, input: PlanInput): void {
+  session.plan = step(session.plan, input, session.monoNow(), session.rules);
+  session.ring();
+}
+
+export function tellOnce(session: Session, key: string, text: string, level: 'warn' | 'error' = 'warn'): void {
+  if (session.told.has(key) || session.told.size >= TOLD_LIMIT) return;
+  session.told.add(key);
+  session.logger[level]({}, text);
+}

@@ -1,0 +1,204 @@
+/**
+ * Works one link until it ends: events out as the plan says, marks and requests in. Events wait in the log only: one batch at a
+ * time is read, when there is room for it on the link.
+ */
+import { createQueue } from '../../lib/queue.ts';
+import { runAll } from '../../lib/run-all.ts';
+import { backoffMs, ticks } from '../../lib/wait.ts';
+import { answerRequest } from './answer.ts';
+import { fittingEvents } from './batch.ts';
+import { heardCentral, heardStored } from './hear.ts';
+import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from './plan.ts';
+import type { Flight } from './plan-state.ts';
+import type { AgentMessage } from './publisher.ts';
+import { apply, type Session, type SessionParts, tellOnce } from './session-state.ts';
+
+/** Requests that wait for an answer; further ones are dropped, and whoever asked asks again. */
+export const REQUEST_LIMIT = 16;
+/** How often the plan looks at the clock. */
+const TICK_MS = 100;
+/** Between two lines about refused batches. */
+const REFUSAL_LINE_MS = 60_000;
+
+/** Resolves with why the link is to be opened again, null after an abort. Rejects only with what the log rejects with. */
+export async function runSession(parts: SessionParts, outer: AbortSignal): Promise<string | null> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([outer, over.signal]);
+  const bell = createQueue<true>(1);
+  const requests = createQueue<AgentMessage & { type: 'request' }>(REQUEST_LIMIT);
+  const session: Session = {
+    ...parts,
+    plan: openPlan(parts.log.epochs(), parts.rules, parts.monoNow()),
+    central: 'unknown',
+    told: new Set(),
+    asking: new Set(),
+    refusalToldAt: null,
+    ring: () => void bell.push(true),
+  };
+  let why: string | null = null;
+  const end = (reason: string) => {
+    why ??= reason;
+    over.abort();
+  };
+  const loops = [
+    () => send(session, () => bell.takeUpTo(1, signal), signal, end),
+    () => receive(session, requests.push, signal),
+    () => answer(session, () => requests.takeUpTo(1, signal), signal),
+    () => reportHealth(session, signal),
+    async () => {
+      while (!signal.aborted) {
+        await parts.log.appended(signal);
+        session.ring();
+      }
+    },
+    async () => {
+      for await (const _ of ticks(TICK_MS, signal)) session.ring();
+    },
+  ];
+  void parts.publisher.ended.then((error) => end(error?.message ?? 'closed'));
+  await runAll(loops, signal);
+  return outer.aborted ? null : why;
+}
+
+/** The one place that sends events and syncs. Waits for the bell: something was appended, acknowledged, heard, or time passed. */
+async function send(
+  session: Session,
+  bell: () => Promise<unknown>,
+  signal: AbortSignal,
+  end: (reason: string) => void,
+): Promise<void> {
+  const { rules, status, monoNow } = session;
+  while (!signal.aborted) {
+    const heads = session.log.epochs();
+    session.plan = step(session.plan, { type: 'log', epochs: heads }, monoNow(), rules);
+    session.plan = step(session.plan, { type: 'tick' }, monoNow(), rules);
+    for (const epoch of dueSyncs(session.plan, monoNow(), rules)) await ask(session, epoch);
+    let next = take(session.plan, monoNow(), rules);
+    while (next !== null && !signal.aborted) {
+      session.plan = next[0];
+      await launch(session, next[1]);
+      next = take(session.plan, monoNow(), rules);
+    }
+    status.look();
+    if (isDeaf(session.plan, monoNow(), rules)) {
+      end(`the broker has acknowledged nothing for ${rules.stalledAfterMs} ms`);
+    } else if (isStalled(session.plan, monoNow(), rules)) {
+      if (session.central === 'online') end(`central has confirmed nothing for ${rules.stalledAfterMs} ms`);
+      else tellOnce(session, 'away', 'central does not answer: events stay in the log until it does');
+    }
+    await bell();
+  }
+}
+
+async function ask(session: Session, epoch: string): Promise<void> {
+  const head = session.log.epochs().find((one) => one.epoch === epoch);
+  const chain = head === undefined ? null : await session.log.chainAt(epoch, head.lastSeq);
+  apply(session, { type: 'synced', epoch });
+  if (head === undefined || chain === null || session.asking.has(epoch)) return;
+  const { firstSeq, lastSeq } = head;
+  session.asking.add(epoch);
+  const asked = () => void session.asking.delete(epoch);
+  // Not awaited: a broker may hold its PUBACK back for as long as it likes. What it says is of no use.
+  session.publisher.publishSync({ epoch, firstSeq, lastSeq, chain }).then(asked, asked);
+}
+
+/** Reads a batch and hands it to the link. Resolves without waiting for PUBACK. */
+async function launch(session: Session, flight: Flight): Promise<void> {
+  const { log, publisher, rules, status } = session;
+  const { id, epoch, lane, from, to } = flight;
+  const read = await log.read(epoch, from, to, rules.batchEvents, publisher.maxBatchBytes);
+  const first = read[0];
+  const events = read.slice(0, fittingEvents(log.agent, read, publisher.maxBatchBytes));
+  const last = events.at(-1);
+  if (first === undefined) return apply(session, { type: 'read', flight: id, from: 1, to: 0 });
+  if (last === undefined) {
+    status.oversize++;
+    const text = `event ${epoch}/${first.seq} is larger than the broker takes (${publisher.maxBatchBytes} bytes): raise its limit`;
+    tellOnce(session, `oversize ${epoch}/${first.seq}`, text);
+    apply(session, { type: 'read', flight: id, from: first.seq, to: first.seq });
+    return apply(session, { type: 'skipped', flight: id });
+  }
+  apply(session, { type: 'read', flight: id, from: first.seq, to: last.seq });
+  const chain = await log.chainAt(epoch, last.seq);
+  // Trimmed since it was read: the next round sees what is left.
+  if (chain === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
+  publisher.publishBatch(lane, { agent: log.agent, events, chain }).then(
+    (result) => {
+      if (result.ok) acknowledged(session, flight);
+      else refused(session, flight, result.reason);
+    },
+    // The link has ended: the plan ends with it, and the next one sends again.
+    session.ring,
+  );
+}
+
+function acknowledged(session: Session, { id, epoch }: Flight): void {
+  const { log, rules, status } = session;
+  status.acknowledged++;
+  apply(session, { type: 'acked', flight: id });
+  const mark = markOf(session.plan, epoch);
+  const before = log.epochs().find((head) => head.epoch === epoch)?.storedSeq ?? 0;
+  if (rules.confirm === 'store' || mark === null || mark <= before) return;
+  log.saveMark(epoch, mark, log.incarnation ?? 'broker');
+  status.confirmed();
+}
+
+function refused(session: Session, { id }: Flight, reason: string): void {
+  const now = session.monoNow();
+  const pauseMs = backoffMs(session.plan.refusals, session.retry, session.random());
+  apply(session, { type: 'refused', flight: id, pauseMs });
+  session.status.refusals++;
+  if (session.refusalToldAt !== null && now - session.refusalToldAt < REFUSAL_LINE_MS) return;
+  session.refusalToldAt = now;
+  session.logger.warn({ reason }, `the broker does not pass our events on (${reason}): they stay in the log`);
+}
+
+async function receive(
+  session: Session,
+  request: (message: AgentMessage & { type: 'request' }) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const messages = await session.publisher.receive(signal);
+    if (messages.length === 0) return;
+    for (const message of messages) {
+      if (message.type === 'stored') await heardStored(session, message.message);
+      else if (message.type === 'central') heardCentral(session, message.online, message.fresh);
+      else if (message.type === 'ignored') tellOnce(session, message.topic, `${message.reason} on ${message.topic}`);
+      else if (!request(message)) tellOnce(session, 'requests', 'more requests than can be answered: some are dropped');
+    }
+  }
+}
+
+async function answer(
+  session: Session,
+  next: () => Promise<readonly (AgentMessage & { type: 'request' })[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log, health, publisher } = session;
+  const parts = { agent: log.agent, log, health, maxBytes: publisher.maxBatchBytes };
+  while (!signal.aborted) {
+    for (const { verb, body } of await next()) {
+      const response = await answerRequest(parts, verb, body);
+      // One at a time, so that askers cannot pile up answers. It rejects when the link ends, and then all ends.
+      await publisher.respond(verb, response).catch(session.ring);
+    }
+  }
+}
+
+async function reportHealth(session: Session, signal: AbortSignal): Promise<void> {
+  const { publisher, status, healthEveryMs, monoNow } = session;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  let stalled = status.stalled;
+  for await (const _ of ticks(TICK_MS, signal)) {
+    if (status.stalled === stalled && monoNow() - toldAt < healthEveryMs) continue;
+    if (status.stalled !== stalled) {
+      session.logger.warn(
+        { queue: status.queue },
+        status.stalled ? 'the backlog is stalled' : 'the backlog moves again',
+      );
+    }
+    [toldAt, stalled] = [monoNow(), status.stalled];
+    publisher.publishHealth(await session.health()).then(session.ring, session.ring);
+  }
+}

@@ -1,0 +1,249 @@
+import { describe, expect, test } from 'vitest';
+import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from '../../../src/agent/publisher/plan.ts';
+import type { Flight, LogSpan, Plan, PlanInput, PlanRules } from '../../../src/agent/publisher/plan-state.ts';
+
+const rules: PlanRules = {
+  confirm: 'store',
+  batchEvents: 10,
+  window: 4,
+  unconfirmedEvents: 50,
+  syncAnswerMs: 300,
+  syncAfterMs: 1_000,
+  stalledAfterMs: 6_000,
+};
+const E = 'epoch-1';
+const head = (lastSeq: number, storedSeq = 0, firstSeq = 1, epoch = E): LogSpan => ({
+  epoch,
+  firstSeq,
+  lastSeq,
+  storedSeq,
+});
+
+/** Applies inputs one after the other at the same time. */
+function given(plan: Plan, now: number, ...inputs: readonly PlanInput[]): Plan {
+  return inputs.reduce((next, input) => step(next, input, now, rules), plan);
+}
+
+function takeAll(plan: Plan, now: number, by: PlanRules = rules): { plan: Plan; flights: Flight[] } {
+  const flights: Flight[] = [];
+  let next = take(plan, now, by);
+  while (next !== null) {
+    plan = next[0];
+    flights.push(next[1]);
+    next = take(plan, now, by);
+  }
+  return { plan, flights };
+}
+
+const shown = (flights: readonly Flight[]) => flights.map(({ lane, from, to }) => `${lane} ${from}-${to}`);
+const synced: PlanInput = { type: 'synced', epoch: E };
+const stored = (seq: number, ...need: [number, number][]): PlanInput => ({ type: 'stored', epoch: E, seq, need });
+const grown = (...epochs: LogSpan[]): PlanInput => ({ type: 'log', epochs });
+const acks = (flights: readonly Flight[]): PlanInput[] => flights.map(({ id }) => ({ type: 'acked', flight: id }));
+
+describe('at connect', () => {
+  test('it asks for the current epoch and for every one that is not wholly stored', () => {
+    const plan = openPlan([head(5, 5, 1, 'a'), head(5, 3, 1, 'b'), head(0, 0, 1, 'c')], rules, 0);
+    expect(dueSyncs(plan, 0, rules)).toEqual(['b', 'c']);
+  });
+
+  test('backlog waits for the answer, live events do not', () => {
+    const plan = given(openPlan([head(100)], rules, 0), 0, synced, grown(head(103)));
+    expect(shown(takeAll(plan, 1).flights)).toEqual(['events 101-103']);
+  });
+
+  test('the answer says what is sent: holes first, then what central never heard of', () => {
+    const plan = given(openPlan([head(100)], rules, 0), 0, synced, stored(60, [61, 63], [70, 70]));
+    expect(shown(takeAll(plan, 1).flights)).toEqual(['backlog 61-63', 'backlog 70-79', 'backlog 80-89']);
+  });
+
+  test('without an answer it sends from the mark that it remembers', () => {
+    const plan = given(openPlan([head(100, 80)], rules, 0), 0, synced);
+    expect(takeAll(given(plan, 299, { type: 'tick' }), 299).flights).toEqual([]);
+    expect(shown(takeAll(given(plan, 300, { type: 'tick' }), 300).flights)).toEqual([
+      'backlog 81-90',
+      'backlog 91-100',
+    ]);
+  });
+
+  test('a restored central gets what it lost although it was confirmed before', () => {
+    const plan = given(openPlan([head(100, 100)], rules, 0), 0, synced, stored(70));
+    expect(markOf(plan, E)).toBe(70);
+    expect(shown(takeAll(plan, 1).flights)).toEqual(['backlog 71-80', 'backlog 81-90', 'backlog 91-100']);
+  });
+
+  test('older epochs go first', () => {
+    const open = openPlan([head(5, 0, 1, 'a'), head(5)], rules, 0);
+    const plan = given(open, 0, { type: 'synced', epoch: 'a' }, synced, stored(0), {
+      type: 'stored',
+      epoch: 'a',
+      seq: 2,
+      need: [],
+    });
+    const { flights } = takeAll(plan, 1);
+    expect(flights.map(({ epoch, from, to }) => [epoch, from, to])).toEqual([
+      ['a', 3, 5],
+      [E, 1, 5],
+    ]);
+  });
+});
+
+describe('the window', () => {
+  const open = given(openPlan([head(1_000)], rules, 0), 0, synced, stored(0));
+
+  test('backlog leaves a slot for live events, and live goes first', () => {
+    const first = takeAll(open, 1);
+    expect(shown(first.flights)).toEqual(['backlog 1-10', 'backlog 11-20', 'backlog 21-30']);
+    const second = takeAll(given(first.plan, 2, grown(head(1_007))), 2);
+    expect(shown(second.flights)).toEqual(['events 1001-1007']);
+    const third = takeAll(given(second.plan, 3, grown(head(1_020)), ...acks(first.flights.slice(0, 1))), 3);
+    expect(shown(third.flights)).toEqual(['events 1008-1017']);
+  });
+
+  test('a window of one still sends both', () => {
+    const narrow = { ...rules, window: 1 };
+    const first = takeAll(open, 1, narrow);
+    expect(shown(first.flights)).toEqual(['backlog 1-10']);
+    const second = takeAll(given(first.plan, 2, grown(head(1_001)), ...acks(first.flights)), 2, narrow);
+    expect(shown(second.flights)).toEqual(['events 1001-1001']);
+  });
+
+  test('backlog stops ahead of the mark and goes on when the mark moves', () => {
+    let plan = open;
+    const sent: Flight[] = [];
+    for (let round = takeAll(plan, 1); round.flights.length > 0; round = takeAll(plan, 1)) {
+      sent.push(...round.flights);
+      plan = given(round.plan, 1, ...acks(round.flights));
+    }
+    expect(sent.at(-1)?.to).toBe(50);
+    expect(shown(takeAll(given(plan, 2, stored(30)), 2).flights)).toEqual([
+      'backlog 51-60',
+      'backlog 61-70',
+      'backlog 71-80',
+    ]);
+  });
+
+  test('it does not stop before a hole that only a later event explains', () => {
+    let plan = given(openPlan([head(1_000, 0, 200)], rules, 0), 0, synced, stored(0, [1, 1_000]));
+    let last = 0;
+    for (let round = takeAll(plan, 1); round.flights.length > 0; round = takeAll(plan, 1)) {
+      last = round.flights.at(-1)?.to ?? last;
+      plan = given(round.plan, 1, ...acks(round.flights));
+    }
+    expect(last).toBe(1_000);
+  });
+});
+
+describe('marks', () => {
+  const sent = (() => {
+    const first = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1);
+    return given(first.plan, 2, ...acks(first.flights));
+  })();
+
+  test('need that only repeats what is on its way is not sent twice', () => {
+    const plan = given(sent, 3, stored(10, [11, 20]));
+    expect(takeAll(plan, 3).flights).toEqual([]);
+  });
+
+  test('without progress it asks again, and the answer brings what the broker dropped', () => {
+    expect(dueSyncs(sent, 1_000, rules)).toEqual([E]);
+    const asked = given(sent, 1_000, synced);
+    expect(dueSyncs(asked, 1_900, rules)).toEqual([]);
+    expect(dueSyncs(asked, 2_000, rules)).toEqual([E]);
+    const plan = given(asked, 1_100, stored(10, [11, 20]));
+    expect(shown(takeAll(plan, 1_100).flights)).toEqual(['backlog 11-20']);
+  });
+
+  test('what was sent after the question is not sent again by its answer', () => {
+    const asked = given(sent, 1_000, synced, grown(head(35)));
+    const live = takeAll(asked, 1_001);
+    expect(shown(live.flights)).toEqual(['events 31-35']);
+    const plan = given(live.plan, 1_002, ...acks(live.flights), stored(10, [11, 20], [31, 35]));
+    expect(shown(takeAll(plan, 1_003).flights)).toEqual(['backlog 11-20']);
+  });
+
+  test('a lower mark out of turn is asked about, not believed', () => {
+    const plan = given(sent, 3, stored(30), stored(20));
+    expect([markOf(plan, E), takeAll(plan, 3).flights, dueSyncs(plan, 3, rules)]).toEqual([30, [], [E]]);
+    const answered = given(plan, 4, synced, stored(20));
+    expect([markOf(answered, E), shown(takeAll(answered, 5).flights)]).toEqual([20, ['backlog 21-30']]);
+  });
+
+  test('marks of epochs that are not here change nothing', () => {
+    expect(given(sent, 3, { type: 'stored', epoch: 'other', seq: 5, need: [] })).toEqual(sent);
+  });
+
+  test('a disowned epoch is sent once and no longer waited for', () => {
+    const open = given(openPlan([head(20)], rules, 0), 0, synced, grown(head(20), head(0, 0, 1, 'next')));
+    const { plan, flights } = takeAll(given(open, 1, { type: 'disowned', epoch: E }), 1);
+    expect(shown(flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    const later = given(plan, 2, ...acks(flights), stored(900));
+    expect([dueSyncs(later, 9_000, rules), isStalled(later, 9_000, rules)]).toEqual([[], false]);
+  });
+
+  test('confirm: broker moves the mark over PUBACKs without a gap', () => {
+    const byBroker: PlanRules = { ...rules, confirm: 'broker' };
+    const first = takeAll(openPlan([head(30)], byBroker, 0), 0, byBroker);
+    const [a, b, c] = first.flights.map(({ id }): PlanInput => ({ type: 'acked', flight: id }));
+    const apply = (plan: Plan, input: PlanInput | undefined) => (input ? step(plan, input, 1, byBroker) : plan);
+    const one = apply(first.plan, b);
+    expect(markOf(one, E)).toBe(0);
+    const two = apply(one, a);
+    expect(markOf(two, E)).toBe(20);
+    expect([markOf(apply(two, c), E), dueSyncs(two, 60_000, byBroker)]).toEqual([30, []]);
+  });
+});
+
+describe('trouble', () => {
+  test('after a refusal it pauses, tries one batch, and then all again', () => {
+    const first = takeAll(given(openPlan([head(100)], rules, 0), 0, synced, stored(0)), 1);
+    const refusals = first.flights.map(({ id }): PlanInput => ({ type: 'refused', flight: id, pauseMs: 500 }));
+    const plan = given(first.plan, 2, ...refusals);
+    expect(takeAll(plan, 501).flights).toEqual([]);
+    const probe = takeAll(plan, 502);
+    expect(shown(probe.flights)).toEqual(['backlog 1-10']);
+    expect(takeAll(given(probe.plan, 503, ...acks(probe.flights)), 503).flights).toHaveLength(3);
+  });
+
+  test('central that comes back is asked at once', () => {
+    const first = takeAll(given(openPlan([head(5)], rules, 0), 0, synced, stored(0)), 1);
+    const refusal: PlanInput = { type: 'refused', flight: first.flights[0]?.id ?? 0, pauseMs: 60_000 };
+    const plan = given(first.plan, 2, refusal, { type: 'recheck' });
+    expect([dueSyncs(plan, 2, rules), shown(takeAll(plan, 2).flights)]).toEqual([[E], ['backlog 1-5']]);
+  });
+
+  test('a batch that is shorter than planned gives the rest back to its lane', () => {
+    const live = takeAll(given(openPlan([head(0)], rules, 0), 0, synced, stored(0), grown(head(10))), 1);
+    const shorter = given(live.plan, 1, { type: 'read', flight: live.flights[0]?.id ?? 0, from: 1, to: 4 });
+    expect(shown(takeAll(shorter, 1).flights)).toEqual(['events 5-10']);
+    const backlog = takeAll(given(openPlan([head(10)], rules, 0), 0, synced, stored(0)), 1);
+    const cut = given(backlog.plan, 1, { type: 'read', flight: backlog.flights[0]?.id ?? 0, from: 1, to: 4 });
+    expect(shown(takeAll(cut, 1).flights)).toEqual(['backlog 5-10']);
+  });
+
+  test('an event that is too large does not stop the others', () => {
+    const first = takeAll(given(openPlan([head(100)], rules, 0), 0, synced, stored(0)), 1);
+    const id = first.flights[0]?.id ?? 0;
+    let plan = given(first.plan, 1, { type: 'read', flight: id, from: 1, to: 1 }, { type: 'skipped', flight: id });
+    plan = given(plan, 2, ...acks(first.flights.slice(1)), synced, stored(0, [1, 10]));
+    expect(shown(takeAll(plan, 2).flights)).toEqual(['backlog 2-10', 'backlog 31-40', 'backlog 41-50']);
+  });
+
+  test('no PUBACK for too long is deaf, no progress of the mark is stalled', () => {
+    const first = takeAll(given(openPlan([head(10)], rules, 0), 0, synced, stored(0)), 1);
+    expect([isDeaf(first.plan, 6_000, rules), isDeaf(first.plan, 6_001, rules)]).toEqual([false, true]);
+    const plan = given(first.plan, 2, ...acks(first.flights));
+    expect([isDeaf(plan, 60_000, rules), isStalled(plan, 5_999, rules), isStalled(plan, 6_000, rules)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(isStalled(given(plan, 5_999, stored(10)), 99_999, rules)).toBe(false);
+  });
+
+  test('the clock of a stall starts when something begins to wait', () => {
+    const idle = given(openPlan([head(10, 10)], rules, 0), 0, synced, stored(10));
+    const plan = given(idle, 50_000, grown(head(11)));
+    expect([isStalled(plan, 55_999, rules), isStalled(plan, 56_000, rules)]).toEqual([false, true]);
+  });
+});

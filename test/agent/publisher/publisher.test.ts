@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { agentSchema } from '../../../src/agent/config.ts';
+import { openPublisher, type PublisherOptions } from '../../../src/agent/publisher/publisher.ts';
+import { encodeStored } from '../../../src/contract/message.ts';
+import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../../src/lib/mqtt-link.ts';
+import { createQueue } from '../../../src/lib/queue.ts';
+
+const never = new AbortController().signal;
+const epoch = '01a20867-068a-70da-b9ee-759f41bde6a8';
+
+/** A link whose PUBACKs come when the test says. */
+function scriptedLink(limits: Partial<MqttLink> = {}) {
+  const sent: { topic: string; payload: string; retain: boolean; ack: (result: Published) => void }[] = [];
+  const incoming = createQueue<Incoming>(10);
+  const told = { closed: 0, options: null as LinkOptions | null, done: 0, topics: [] as string[] };
+  const link: MqttLink = {
+    protocol: '5',
+    sessionPresent: false,
+    receiveMaximum: 65_535,
+    maxPacketBytes: Number.POSITIVE_INFINITY,
+    overruns: 0,
+    incoming,
+    ended: new Promise(() => undefined),
+    publish: (topic, payload, { retain }) =>
+      new Promise((ack) => {
+        sent.push({ topic, payload, retain, ack });
+        if (topic.endsWith('/state')) ack({ ok: true });
+      }),
+    subscribe: async (topics) => void told.topics.push(...topics),
+    close: async () => void told.closed++,
+    ...limits,
+  };
+  const open: OpenLink = async (options) => {
+    told.options = options;
+    return link;
+  };
+  const push = (topic: string, payload: string, retained = false) =>
+    incoming.push({ topic, payload: Buffer.from(payload), retained, done: () => void told.done++ });
+  return { open, sent, told, push };
+}
+
+function options(mqtt: Record<string, unknown> = {}): PublisherOptions {
+  const config = { agent: 'porch', sources: [{ file: 'x' }], log: { path: 'x' }, mqtt: { url: 'mqtt://b', ...mqtt } };
+  return { mqtt: agentSchema.parse(config).mqtt, agent: 'porch', version: '1.2.3', session: 42 };
+}
+
+test('it connects under the name of the agent, with a will of its session, and says online', async () => {
+  const { open, told, sent } = scriptedLink();
+  await openPublisher(options(), open, never);
+  const payload = '{"state":"offline","session":42,"version":"1.2.3"}';
+  const shard = 'collard/v1/s55/porch';
+  expect(told.options).toMatchObject({
+    clientId: 'collard-agent-porch',
+    cleanStart: true,
+    will: { topic: `${shard}/state`, payload },
+  });
+  expect(told.topics).toEqual([`${shard}/stored`, `${shard}/request/+`, 'collard/v1/central/state']);
+  expect(sent).toMatchObject([
+    { topic: `${shard}/state`, payload: payload.replace('offline', 'online'), retain: true },
+  ]);
+});
+
+test('close says offline first', async () => {
+  const { open, told, sent } = scriptedLink();
+  await (await openPublisher(options(), open, never)).close();
+  expect([sent.length, JSON.parse(sent[1]?.payload ?? '').state, told.closed]).toEqual([2, 'offline', 1]);
+});
+
+test('no more is on the way than the Receive Maximum allows', async () => {
+  const { open, sent } = scriptedLink({ receiveMaximum: 2 });
+  const publisher = await openPublisher(options(), open, never);
+  const sync = { epoch, firstSeq: 1, lastSeq: 0, chain: new Uint8Array(32) };
+  const all = Promise.all([1, 2, 3, 4].map(() => publisher.publishSync(sync)));
+  await Promise.resolve();
+  expect(sent.slice(1)).toHaveLength(2);
+  for (let i = 1; i <= 4; i++) {
+    sent[i]?.ack({ ok: true });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent.length - 1).toBe(Math.min(4, i + 2));
+  }
+  expect(await all).toEqual([{ ok: true }, { ok: true }, { ok: true }, { ok: true }]);
+});
+
+test('batches fit the Maximum Packet Size of the broker', async () => {
+  const { open } = scriptedLink({ maxPacketBytes: 1_000 });
+  const { maxBatchBytes } = await openPublisher(options(), open, never);
+  expect(maxBatchBytes).toBeGreaterThan(900);
+  expect(maxBatchBytes + 'collard/v1/s55/porch/backlog'.length + 12).toBeLessThan(1_000);
+});
+
+test('a refused subscription closes the link and is told', async () => {
+  const refused = Object.assign(new Error('refused'), { code: 'SUBSCRIBE_REFUSED' });
+  const { open, told } = scriptedLink({ subscribe: () => Promise.reject(refused) });
+  await expect(openPublisher(options(), open, never)).rejects.toBe(refused);
+  expect(told.closed).toBe(1);
+});
+
+test('a PEM file that cannot be read is named with its key', async () => {
+  const { open } = scriptedLink();
+  const failed = openPublisher(options({ ca: '/nowhere/ca.pem' }), open, never);
+  await expect(failed).rejects.toMatchObject({ code: 'PEM_UNREADABLE' });
+  await expect(failed).rejects.toThrow('cannot read mqtt.ca (/nowhere/ca.pem): ENOENT');
+});
+
+describe('messages', () => {
+  const stored = encodeStored({ incarnation: 'i', epoch, seq: 3, chain: new Uint8Array(32), need: [] });
+  const base = 'collard/v1/s55/porch';
+  test.each([
+    ['a mark', `${base}/stored`, stored, false, { type: 'stored', message: { epoch, seq: 3 } }],
+    ['a retained mark', `${base}/stored`, stored, true, { type: 'ignored', reason: 'retained message' }],
+    ['bytes', `${base}/stored`, '{', false, { type: 'ignored', reason: 'unreadable message' }],
+    ['a request', `${base}/request/chain`, '{"seq":1}', false, { type: 'request', verb: 'chain', body: { seq: 1 } }],
+    ['no request', `${base}/request/chain`, '[]', false, { type: 'ignored' }],
+    [
+      'central',
+      'collard/v1/central/state',
+      '{"state":"online"}',
+      true,
+      { type: 'central', online: true, fresh: false },
+    ],
+    ['central gone', 'collard/v1/central/state', '', false, { type: 'central', online: false, fresh: true }],
+  ])('%s is read, and acknowledged at once', async (_name, topic, payload, retained, expected) => {
+    const { open, push, told } = scriptedLink();
+    const publisher = await openPublisher(options(), open, never);
+    push(topic, payload, retained);
+    expect(await publisher.receive(never)).toMatchObject([expected]);
+    expect(told.done).toBe(1);
+  });
+});
