@@ -15,8 +15,7 @@ import type { IngestLog } from './log/event-log.ts';
 import { openEventLog } from './log/open-event-log.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
-import { openSerialSource } from './source/serial.ts';
-import type { Source } from './source/source.ts';
+import { openSerialSource, type SerialPorts } from './source/serial.ts';
 import { createTally } from './source/tally.ts';
 
 export interface AgentDeps {
@@ -27,6 +26,8 @@ export interface AgentDeps {
   readonly random?: () => number;
   /** Told once, when the log is open and the loops begin. */
   readonly onRunning?: () => void;
+  /** Makes the port of a path; the system's by default. */
+  readonly createPort?: SerialPorts['create'];
 }
 
 const TRIM_MS = 60_000;
@@ -39,7 +40,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
   const { logger, clock = openClock(), random = Math.random } = deps;
   const log = await openLog(config, clock, logger);
   try {
-    const sources = config.sources.map((source) => openIngestSource(source, clock, random));
+    const port = deps.createPort === undefined ? {} : { create: deps.createPort };
+    const sources = config.sources.map((source) =>
+      openIngestSource(source, { monoNow: clock.monoNow, random, ...port }),
+    );
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
     deps.onRunning?.();
     const {
@@ -75,14 +79,9 @@ function openLog(config: AgentConfig, clock: Clock, logger: Logger): Promise<Ing
   );
 }
 
-function openIngestSource(config: SourceConfig, clock: Clock, random: () => number): IngestSource {
-  const source = openSource(config, clock, random);
+function openIngestSource(config: SourceConfig, ports: SerialPorts): IngestSource {
+  const source = 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
   return { source, decoder: createDecoder(config), tally: createTally(source.name) };
-}
-
-function openSource(config: SourceConfig, clock: Clock, random: () => number): Source {
-  const ports = { monoNow: clock.monoNow, random };
-  return 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
 }
 
 /** Makes room in the log from time to time. */

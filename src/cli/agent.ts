@@ -1,5 +1,4 @@
 /** `collard agent`: reads collars, logs their events and forwards them, until it is told to stop. */
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { runAgent } from '../agent/agent.ts';
 import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
@@ -9,6 +8,7 @@ import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { tell } from './output.ts';
+import { version } from './version.ts';
 
 interface AgentOptions {
   readonly config: string;
@@ -59,9 +59,4 @@ export function asFailure(error: unknown): Error {
   if (/^LOG_(OTHER_AGENT|FOREIGN|NEWER|UNSAFE)$/.test(code)) return fail(EXIT.config);
   if (/^(LOG_|SQLITE_|E[A-Z]+$)/.test(code)) return fail(EXIT.io);
   return error;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }

@@ -1,13 +1,13 @@
 /** `collard central`: receives events, stores them, serves the page and the API, until it is told to stop. */
-import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
-import { pino } from 'pino';
+import { Command, Option } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { runCentral } from '../central/service.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { LOG_LEVELS, openLogger } from './logger.ts';
 import { print, tell } from './output.ts';
+import { version } from './version.ts';
 
 interface CentralOptions {
   readonly config: string;
@@ -18,7 +18,7 @@ export function centralCommand(): Command {
   return new Command('central')
     .description('Receive events, store them and serve the page and the API.')
     .requiredOption('--config <file>', 'central.yaml')
-    .option('--log-level <level>', 'trace, debug, info, warn, error', 'info')
+    .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
     .action((options: CentralOptions) => central(options));
 }
 
@@ -36,7 +36,7 @@ async function central(options: CentralOptions): Promise<void> {
     interrupted = true;
     stop.abort();
   });
-  const logger = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }));
+  const logger = openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
   try {
     await runCentral(config, deps, stop.signal);
@@ -67,9 +67,4 @@ function asFailure(error: unknown, url: string): Error {
   if (/^(EADDRINUSE|EACCES|EADDRNOTAVAIL)$/.test(code)) return fail(EXIT.unavailable, error.message, null);
   if (code === 'ENOENT') return fail(EXIT.config, error.message, 'correct the path in the configuration');
   return error;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }
