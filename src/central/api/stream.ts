@@ -124,7 +124,7 @@ function resumable(cursors: CursorCodec, asked: string, head: Cursor): Cursor | 
   }
 }
 
-/** Until something is announced; a comment goes out when nothing was for long, so that nobody takes us for dead. */
+/** Until something is announced, or the models may be read again; a comment goes out when nothing was for long, so that nobody takes us for dead. */
 async function wait(
   { changes }: ApiParts,
   seen: number,
@@ -132,12 +132,11 @@ async function wait(
   out: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  if (outdated) return delay(SNAPSHOT_EVERY_MS, signal);
   const woken = new AbortController();
   const either = AbortSignal.any([signal, woken.signal]);
-  const beat = delay(HEARTBEAT_MS, either).then(() => woken.abort());
+  const beat = delay(outdated ? SNAPSHOT_EVERY_MS : HEARTBEAT_MS, either).then(() => woken.abort());
   await Promise.race([changes.after(seen, either), beat]);
-  const quiet = changes.version === seen;
+  const quiet = changes.version === seen && !outdated;
   woken.abort();
   if (quiet && !signal.aborted) await write(out, ': still here\n\n', signal);
 }
