@@ -172,6 +172,19 @@ for (const [name, isThere, start] of brokers) {
       expect(log.epochs()[0]?.storedSeq).toBe(0);
     });
 
+    test('another central with another history is asked once, not for ever', async () => {
+      const { broker, central, log, start } = await setUp(10);
+      await start();
+      await until('all is stored', () => isWhole(log, central));
+      await central.stop();
+      const other = await centralAt(broker.url, 'second');
+      other.script = (message) => [{ ...message, chain: new Uint8Array(32).fill(7) }];
+      await until('it has all', () => other.mark(epochOf(log)) === 10);
+      await log.append(levels(1));
+      await until('live goes on', () => other.mark(epochOf(log)) === 11);
+      expect(other.syncs).toBeLessThan(5);
+    });
+
     test('a mark for an epoch that is not here is ignored', async () => {
       const { central, log, start } = await setUp(5);
       const { lines } = await start();

@@ -33,7 +33,8 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
     const text = `central holds another history of epoch ${epoch} up to ${seq}: nothing is trimmed, run collard verify`;
     tellOnce(session, `conflict ${epoch}`, text, 'error');
   }
-  const isOther = log.incarnation !== null && log.incarnation !== incarnation;
+  const isOther = session.incarnation !== null && session.incarnation !== incarnation;
+  session.incarnation = incarnation;
   const before = head.storedSeq;
   apply(session, { type: 'stored', epoch, seq, need });
   const mark = markOf(session.plan, epoch);

@@ -46,7 +46,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     todo: asks ? [] : span(Math.max(mark + 1, firstSeq), lastSeq),
     sent: [],
     skipped: [],
-    syncDue: asks && (current || mark < lastSeq),
+    // Also what is wholly stored: central may have been restored from a backup while we were away.
+    syncDue: asks && (current || firstSeq <= lastSeq),
     question: null,
     progressAt: now,
     disowned: false,
@@ -121,7 +122,7 @@ export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan,
 /** Epochs for which `sync` is to be published now. */
 export function dueSyncs(plan: Plan, now: number, rules: PlanRules): readonly string[] {
   if (rules.confirm === 'broker') return [];
-  const isQuiet = (e: EpochPlan) => now - Math.max(e.progressAt, e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
+  const isQuiet = (e: EpochPlan) => now - (e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
   const isOpen = (e: EpochPlan) => e.question !== null || (isWaiting(e) && e.sent.length > 0);
   return plan.epochs.filter((e) => e.syncDue || (isOpen(e) && isQuiet(e))).map((e) => e.epoch);
 }

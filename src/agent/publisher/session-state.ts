@@ -31,6 +31,8 @@ export interface SessionParts {
 
 export interface Session extends SessionParts {
   plan: Plan;
+  /** Of the last mark: another one is told and asked about once. */
+  incarnation: string | null;
   central: 'unknown' | 'online' | 'offline';
   /** What has been told once on this link. */
   readonly told: Set<string>;

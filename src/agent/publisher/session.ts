@@ -29,6 +29,7 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
   const session: Session = {
     ...parts,
     plan: openPlan(parts.log.epochs(), parts.rules, parts.monoNow()),
+    incarnation: parts.log.incarnation,
     central: 'unknown',
     told: new Set(),
     asking: new Set(),

@@ -42,9 +42,9 @@ const grown = (...epochs: LogSpan[]): PlanInput => ({ type: 'log', epochs });
 const acks = (flights: readonly Flight[]): PlanInput[] => flights.map(({ id }) => ({ type: 'acked', flight: id }));
 
 describe('at connect', () => {
-  test('it asks for the current epoch and for every one that is not wholly stored', () => {
-    const plan = openPlan([head(5, 5, 1, 'a'), head(5, 3, 1, 'b'), head(0, 0, 1, 'c')], rules, 0);
-    expect(dueSyncs(plan, 0, rules)).toEqual(['b', 'c']);
+  test('it asks for the current epoch and for every one that the log still holds', () => {
+    const plan = openPlan([head(5, 5, 6, 'a'), head(5, 5, 1, 'b'), head(5, 3, 1, 'c'), head(0, 0, 1, 'd')], rules, 0);
+    expect(dueSyncs(plan, 0, rules)).toEqual(['b', 'c', 'd']);
   });
 
   test('backlog waits for the answer, live events do not', () => {
