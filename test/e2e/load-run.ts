@@ -16,11 +16,6 @@ export interface LoadResult {
   readonly verdict: Verdict;
 }
 
-interface AgentHealth {
-  readonly protocol: string;
-  readonly sources: readonly { readonly readings: number; readonly discarded: Readonly<Record<string, number>> }[];
-}
-
 export async function runLoad(
   kind: 'mosquitto' | 'aedes',
   load: { collars: number; rate: number; seconds: number; seed: number },
@@ -30,20 +25,14 @@ export async function runLoad(
   try {
     stack.central.start();
     stack.agent.start();
-    const health = async (): Promise<AgentHealth | null> => {
-      const response = await fetch(`${stack.http}/api/v1/agents`).catch(() => null);
-      if (response === null || !response.ok) return null;
-      const { agents } = (await response.json()) as { agents: { health: AgentHealth | null }[] };
-      return agents[0]?.health ?? null;
-    };
-    await until('the agent reports', async () => (await health()) !== null, 20_000);
+    await until('the agent reports', async () => (await stack.health()) !== null, 20_000);
     const written = await stack.simulate(load).done;
-    const readings = async () => (await health())?.sources[0]?.readings ?? 0;
+    const readings = async () => (await stack.health())?.sources[0]?.readings ?? 0;
     await until('every reading is counted', async () => (await readings()) >= written.readings, 10_000).catch(
       () => undefined,
     );
     await pause(1_500);
-    const last = await health();
+    const last = await stack.health();
     const rss = stack.agent.rssBytes();
     await stack.agent.stop();
     const verdict = await stack.agreed();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openPty } from '../../src/simulator/pty.ts';
@@ -20,6 +21,8 @@ export interface Part {
   kill9(): Promise<void>;
   stop(): Promise<number | null>;
   rssBytes(): number;
+  /** Null while it runs. */
+  exitCode(): number | null;
 }
 
 export interface Stack {
@@ -35,11 +38,24 @@ export interface Stack {
     done: Promise<{ frames: number; readings: number; overflowBytes: number }>;
     stop(): void;
   };
+  /** Writes bytes to the agent's port as the wire would: what the kernel's buffer does not take now is written a little later. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** The newest health message of the agent that central has, or null. */
+  health(): Promise<AgentHealth | null>;
   /** Runs a command of the program and gives its exit code and output. */
   collard(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
   /** Resolves when the agent's log and central's store agree; rejects with the last verdict. */
   agreed(timeoutMs?: number): Promise<Verdict>;
   close(): Promise<void>;
+}
+
+export interface AgentHealth {
+  readonly protocol: string;
+  readonly sources: readonly {
+    readonly state: string;
+    readonly readings: number;
+    readonly discarded: Readonly<Record<string, number>>;
+  }[];
 }
 
 export interface Verdict {
@@ -107,6 +123,15 @@ http: { port: ${port} }
     central,
     collard,
     simulate: (load) => feed(pty, load),
+    write: async (bytes) => {
+      let from = 0;
+      while (from < bytes.length) {
+        const part = bytes.subarray(from, from + 2_000);
+        from += part.length - (await pty.write(part));
+        await pause(2);
+      }
+    },
+    health: () => health(`http://127.0.0.1:${port}`),
     agreed: (timeoutMs = 60_000) =>
       agreed(() => collard('verify', '--agent', name, '--config', centralYaml, '--log', logPath, '--json'), timeoutMs),
     close: async () => {
@@ -115,6 +140,13 @@ http: { port: ${port} }
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function health(http: string): Promise<AgentHealth | null> {
+  const response = await fetch(`${http}/api/v1/agents`).catch(() => null);
+  if (response === null || !response.ok) return null;
+  const { agents } = (await response.json()) as { agents: { health: AgentHealth | null }[] };
+  return agents[0]?.health ?? null;
 }
 
 async function agreed(verify: () => ReturnType<Stack['collard']>, timeoutMs: number): Promise<Verdict> {
@@ -167,6 +199,7 @@ function createPart(name: string, folder: string, args: readonly string[]): Part
       await end('SIGKILL');
     },
     stop: () => end('SIGTERM'),
+    exitCode: () => child?.exitCode ?? null,
     rssBytes() {
       if (child?.pid === undefined) return 0;
       const pages = Number(readFileSync(`/proc/${child.pid}/statm`, 'utf8').split(' ')[1]);
