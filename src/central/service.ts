@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { catTopic, meowTopic } from '../contract/topic.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
-import { createChanges } from './api/changes.ts';
+import { type Changes, createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { openCatWatchDog } from './cats/cat-watchdog.ts';
@@ -41,16 +41,18 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
     const arrived = createChanges();
     const shown = createChanges();
     const metrics = createMetrics(deps.version);
+    // Whoever commits something wakes both: the loop that folds it, and those who show what is there.
+    const announce = () => {
+      arrived.announce();
+      shown.announce();
+    };
     let connected = false;
     const receive: ReceiveParts = {
       store,
       ...receiveOptions(config, deps, outbox),
       clock,
       ingested: metrics.ingested,
-      changed: () => {
-        arrived.announce();
-        shown.announce();
-      },
+      changed: announce,
       onConnection: (now) => {
         connected = now;
       },
@@ -66,7 +68,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               store,
               cats: openCatService(store, clock),
               watchdog: openDog(config, store, logger, clock),
-              changes: shown,
+              changes: announcing(shown, announce),
               metrics,
               http: config.http,
               logger,
@@ -127,6 +129,17 @@ function announcements(config: CentralConfig, outbox: Outbox) {
       outbox.put(catTopic(base, row.id), JSON.stringify(row), { retain: true, about: `cat ${row.id}` }),
     announceMeow: (meow: { readonly catId: number }) =>
       outbox.put(meowTopic(base, meow.catId), JSON.stringify(meow), { retain: false }),
+  };
+}
+
+/** For those who show what is there, and whose commands change it. */
+function announcing(shown: Changes, announce: () => void): Changes {
+  return {
+    get version() {
+      return shown.version;
+    },
+    after: shown.after,
+    announce,
   };
 }
 
