@@ -12,7 +12,7 @@ export interface TestBroker {
 /** aedes on `port`, or on a free one. */
 export async function startBroker(port = 0): Promise<TestBroker> {
   const broker = await Aedes.createBroker();
-  const server = createServer(broker.handle);
+  const server = createServer({ noDelay: true }, broker.handle);
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const bound = (server.address() as AddressInfo).port;
