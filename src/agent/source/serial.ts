@@ -48,11 +48,12 @@ type Opened = ({ readonly ok: true } & OpenPort) | ({ readonly ok: false } & Fai
 
 export function openSerialSource(config: SerialConfig, ports: SerialPorts): Source {
   const path = config.serial;
-  const overrun = { bytes: 0 };
+  let earlierBytes = 0;
+  let inbox: ByteInbox | null = null;
   return {
     name: path,
     get overrunBytes() {
-      return overrun.bytes;
+      return earlierBytes + (inbox?.overrunBytes ?? 0);
     },
     async *inputs(signal) {
       // 'well', or how it failed: both changes go to the loop once. A silent port is well again with its first byte only.
@@ -62,11 +63,12 @@ export function openSerialSource(config: SerialConfig, ports: SerialPorts): Sour
         const opened = await openPort(path, config.baud, ports);
         let failure: Failure = opened.ok ? { silent: false, reason: `${path} closed` } : opened;
         if (opened.ok) {
+          inbox = opened.inbox;
           if (state === 'new' || state === 'broken') {
             state = 'well';
             yield { type: 'opened' };
           }
-          for await (const input of session(opened, config.silentAfterMs, overrun, signal)) {
+          for await (const input of session(opened, config.silentAfterMs, signal)) {
             if (input.type !== 'bytes') {
               failure = input;
               continue;
@@ -76,6 +78,8 @@ export function openSerialSource(config: SerialConfig, ports: SerialPorts): Sour
             state = 'well';
             yield input;
           }
+          earlierBytes += inbox.overrunBytes;
+          inbox = null;
         }
         if (signal.aborted) return;
         if (state === 'well' || state === 'new') {
@@ -100,7 +104,6 @@ type SessionInput = Extract<SourceInput, { type: 'bytes' }> | ({ readonly type: 
 async function* session(
   { port, inbox }: OpenPort,
   silentAfterMs: number,
-  overrun: { bytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<SessionInput> {
   try {
@@ -112,7 +115,6 @@ async function* session(
       if (taken.type === 'nothing') return yield { type: 'over', silent: true, reason: silence(silentAfterMs) };
     }
   } finally {
-    overrun.bytes += inbox.overrunBytes;
     await closePort(port);
   }
 }

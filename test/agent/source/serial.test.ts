@@ -137,6 +137,22 @@ describe('a serial source', () => {
     expect(source.overrunBytes).toBe(2 * chunk.length);
   });
 
+  it('counts what it threw away while the port stays open', async () => {
+    const chunk = Buffer.alloc(INBOX_BYTES / 4, 1);
+    const ports = script([
+      (port) => {
+        for (let i = 0; i < 6; i += 1) port.emit('data', chunk);
+      },
+    ]);
+    const source = openSerialSource(config, ports);
+    const seen = collect(source);
+    await expect.poll(() => seen.text().length).toBe(INBOX_BYTES);
+    expect(seen.kinds()).not.toContain('failed');
+    expect(source.overrunBytes).toBe(2 * chunk.length);
+    await seen.stop();
+    expect(source.overrunBytes).toBe(2 * chunk.length);
+  });
+
   it('ends with its signal while it waits, and closes the port', async () => {
     const ports = script([]);
     const seen = collect(openSerialSource(config, ports));
