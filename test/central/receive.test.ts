@@ -104,6 +104,43 @@ describe('receive', () => {
     expect(results.every((result) => result.duplicates === 0 && result.chainOk)).toBe(true);
   });
 
+  it('stores live events before the backlog that waits with them', async () => {
+    let waiting = () => 0;
+    const openLink: OpenLink = async (options, signal) => {
+      const link = await openMqttLink(options, signal);
+      waiting = () => link.incoming.size;
+      return link;
+    };
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const order: number[] = [];
+    const ingest: Store['ingest'] = async (batch, now) => {
+      order.push(batch.events[0]?.seq ?? 0);
+      await released;
+      return store.ingest(batch, now);
+    };
+    start({ store: { ...store, ingest }, openLink });
+    await until('central is there', () => connected);
+    const porch = meowing('porch', epochId(1), 5_010);
+    const chain = porch.chain(5_010);
+    const backlog = (from: number) =>
+      agent.publishAsync(topic('backlog'), encodeBatch(porch.batch(from, from + 499)), { qos: 1 });
+    await backlog(1);
+    await until('the store is busy', () => order.length === 1);
+    for (let from = 501; from <= 5_000; from += 500) await backlog(from);
+    await agent.publishAsync(topic('sync'), encodeSync({ epoch: epochId(1), firstSeq: 1, lastSeq: 5_010, chain }), {
+      qos: 1,
+    });
+    await agent.publishAsync(topic('events'), encodeBatch(porch.batch(5_001, 5_010)), { qos: 1 });
+    await until('all wait', () => waiting() === 11);
+    release();
+    await until('the sync is answered', () => answers.length === 12);
+    expect(order).toEqual([1, 5_001, 501, 1_001, 1_501, 2_001, 2_501, 3_001, 3_501, 4_001, 4_501]);
+    expect(answers.at(-1)).toMatchObject({ seq: 5_010, need: [] });
+  });
+
   it('keeps poison in quarantine and goes on', async () => {
     start();
     await until('central is there', () => connected);

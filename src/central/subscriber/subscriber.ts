@@ -2,9 +2,12 @@
 import { centralStateTopic } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../../lib/mqtt-link.ts';
 import { delay } from '../../lib/wait.ts';
+import { createLanes } from './lanes.ts';
 
 /** Messages that wait for the store; then the broker is held back. A batch may have 256 KiB. */
 export const MAX_INCOMING = 128;
+/** Messages in lanes at once: all that an MQTT 5 broker sends before the first of them is acknowledged. */
+export const MAX_HELD = MAX_INCOMING;
 const GOODBYE_MS = 1_000;
 const CHANNELS = ['events', 'backlog', 'sync', 'state', 'health'] as const;
 
@@ -19,7 +22,7 @@ export interface SubscriberOptions {
 export interface Subscriber {
   readonly protocol: MqttLink['protocol'];
   readonly sessionPresent: boolean;
-  /** Waits for messages; empty when the link has ended or the signal aborts. */
+  /** Waits for messages, live events first; empty when the link has ended or the signal aborts. */
   take(max: number, signal: AbortSignal): Promise<readonly Incoming[]>;
   readonly publish: MqttLink['publish'];
   readonly ended: Promise<Error | null>;
@@ -55,10 +58,16 @@ export async function openSubscriber(
     await link.close();
     throw error;
   }
+  const { incoming } = link;
+  const lanes = createLanes();
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
-    take: (max, until) => link.incoming.takeUpTo(max, until),
+    async take(max, until) {
+      const waiting = incoming.size > 0 || lanes.size === 0;
+      if (waiting && lanes.size < MAX_HELD) lanes.add(await incoming.takeUpTo(MAX_HELD - lanes.size, until));
+      return until.aborted ? [] : lanes.next(max);
+    },
     publish: link.publish,
     ended: link.ended,
     async close() {
