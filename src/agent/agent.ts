@@ -5,8 +5,8 @@ import type { Logger } from 'pino';
 import type { HealthMessage } from '../contract/message.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
-import { ticks } from '../lib/wait.ts';
-import { type Clock, eventTime, openClock } from './clock.ts';
+import { delay, ticks } from '../lib/wait.ts';
+import { type Clock, eventTime, isoTime, openClock } from './clock.ts';
 import type { AgentConfig, SourceConfig } from './config.ts';
 import { createDecoder } from './decoder/decoder.ts';
 import { runForward } from './forward.ts';
@@ -15,6 +15,7 @@ import type { IngestLog } from './log/event-log.ts';
 import { openEventLog } from './log/open-event-log.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
+import { createHeard, type Heard } from './source/heard.ts';
 import { openSerialSource, type SerialPorts } from './source/serial.ts';
 import { createTally } from './source/tally.ts';
 
@@ -31,6 +32,8 @@ export interface AgentDeps {
 }
 
 const TRIM_MS = 60_000;
+/** After the last event was logged, central has so long to confirm it before the link is closed. What it does not stays here. */
+const LINGER_MS = 1_500;
 
 /**
  * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… code, or the
@@ -53,12 +56,22 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     } = config;
     const { monoNow } = clock;
     const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
-    const health = () => healthOf({ config, version: deps.version, log, clock, sources, status });
+    const heard = createHeard();
+    const health = () => healthOf({ config, version: deps.version, log, clock, sources, heard, status });
     const { openLink, version } = deps;
+    const sent = new AbortController();
     await runAll(
       [
-        (stop) => runIngest({ sources, log, clock, detect, groupMs, logger }, stop),
-        (stop) => runForward({ config, log, openLink, status, health, version, logger, monoNow, random }, stop),
+        async (stop) => {
+          let lingerMs = 0;
+          try {
+            await runIngest({ sources, log, clock, heard, detect, groupMs, logger }, stop);
+            lingerMs = LINGER_MS;
+          } finally {
+            void linger(status, lingerMs).then(() => sent.abort());
+          }
+        },
+        () => runForward({ config, log, openLink, status, health, version, logger, monoNow, random }, sent.signal),
         (stop) => runTrim(log, clock, logger, stop),
       ],
       signal,
@@ -67,6 +80,12 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     await log.close();
   }
   logger.info({ agent: config.agent }, 'agent has stopped');
+}
+
+/** Resolves when nothing waits, there is no link, or the time is over. No guarantee hangs on it: it saves a wait at the next start. */
+async function linger(status: ForwardStatus, forMs: number): Promise<void> {
+  const over = AbortSignal.timeout(forMs);
+  while (!over.aborted && status.link === 'online' && status.queue > 0) await delay(20, over);
 }
 
 function openLog(config: AgentConfig, clock: Clock, logger: Logger): Promise<IngestLog> {
@@ -99,10 +118,11 @@ interface HealthParts {
   readonly log: IngestLog;
   readonly clock: Clock;
   readonly sources: readonly IngestSource[];
+  readonly heard: Heard;
   readonly status: ForwardStatus;
 }
 
-async function healthOf({ config, version, log, clock, sources, status }: HealthParts): Promise<HealthMessage> {
+async function healthOf({ config, version, log, clock, sources, heard, status }: HealthParts): Promise<HealthMessage> {
   const current = log.epochs().at(-1);
   return {
     version,
@@ -114,12 +134,16 @@ async function healthOf({ config, version, log, clock, sources, status }: Health
     oldestUnstored: await oldestUnstored(log),
     lastConfirmed: status.lastConfirmed,
     stalled: status.stalled,
+    conflicting: status.conflicting,
+    oversize: status.oversize,
+    lastError: status.lastError,
     logBytes: log.bytes(),
     diskFreeBytes: await freeBytes(dirname(config.log.path)),
     rssBytes: process.memoryUsage.rss(),
     clock: clock.quality(),
     protocol: status.protocol,
-    sources: sources.map(({ tally }) => tally.health()),
+    sources: sources.map(({ tally, decoder }) => ({ ...tally.health(), lostSamples: decoder.lostSamples })),
+    collars: heard.health((monoMs) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs))),
   };
 }
 

@@ -87,6 +87,38 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   expect((await store.counts()).events).toBe(head().lastSeq);
 });
 
+it('what is logged while stopping is confirmed before the link is closed', async () => {
+  const home = tempFolder();
+  const broker = await startAedes();
+  onTestFinished(() => broker.stop());
+  const mqtt = { url: broker.url, retryFirstMs: 20, retryMaxMs: 100 };
+  const path = join(home, 'events.db');
+  const file = join(home, 'capture.ndjson');
+  // A shake without an end.
+  writeFileSync(file, capture().split('\n').slice(0, 25).join('\n'));
+  const config = { agent: 'porch', sources: [{ file, format: 'json' }], log: { path }, mqtt };
+  const centralConfig = centralSchema.parse({
+    store: { url: `sqlite:${join(home, 'central.db')}` },
+    mqtt,
+    http: { port: 0 },
+  });
+  const deps = { openLink: openMqttLink, logger, version: '0' };
+  run((signal) => runCentral(centralConfig, deps, signal));
+  const stopAgent = run((signal) => runAgent(agentSchema.parse(config), deps, signal));
+  const head = () => {
+    const reader = openLogReader(path);
+    const first = reader.epochs()[0];
+    reader.close();
+    return first;
+  };
+  await expect.poll(() => typesIn(path), { timeout: 10_000, interval: 10 }).toContain('collard.meow.started');
+  expect(await typesIn(path)).not.toContain('collard.meow.ended');
+  await expect.poll(() => (head()?.storedSeq ?? 0) > 0, { timeout: 10_000, interval: 10 }).toBe(true);
+  await stopAgent();
+  expect(await typesIn(path)).toContain('collard.meow.ended');
+  expect(head()?.storedSeq).toBe(head()?.lastSeq);
+});
+
 async function typesIn(path: string): Promise<readonly string[]> {
   try {
     const reader = openLogReader(path);
