@@ -35,7 +35,7 @@ export interface ForwardParts {
 
 /** Resolves after the signal aborts, within 2 s, when "offline" has been told. Rejects only with what the log rejects with. */
 export async function runForward(parts: ForwardParts, signal: AbortSignal): Promise<void> {
-  const { config, log, status, random } = parts;
+  const { config, log, status, random, monoNow } = parts;
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const told = new Set<string>();
   let failures = 0;
@@ -48,8 +48,10 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
     if (publisher !== null) {
       session = null;
       const before = status.acknowledged;
+      const openedAt = monoNow();
       const why = await work(parts, publisher, signal);
-      if (status.acknowledged > before) failures = 0;
+      // A quiet house has nothing to acknowledge for days: a link that lasted was a good one too.
+      if (status.acknowledged > before || monoNow() - openedAt > retry.maxMs) failures = 0;
       if (why !== null) tell(parts, told, why);
     }
     if (!signal.aborted) await delay(backoffMs(failures, retry, random()), signal);
@@ -73,7 +75,7 @@ async function open(
       signal,
     );
     const { protocol } = publisher;
-    Object.assign(status, { link: 'online', protocol, session, lastError: null, links: status.links + 1 });
+    Object.assign(status, { link: 'online', protocol, session, links: status.links + 1 });
     told.clear();
     logger.info({ session, protocol }, `connected to the broker, MQTT ${protocol}`);
     return publisher;

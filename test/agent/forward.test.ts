@@ -1,14 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
-import { runForward } from '../../src/agent/forward.ts';
+import { type ForwardParts, runForward } from '../../src/agent/forward.ts';
 import type { EventLog } from '../../src/agent/log/event-log.ts';
 import { createForwardStatus, type ForwardStatus } from '../../src/agent/publisher/status.ts';
 import { chainHex } from '../../src/contract/chain.ts';
 import type { HealthMessage } from '../../src/contract/message.ts';
 import { encodeStored } from '../../src/contract/message.ts';
 import { agentTopic, requestTopic } from '../../src/contract/topic.ts';
-import { openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { type OpenLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { createQueue } from '../../src/lib/queue.ts';
 import { freePort, mosquittoPath, requireServer, startAedes, startMosquitto, until } from '../servers.ts';
 import { event, levels, openLog, tempPath } from './log/log-fixture.ts';
 import { BASE, type ScriptedCentral, startCentral } from './scripted-central.ts';
@@ -27,15 +28,20 @@ interface Running {
   stop(): Promise<void>;
 }
 
-async function forward(url: string, log: EventLog, more: Record<string, unknown> = {}): Promise<Running> {
+async function forward(
+  url: string,
+  log: EventLog,
+  more: Record<string, unknown> = {},
+  ports: Partial<Pick<ForwardParts, 'monoNow' | 'openLink'>> = {},
+): Promise<Running> {
   const config = agentSchema.parse({
     agent: AGENT,
     sources: [{ file: 'none' }],
     log: { path: 'none' },
-    mqtt: { url, retryFirstMs: 20, retryMaxMs: 100, connectTimeoutMs: 2_000 },
+    mqtt: { url, retryFirstMs: 20, retryMaxMs: ports.openLink === undefined ? 100 : 60_000, connectTimeoutMs: 2_000 },
     forward: { syncAfterMs: 200, stalledAfterMs: 3_000, batchEvents: 100, ...more },
   });
-  const monoNow = () => performance.now();
+  const { monoNow = () => performance.now(), openLink = openMqttLink } = ports;
   const status = createForwardStatus({ log, stalledAfterMs: config.forward.stalledAfterMs, monoNow, now: Date.now });
   const lines: string[] = [];
   const tell = (_fields: object, text: string) => void lines.push(text);
@@ -45,7 +51,7 @@ async function forward(url: string, log: EventLog, more: Record<string, unknown>
   const parts = {
     config,
     log,
-    openLink: openMqttLink,
+    openLink,
     status,
     health,
     version: '1.2.3',
@@ -387,4 +393,44 @@ describe('a large backlog', () => {
     expect(live).toBeGreaterThan(5);
     expect(most).toBeLessThanOrEqual(4);
   });
+});
+
+/** A broker that takes everything and says nothing; each link ends an hour after it was opened. */
+function quietLink(clock: { nowMs: number }): OpenLink {
+  return async () => {
+    const incoming = createQueue<never>(1);
+    let end: (reason: Error | null) => void = () => undefined;
+    const ended = new Promise<Error | null>((resolve) => {
+      end = resolve;
+    });
+    const close = async () => {
+      incoming.close();
+      end(null);
+    };
+    return {
+      protocol: '5',
+      sessionPresent: false,
+      receiveMaximum: 10,
+      maxPacketBytes: 1e6,
+      overruns: 0,
+      incoming,
+      ended,
+      publish: async () => ({ ok: true }),
+      async subscribe() {
+        setImmediate(() => {
+          clock.nowMs += 3_600_000;
+          void close();
+        });
+      },
+      close,
+    };
+  };
+}
+
+test('links that lasted are no failures, also where nothing was sent over them', async () => {
+  const clock = { nowMs: 0 };
+  const log = await newLog();
+  // Ten failures in a row would wait for 10 s and more.
+  const { status } = await forward('mqtt://quiet', log, {}, { monoNow: () => clock.nowMs, openLink: quietLink(clock) });
+  await until('ten links came and went', () => status.links > 10, 3_000);
 });
