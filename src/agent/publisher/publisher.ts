@@ -94,8 +94,11 @@ export async function openPublisher(
     },
     ended: link.ended,
     async close() {
+      const late = new AbortController();
       const told = publisher.publishState('offline').catch(() => null);
-      await Promise.race([told, link.ended, delay(FAREWELL_MS, new AbortController().signal)]);
+      await Promise.race([told, link.ended, delay(FAREWELL_MS, late.signal)]);
+      // A timer that is left behind keeps the process.
+      late.abort();
       await link.close();
     },
   };

@@ -127,3 +127,12 @@ describe('messages', () => {
     expect(told.done).toBe(1);
   });
 });
+
+test('closing leaves no timer behind that would keep the process', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const { open } = scriptedLink();
+  const publisher = await openPublisher(options(), open, never);
+  const before = timers();
+  await publisher.close();
+  expect(timers()).toBe(before);
+});
