@@ -19,13 +19,15 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     async events(query) {
       const after = query.after ?? new Map<number, number>();
       const worn = await wornBy(query.catId);
+      // Read before the events: all up to here is looked through.
+      const ends = new Map((await shardHeads(db)).map((row) => [row.shard, row.next_position - 1]));
       const pages = await byShard(db, after, async (shard, seen) => {
         const base = selectEvents(db).where('shard', '=', shard).where('position', '>', seen).orderBy('position');
         const rows = await filtered(base, query, worn).limit(query.limit).execute();
         return names.events(db, rows);
       });
       const { events, next } = merge(pages, after, query.limit, (event) => event.position ?? 0);
-      return { events, next: encodeCursor(next) };
+      return { events, next: encodeCursor(events.length < query.limit ? atLeast(next, ends) : next) };
     },
     async newest(query) {
       const before = query.before === undefined ? null : decodeTimePlace(query.before);
@@ -55,8 +57,7 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
       return merge(pages, after, limit, (event) => event.arrival);
     },
     async arrivalHead() {
-      const shards = await db.selectFrom('shard').select(['shard', 'next_arrival']).execute();
-      return new Map(shards.map((row) => [row.shard, row.next_arrival - 1]));
+      return new Map((await shardHeads(db)).map((row) => [row.shard, row.next_arrival - 1]));
     },
     cats: async (now) => (await readCats(db, now)).map(catRow),
     catHistory: (catId, limit) => catHistory(db, catId, limit),
@@ -136,10 +137,21 @@ async function byShard(
   after: Cursor,
   read: (shard: number, seen: number) => Promise<readonly CentralEvent[]>,
 ): Promise<(readonly CentralEvent[])[]> {
-  const shards = await db.selectFrom('shard').select('shard').orderBy('shard').execute();
   const pages: (readonly CentralEvent[])[] = [];
-  for (const { shard } of shards) pages.push(await read(shard, after.get(shard) ?? 0));
+  for (const { shard } of await shardHeads(db)) pages.push(await read(shard, after.get(shard) ?? 0));
   return pages;
+}
+
+/** The shards that hold events, with the numbers that come next in each. */
+function shardHeads(db: Kysely<Tables>) {
+  return db.selectFrom('shard').select(['shard', 'next_arrival', 'next_position']).orderBy('shard').execute();
+}
+
+/** Up to `ends` nothing is left of what was asked for: who asks on need not look through it again. */
+function atLeast(cursor: Cursor, ends: Cursor): Cursor {
+  const next = new Map(cursor);
+  for (const [shard, end] of ends) if (end > (next.get(shard) ?? 0)) next.set(shard, end);
+  return next;
 }
 
 /** Takes the earliest of the shards' next events, again and again: each shard's own order stays. */

@@ -243,6 +243,12 @@ describe('the store', () => {
       after = page.next;
     }
     expect(times).toEqual(Array.from({ length: 50 }, (_, i) => at(i)));
+    const end = (await store.events({ limit: 100 })).next;
+    const rare = await store.events({ limit: 100, types: ['collard.cat.named'] });
+    // A follower of what is rare does not look through all the others each time.
+    expect([rare.events, rare.next]).toEqual([[], end]);
+    const first = await store.events({ limit: 7, types: ['collard.battery.low'] });
+    expect(first.next).not.toBe(end);
     const newest: string[] = [];
     for (let before: string | undefined; ; ) {
       const page = await store.newest({ limit: 7, ...(before === undefined ? {} : { before }) });
