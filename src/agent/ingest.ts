@@ -9,6 +9,7 @@ import { delay, ticks } from '../lib/wait.ts';
 import { type Clock, type EventTime, eventTime, isoTime } from './clock.ts';
 import type { Decoded, Decoder } from './decoder/reading.ts';
 import type { Detection } from './detector/detection.ts';
+import { isRoomSensor } from './detector/place.ts';
 import {
   createWatch,
   rememberCollar,
@@ -19,6 +20,7 @@ import {
 } from './detector/watch.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
 import { whyNotStorable } from './log/rows.ts';
+import type { Heard } from './source/heard.ts';
 import { createReplay } from './source/replay.ts';
 import type { Source, SourceInput } from './source/source.ts';
 import { createTeller, type Tally } from './source/tally.ts';
@@ -44,6 +46,8 @@ export interface IngestParts {
   readonly sources: readonly IngestSource[];
   readonly log: Pick<IngestLog, 'append' | 'remembered' | 'unsyncedBoot' | 'failedSources'>;
   readonly clock: Clock;
+  /** Kept up to date while the loop runs. */
+  readonly heard: Pick<Heard, 'note'>;
   readonly detect: WatchSettings;
   readonly groupMs: number;
   readonly logger: IngestLogger;
@@ -131,6 +135,7 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
     for (const reading of decoded.readings) {
       const placed = source.recorded === true ? await place(reading) : reading;
       if (signal.aborted) return;
+      if (!isRoomSensor(placed)) parts.heard.note(placed);
       await desk.feed({ type: 'reading', reading: placed });
     }
     tally.read(decoded.readings.length, isoTime(parts.clock.wallNow()));

@@ -41,8 +41,27 @@ export interface SourceHealth {
   readonly reason: string | null;
   readonly readings: number;
   readonly discarded: Readonly<Record<string, number>>;
+  /** Samples that never came, by the senders' counters. */
+  readonly lostSamples: number;
   /** Wall time of the last reading, or null. */
   readonly lastReading: string | null;
+}
+
+/** Collars that one health message tells of: those heard last. */
+export const MAX_HEARD_COLLARS = 256;
+
+const MAX_COLLAR_CHARACTERS = 64;
+
+/** A collar as an agent last heard it: it works, whether its cat moves or not. */
+export interface HeardCollar {
+  readonly collar: string;
+  /** Wall time of its newest reading. */
+  readonly lastHeard: string;
+  /** How strong that reading was, and where the receiver stands. */
+  readonly rssiDbm?: number;
+  readonly place?: string;
+  /** As it last told. */
+  readonly batteryPercent?: number;
 }
 
 /** Every 60 s by default. Sizes in bytes, ages in milliseconds. */
@@ -58,12 +77,20 @@ export interface HealthMessage {
   /** Wall time when central last confirmed something, or null. */
   readonly lastConfirmed: string | null;
   readonly stalled: boolean;
+  /** Central holds another history of an epoch. */
+  readonly conflicting: boolean;
+  /** Events that are larger than the broker takes: they stay in the log. */
+  readonly oversize: number;
+  /** What last went wrong with the broker, or null once events have got through again. */
+  readonly lastError: string | null;
   readonly logBytes: number;
   readonly diskFreeBytes: number | null;
   readonly rssBytes: number;
   readonly clock: 'synced' | 'unsynced';
   readonly protocol: '5' | '3.1.1';
   readonly sources: readonly SourceHealth[];
+  /** Newest first, at most MAX_HEARD_COLLARS. */
+  readonly collars: readonly HeardCollar[];
 }
 
 export function encodeSync(message: SyncMessage): string {
@@ -107,6 +134,18 @@ export function decodeState(payload: Uint8Array): StateMessage | null {
     session: m.session,
     version: typeof m.version === 'string' ? m.version.slice(0, 64) : '',
   };
+}
+
+/** The collars of a health message, which is a stranger's: what is none is left out. Times come out as we write them. */
+export function decodeHeard(health: Readonly<Record<string, unknown>>): Pick<HeardCollar, 'collar' | 'lastHeard'>[] {
+  const items: readonly unknown[] = Array.isArray(health.collars) ? health.collars.slice(0, MAX_HEARD_COLLARS) : [];
+  return items.flatMap((item) => {
+    const { collar, lastHeard } = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>;
+    if (typeof collar !== 'string' || collar === '' || collar.length > MAX_COLLAR_CHARACTERS) return [];
+    if (typeof lastHeard !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(lastHeard)) return [];
+    const atMs = Date.parse(lastHeard);
+    return Number.isNaN(atMs) ? [] : [{ collar, lastHeard: new Date(atMs).toISOString() }];
+  });
 }
 
 /** A JSON object of at most `maxBytes`, or null: for health and requests, which central keeps as they came. */

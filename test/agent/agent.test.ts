@@ -75,7 +75,11 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     simulated: true,
     queue: 0,
     oldestUnstored: null,
-    sources: [{ source: file, readings: 80, state: 'ended' }],
+    sources: [{ source: file, readings: 80, state: 'ended', lostSamples: 0 }],
+    collars: [{ collar: 'A', rssiDbm: -50, batteryPercent: 7, place: 'kitchen' }],
+    conflicting: false,
+    oversize: 0,
+    lastError: null,
   });
   expect(await atCentral()).toMatchObject({ lastSeq: head().lastSeq, storedSeq: head().lastSeq });
   await stopAgent();

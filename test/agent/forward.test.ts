@@ -307,6 +307,7 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('over a broker that 
     const second = await centralAt(broker.url, 'first', first.epochs);
     await until('all is stored', () => isWhole(log, second));
     expect(status.links).toBeGreaterThan(1);
+    await until('the trouble is over', () => status.lastError === null);
   });
 
   test('an unreachable broker is told once and tried for ever, without a new session number', async () => {
@@ -338,6 +339,7 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('over a broker that 
     await until('it is refused', () => status.refusals > 1);
     expect(log.epochs()[0]?.storedSeq).toBe(0);
     expect(lines.filter((line) => line.includes('does not pass our events on'))).toHaveLength(1);
+    expect(status.lastError).toContain('does not pass our events on');
   });
 });
 

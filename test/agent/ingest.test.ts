@@ -8,6 +8,7 @@ import { createDecoder } from '../../src/agent/decoder/decoder.ts';
 import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
+import { createHeard, type Heard } from '../../src/agent/source/heard.ts';
 import type { Source, SourceInput } from '../../src/agent/source/source.ts';
 import { createTally } from '../../src/agent/source/tally.ts';
 import { type NewEvent, type StoredEvent, shortType } from '../../src/contract/event.ts';
@@ -66,6 +67,7 @@ function pushedSource(name = '/dev/x'): Source & {
 
 interface Rig {
   readonly parts: IngestParts;
+  readonly heard: Heard;
   readonly source: ReturnType<typeof pushedSource>;
   readonly log: IngestLog;
   readonly warnings: object[];
@@ -83,9 +85,11 @@ async function rig(clock: Clock, path = join(tempFolder(), 'events.db')): Promis
   const warnings: object[] = [];
   const logger = { info: () => undefined, warn: (fields: object) => void warnings.push(fields) };
   const sources = [{ source, decoder: createDecoder({ format: 'json' }), tally: createTally(source.name) }];
-  const parts: IngestParts = { sources, log, clock, detect, groupMs: 5, logger };
+  const heard = createHeard();
+  const parts: IngestParts = { sources, log, clock, heard, detect, groupMs: 5, logger };
   return {
     parts,
+    heard,
     source,
     log,
     warnings,
@@ -148,6 +152,21 @@ describe('ingest', () => {
       },
     ]);
     await running.stop();
+  });
+
+  it('notes when a collar was heard though nothing happens, and not from what a sensor of the room says', async () => {
+    const { hand, clock } = handClock();
+    const { source, heard, start } = await rig(clock);
+    const running = start();
+    source.text('{"collar":"A","ax":0,"ay":0,"az":1,"rssi":-61,"battery":83,"place":"kitchen"}\n', hand.monoMs);
+    source.text('{"collar":"B","ax":0,"ay":0,"az":1}\n', hand.monoMs + 1_000);
+    source.text('{"collar":"kitchen","motion":1,"place":"kitchen"}\n', hand.monoMs + 2_000);
+    await expect.poll(() => source.taken).toBe(3);
+    await running.stop();
+    expect(heard.health((monoMs) => new Date(clock.wallNow() + monoMs - clock.monoNow()).toISOString())).toEqual([
+      { collar: 'B', lastHeard: '2026-11-23T06:00:01.000Z' },
+      { collar: 'A', lastHeard: '2026-11-23T06:00:00.000Z', rssiDbm: -61, batteryPercent: 83, place: 'kitchen' },
+    ]);
   });
 
   it('tells a meow from its start to its end, and ends one that is open when it is stopped', async () => {

@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chainHex, chainStart } from '../../src/contract/chain.ts';
 import {
+  decodeHeard,
   decodeState,
   decodeStored,
   decodeSync,
   encodeStored,
   encodeSync,
+  MAX_HEARD_COLLARS,
   MAX_NEED_RANGES,
   parseObject,
 } from '../../src/contract/message.ts';
@@ -92,4 +94,25 @@ test('bytes of strangers are refused without a throw', () => {
       expect([decodeSync(payload), decodeStored(payload), decodeState(payload)]).toEqual([null, null, null]);
     }),
   );
+});
+
+describe('heard collars', () => {
+  test('are read from what an agent says, and what is none is left out', () => {
+    const lastHeard = '2026-11-23T06:14:09.842Z';
+    const good = { collar: 'A', lastHeard, rssiDbm: -61 };
+    const bad = [null, 7, 'A', [], {}, { collar: 7, lastHeard }, { collar: '', lastHeard }, { collar: 'A' }];
+    const times = ['', 'now', '2026-13-45T00:00:00Z', 1, null].map((time) => ({ collar: 'B', lastHeard: time }));
+    const long = { collar: 'x'.repeat(65), lastHeard };
+    expect(decodeHeard({ collars: [...bad, good, ...times, long] })).toEqual([{ collar: 'A', lastHeard }]);
+    expect(decodeHeard({ collars: [{ collar: 'A', lastHeard: '2026-11-23T07:14:09+01:00' }] })).toEqual([
+      { collar: 'A', lastHeard: '2026-11-23T06:14:09.000Z' },
+    ]);
+    for (const collars of [undefined, null, {}, 'A']) expect(decodeHeard({ collars })).toEqual([]);
+  });
+
+  test('are at most so many', () => {
+    const lastHeard = '2026-11-23T06:14:09.842Z';
+    const collars = Array.from({ length: MAX_HEARD_COLLARS + 1 }, (_, i) => ({ collar: `C${i}`, lastHeard }));
+    expect(decodeHeard({ collars })).toHaveLength(MAX_HEARD_COLLARS);
+  });
 });

@@ -24,6 +24,8 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
     );
   }
   session.central = 'online';
+  // Also where nothing waits: what we asked has got through.
+  status.lastError = null;
   if (seq > head.lastSeq) return disown(session, epoch, seq, epoch === heads.at(-1)?.epoch);
   const chain = await log.chainAt(epoch, seq);
   const conflicting = chain !== null && chainHex(chain) !== chainHex(message.chain);

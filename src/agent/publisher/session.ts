@@ -136,6 +136,7 @@ async function launch(session: Session, flight: Flight): Promise<void> {
 function acknowledged(session: Session, { id, epoch }: Flight): void {
   const { log, rules, status } = session;
   status.acknowledged++;
+  status.lastError = null;
   apply(session, { type: 'acked', flight: id });
   const mark = markOf(session.plan, epoch);
   const before = log.epochs().find((head) => head.epoch === epoch)?.storedSeq ?? 0;
@@ -149,6 +150,7 @@ function refused(session: Session, { id }: Flight, reason: string): void {
   const pauseMs = backoffMs(session.plan.refusals, session.retry, session.random());
   apply(session, { type: 'refused', flight: id, pauseMs });
   session.status.refusals++;
+  session.status.lastError = `the broker does not pass our events on (${reason})`;
   if (session.refusalToldAt !== null && now - session.refusalToldAt < REFUSAL_LINE_MS) return;
   session.refusalToldAt = now;
   session.logger.warn({ reason }, `the broker does not pass our events on (${reason}): they stay in the log`);

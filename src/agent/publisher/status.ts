@@ -6,7 +6,7 @@ export interface ForwardStatus {
   /** What the last link spoke. */
   protocol: '5' | '3.1.1';
   session: number;
-  /** Why there is no link now, or null. */
+  /** Why the last link failed or ended, or why the broker refuses events; null once events have got through again. */
   lastError: string | null;
   /** Wall time of the last confirmation, RFC 3339, or null. */
   lastConfirmed: string | null;

@@ -8,7 +8,8 @@ export interface Tally {
   /** `wallTime` of the newest of them. */
   read(readings: number, wallTime: string): void;
   discarded(reason: string, count: number): void;
-  health(): SourceHealth;
+  /** Without what its decoder counts. */
+  health(): Omit<SourceHealth, 'lostSamples'>;
 }
 
 /** Discarded bytes are told once per reason in this time; the counters have them all. */
