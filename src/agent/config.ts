@@ -19,12 +19,12 @@ const format = {
     .or(z.number().positive())
     .default('g')
     .describe('csv: unit of acceleration, or LSB per g'),
-  silentAfterMs: z.int().min(1_000).default(30_000).describe('no byte for so long: reopen the port and say so'),
 };
 
 const serialSource = z.strictObject({
   serial: z.string().min(1).describe('path of the port, best from /dev/serial/by-id'),
   baud: z.int().min(50).max(4_000_000).default(115_200),
+  silentAfterMs: z.int().min(1_000).default(30_000).describe('no byte for so long: reopen the port and say so'),
   ...format,
 });
 const fileSource = z.strictObject({
@@ -32,7 +32,7 @@ const fileSource = z.strictObject({
   ...format,
 });
 
-export const sourceSchema = z.union([serialSource, fileSource]);
+const sourceSchema = z.union([serialSource, fileSource]);
 
 export const agentSchema = z.strictObject({
   agent: z

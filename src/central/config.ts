@@ -6,7 +6,8 @@ const rule = z.discriminatedUnion('rule', [
   z.strictObject({
     rule: z.literal('shaking'),
     cat: z.string().optional().describe('the name of one cat; all cats where it is absent'),
-    meows: z.int().min(1).default(20),
+    // So many are remembered of each cat (MAX_KEPT_MEOWS): more would never be reached.
+    meows: z.int().min(1).max(1_000).default(20),
     withinMinutes: z.number().positive().default(10),
   }),
   z.strictObject({ rule: z.literal('still'), cat: z.string().optional(), hours: z.number().positive().default(12) }),

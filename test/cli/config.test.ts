@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { agentSchema } from '../../src/agent/config.ts';
+import { MAX_KEPT_MEOWS } from '../../src/central/cats/rules.ts';
 import { centralSchema } from '../../src/central/config.ts';
 import { kindOf, loadAnyConfig } from '../../src/cli/config.ts';
 import { collard } from './run.ts';
@@ -161,4 +162,11 @@ describe('config show', () => {
     expect(await collard(['config', 'show'])).toMatchObject({ status: 64, stdout: '' });
     expect(await collard(['config', 'show', '--example', 'other'])).toMatchObject({ status: 64 });
   });
+});
+
+test('what would change nothing is refused: a silence watch on a file, a rule that counts more than is remembered', () => {
+  const file = AGENT.replace('serial: /dev/x', 'file: x.csv, silentAfterMs: 5000');
+  expect(() => loadAnyConfig(write('file.yaml', file), {})).toThrow('unknown key "sources[0].silentAfterMs"');
+  const rule = `store: {url: "sqlite:x.db"}\nmqtt: {url: "mqtt://b"}\nrules: [{rule: shaking, meows: ${MAX_KEPT_MEOWS + 1}}]\n`;
+  expect(() => loadAnyConfig(write('rule.yaml', rule), {})).toThrow(`a whole number from 1 to ${MAX_KEPT_MEOWS}`);
 });
