@@ -130,6 +130,8 @@ export async function stateAt(store: Pick<ReadStore, 'events'>, at: Date): Promi
   const today = meowing.filter((row) => row.eventType === 'meow' && row.newValue === '1');
   return cats.map(({ catId, key: _key, name, ...cat }) => ({
     ...cat,
+    // What agents' health said then is not kept.
+    lastHeard: cat.lastSeen,
     id: catId,
     name: name ?? '',
     meowsToday: today.filter((row) => row.catId === catId && row.timestamp >= midnight.toISOString()).length,

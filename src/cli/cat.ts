@@ -87,7 +87,7 @@ function listOf(cats: readonly CatRow[]): string {
     cat.isMeowed ? 'yes' : 'no',
     String(cat.meowsToday),
     safe(cat.collar ?? '-'),
-    cat.lastSeen ?? 'never',
+    cat.lastHeard ?? 'never',
   ]);
   return table(['cat', 'name', 'place', 'shaking', 'meows today', 'collar', 'last seen'], rows);
 }

@@ -119,7 +119,14 @@ async function refuseNamesake(view: CommandView, name: string, self: number | nu
 }
 
 function newCat(id: number, name: string, collar: string | null): CatRow {
-  const nothingYet = { isMeowed: false, location: null, locationSince: null, lastSeen: null, meowsToday: 0 };
+  const nothingYet = {
+    isMeowed: false,
+    location: null,
+    locationSince: null,
+    lastSeen: null,
+    lastHeard: null,
+    meowsToday: 0,
+  };
   return { id, name, collar, ...nothingYet, batteryLow: false, silent: false };
 }
 

@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { Wearings } from '../models/model.ts';
+import { readHeard } from './heard.ts';
 import type { AgentRow, UnassignedCollar } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { missingRanges } from './walk.ts';
@@ -63,8 +64,21 @@ async function countOf(db: Kysely<Tables>, table: 'conflict' | 'gap', epochs: re
   return n;
 }
 
-/** Collars with events that no cat wears now, newest first. Steps from one to the next over the index, not over all events. */
+/** Collars that were heard and that no cat wears now, newest first. */
 export async function unassignedCollars(db: Kysely<Tables>, wearings: Wearings): Promise<readonly UnassignedCollar[]> {
+  const found = new Map<string, UnassignedCollar>();
+  const note = (one: UnassignedCollar) => {
+    // A key above all keys: who wears it now?
+    if (wearings.wearer(one.collar, '~') !== null) return;
+    if (one.lastSeen > (found.get(one.collar)?.lastSeen ?? '')) found.set(one.collar, one);
+  };
+  for (const { collar, last_heard, name } of await readHeard(db)) note({ collar, lastSeen: last_heard, agent: name });
+  for (const one of await collarsOfEvents(db, wearings)) note(one);
+  return [...found.values()].sort((a, b) => (a.lastSeen < b.lastSeen ? 1 : -1)).slice(0, MAX_COLLARS);
+}
+
+/** Collars with events that no cat wears now. Steps from one to the next over the index, not over all events. */
+async function collarsOfEvents(db: Kysely<Tables>, wearings: Wearings): Promise<readonly UnassignedCollar[]> {
   const found: UnassignedCollar[] = [];
   for (let after = 'collar/'; found.length < MAX_COLLARS; ) {
     const next = await db
@@ -76,7 +90,6 @@ export async function unassignedCollars(db: Kysely<Tables>, wearings: Wearings):
     if (next?.subject === undefined || next.subject === null) break;
     after = next.subject;
     const collar = after.slice('collar/'.length);
-    // A key above all keys: who wears it now?
     if (wearings.wearer(collar, '~') !== null) continue;
     const newest = await db
       .selectFrom('event')
@@ -89,5 +102,5 @@ export async function unassignedCollars(db: Kysely<Tables>, wearings: Wearings):
       .executeTakeFirst();
     if (newest !== undefined) found.push({ collar, lastSeen: newest.time, agent: newest.name });
   }
-  return found.sort((a, b) => (a.lastSeen < b.lastSeen ? 1 : -1));
+  return found;
 }

@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import type { StateMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
+import { saveHeard } from './heard.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 /** More than any home has: a flood of names or of epochs must not fill the store. */
@@ -87,14 +88,17 @@ export async function saveState(
   });
 }
 
+/** `ceiling`: the moment of now, also where `now` is not known. */
 export async function saveHealth(
   db: Kysely<Tables>,
   agent: string,
   health: Readonly<Record<string, unknown>>,
   now: string | null,
+  ceiling: string,
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const no = await agentNo(trx, agent);
+    await saveHeard(trx, no, health, ceiling);
     await trx
       .updateTable('agent')
       .set({ health: JSON.stringify(health), ...(now === null ? {} : { last_heard: now }) })

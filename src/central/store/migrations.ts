@@ -9,6 +9,7 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
   const migrations: Record<string, Migration> = {
     '0001_events': { up: (schema) => createEvents(schema, dialect) },
     '0002_models_v1': { up: (schema) => createModels(schema, dialect) },
+    '0003_heard': { up: (schema) => createHeard(schema, dialect) },
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
@@ -77,4 +78,12 @@ async function createModels(db: Kysely<unknown>, dialect: SqlDialect): Promise<v
     c.location_since, c.battery_low, c.silent from cat_v1 c where c.name is not null`);
   await run(`create view meowing as select id, timestamp, cat_id, location, event_type, old_value, new_value
     from meowing_v1`);
+}
+
+async function createHeard(db: Kysely<unknown>, dialect: SqlDialect): Promise<void> {
+  const run = (text: string) => sql.raw(text).execute(db);
+  await run(`create table heard (agent_no integer not null references agent (no), collar varchar(64) not null,
+    last_heard varchar(24) not null, primary key (agent_no, collar)) ${dialect.clustered}`);
+  await run(`create index heard_collar on heard (collar, last_heard)`);
+  await run(`create index heard_time on heard (last_heard)`);
 }

@@ -3,7 +3,11 @@ import type { Db } from './agents.ts';
 import type { CatRow, MeowingRow } from './store.ts';
 import type { CatTable } from './tables.ts';
 
-export type CatTodayRow = Omit<CatTable, 'state' | 'key'> & { readonly meows_today: number };
+export type CatTodayRow = Omit<CatTable, 'state' | 'key'> & {
+  readonly meows_today: number;
+  /** By the health of any agent. */
+  readonly last_heard: string | null;
+};
 
 /** Cats that have a name, by number. `now` says which day is today, by the clock of this machine. */
 export async function readCats(
@@ -25,6 +29,13 @@ export async function readCats(
         .where('meowing_v1.new_value', '=', '1')
         .as('meows_today'),
     )
+    .select((eb) =>
+      eb
+        .selectFrom('heard')
+        .select((h) => h.fn.max('last_heard').as('last'))
+        .whereRef('heard.collar', '=', 'cat_v1.collar')
+        .as('last_heard'),
+    )
     .where('name', 'is not', null)
     .orderBy('id');
   if (where.id !== undefined) query = query.where('id', '=', where.id);
@@ -41,10 +52,15 @@ export function catRow(row: CatTodayRow): CatRow {
     locationSince: row.location_since,
     collar: row.collar,
     lastSeen: row.last_seen,
+    lastHeard: newer(row.last_seen, row.last_heard),
     meowsToday: row.meows_today,
     batteryLow: row.battery_low === 1,
     silent: row.silent === 1,
   };
+}
+
+function newer(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && b > a) ? b : a;
 }
 
 /** The newest changes of a cat, newest first. */

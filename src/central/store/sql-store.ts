@@ -51,7 +51,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...commands,
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),
-      saveHealth: (agent, health, at) => saveHealth(db, agent, health, at),
+      saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
       quarantine: (topic, payload, reason, at) => quarantine(db, topic, payload, reason, at),
       async project(limit) {
         try {

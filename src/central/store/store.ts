@@ -60,7 +60,10 @@ export interface CatRow {
   /** When it came to `location`. */
   readonly locationSince: string | null;
   readonly collar: string | null;
+  /** The newest event of its collar. */
   readonly lastSeen: string | null;
+  /** The newest sign of its collar: an event, or what an agent's health says. No part of the fold. */
+  readonly lastHeard: string | null;
   readonly meowsToday: number;
   readonly batteryLow: boolean;
   readonly silent: boolean;
@@ -104,6 +107,7 @@ export interface AgentRow {
 /** A collar that was heard and belongs to no cat. */
 export interface UnassignedCollar {
   readonly collar: string;
+  /** Its newest event, or what the health of `agent` says. */
   readonly lastSeen: string;
   readonly agent: string;
 }

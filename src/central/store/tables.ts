@@ -46,6 +46,8 @@ export interface Tables {
   meta: { name: string; value: string };
   agent: AgentTable;
   epoch: EpochTable;
+  /** The newest reading of a collar, as an agent's health tells it. */
+  heard: { agent_no: number; collar: string; last_heard: string };
   event: EventTable;
   /** `token` names the owner: who finds another than its own stops writing. */
   shard: { shard: number; next_arrival: number; next_position: number; token: number };

@@ -14,7 +14,7 @@ export type Received =
   | { readonly type: 'unreadable'; readonly reason: string };
 
 /** A health message is kept as it came, so it is bounded here. */
-const MAX_HEALTH_BYTES = 64 * 1024;
+const MAX_HEALTH_BYTES = 256 * 1024;
 
 export function decodeIncoming(base: string, incoming: Pick<Incoming, 'topic' | 'payload'>): Received {
   const topic = parseAgentTopic(base, incoming.topic);

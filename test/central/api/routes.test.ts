@@ -202,11 +202,15 @@ describe('HTTP API', () => {
 
   test('agents are shown with their health, and collars of no cat', async () => {
     await sender.send('meow.started', 'collar/STRAY', { level: 1 });
-    await central.store.saveHealth('porch', { simulated: true, queue: 3 }, new Date().toISOString());
+    const collars = [{ collar: 'QUIET', lastHeard: new Date(0).toISOString(), rssiDbm: -61 }];
+    await central.store.saveHealth('porch', { simulated: true, queue: 3, collars }, new Date().toISOString());
     const { body } = await central.call('GET', 'api/v1/agents');
     const porch = body.agents.find((row: { agent: string }) => row.agent === 'porch');
     expect(porch).toMatchObject({ health: { simulated: true, queue: 3 }, conflicts: 0, epochs: [{ mark: 1 }] });
-    expect(body.unassigned).toMatchObject([{ collar: 'STRAY', agent: 'porch' }]);
+    expect(body.unassigned).toMatchObject([
+      { collar: 'STRAY', agent: 'porch' },
+      { collar: 'QUIET', agent: 'porch', lastSeen: new Date(0).toISOString() },
+    ]);
   });
 
   test('health, readiness and figures', async () => {

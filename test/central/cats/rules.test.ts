@@ -15,6 +15,7 @@ const mia: CatRow = {
   locationSince: null,
   collar: 'C1',
   lastSeen: null,
+  lastHeard: null,
   meowsToday: 0,
   batteryLow: false,
   silent: false,

@@ -102,7 +102,8 @@ function batches(writers: readonly Writer[], sizes: readonly number[], order: re
 }
 
 async function digest(store: Store): Promise<unknown> {
-  const cats = await store.cats(new Date(NOW));
+  // When a collar was heard is joined when reading: no part of the fold.
+  const cats = (await store.cats(new Date(NOW))).map(({ lastHeard: _lastHeard, ...cat }) => cat);
   const histories = await Promise.all([1, 2, 3].map((id) => store.catHistory(id, 10_000)));
   return { cats, histories, skipped: (await store.counts()).skipped };
 }

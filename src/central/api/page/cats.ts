@@ -50,7 +50,7 @@ function updateCard(card: HTMLElement, cat: Cat): void {
   setText(part('.place small'), cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`);
   setText(part('.meows'), String(cat.meowsToday));
   const seen = card.querySelector<HTMLTimeElement>('.facts time');
-  if (seen !== null) setAgo(seen, cat.lastSeen);
+  if (seen !== null) setAgo(seen, cat.lastHeard);
   const shaking = part('.shaking') as HTMLElement;
   shaking.hidden = !cat.isMeowed;
   const badges = part('.badges') as HTMLElement;

@@ -13,7 +13,7 @@ export interface Cat {
   readonly location: string | null;
   readonly locationSince: string | null;
   readonly collar: string | null;
-  readonly lastSeen: string | null;
+  readonly lastHeard: string | null;
   readonly meowsToday: number;
   readonly batteryLow: boolean;
   readonly silent: boolean;
@@ -31,6 +31,7 @@ export interface Source {
   readonly reason?: unknown;
   readonly readings?: unknown;
   readonly discarded?: unknown;
+  readonly lostSamples?: unknown;
 }
 
 /** The health message comes from the agent: every part of it may be missing or of another type. */
