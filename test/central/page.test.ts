@@ -111,6 +111,19 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     for (const text of ['1 s ago', '2 s ago', '3 s ago']) await seen.getByText(text).waitFor();
   });
 
+  test('a cat that lies still is seen as long as its collar is heard, and a collar without events can be given', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    await page.locator('.cat .facts time').getByText('never').waitFor();
+    const lastHeard = new Date().toISOString();
+    const collars = ['C1', 'NEW'].map((collar) => ({ collar, lastHeard }));
+    await central.store.saveHealth('porch', { collars }, lastHeard);
+    // As the receive loop does.
+    central.changes.announce();
+    for (const text of ['1 s ago', '2 s ago']) await page.locator('.cat .facts time').getByText(text).waitFor();
+    await page.locator('.collar', { hasText: 'NEW' }).getByText('heard by porch').waitFor();
+  });
+
   test('a name is text, whatever it holds', async () => {
     const name = '<img src=x onerror=alert(1)><script>alert(2)</script>';
     await central.call('POST', 'api/v1/cats', { name: name.slice(0, 64), collar: '"><svg onload=alert(3)>' });
@@ -227,8 +240,19 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
       simulated: true,
       queue: 1284,
       stalled: true,
+      conflicting: true,
+      oversize: 2,
+      lastError: 'the broker acknowledges nothing',
       lastConfirmed: new Date(Date.now() - 125_000).toISOString(),
-      sources: [{ source: '/dev/ttyUSB0', state: 'open', readings: 10, discarded: { 'bad-crc': 3, comment: 9 } }],
+      sources: [
+        {
+          source: '/dev/ttyUSB0',
+          state: 'open',
+          readings: 10,
+          lostSamples: 7,
+          discarded: { 'bad-crc': 3, comment: 9 },
+        },
+      ],
     };
     await central.store.saveHealth('porch', health, new Date().toISOString());
     await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, new Date().toISOString());
@@ -236,8 +260,17 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     const agent = page.locator('.agent', { hasText: 'porch' });
     await agent.waitFor();
     const text = await agent.innerText();
-    for (const words of ['online', '1,284 events', '2 min ago', 'stalled', 'SIMULATED', '3 bad: bad-crc 3']) {
+    for (const words of ['online', '1,284 events', '2 min ago', 'SIMULATED', '7 lost', '3 bad: bad-crc 3']) {
       expect(text).toContain(words);
+    }
+    const red = await agent.locator('.state').evaluate(() => {
+      const probe = document.body.appendChild(document.createElement('p'));
+      probe.style.color = 'var(--bad)';
+      return getComputedStyle(probe).color;
+    });
+    for (const words of ['stalled', 'histories differ', '2 too large to send', 'the broker acknowledges nothing']) {
+      const color = await agent.getByText(words).evaluate((node) => getComputedStyle(node).color);
+      expect([words, color]).toEqual([words, red]);
     }
     expect(await page.locator('#simulated').isVisible()).toBe(true);
     expect(await page.title()).toContain('SIMULATED');

@@ -24,6 +24,7 @@ function makeAgent(agent: Agent): HTMLElement {
       el('div', {}, el('dt', {}, 'last confirmed'), el('dd', {}, agoElement(null))),
     ),
     el('ul', { class: 'badges' }),
+    el('p', { class: 'trouble' }),
     el('ul', { class: 'sources' }),
   );
 }
@@ -46,6 +47,8 @@ function updateAgent(card: HTMLElement, agent: Agent): void {
     () => undefined,
   );
   part('.badges').hidden = part('.badges').children.length === 0;
+  setText(part('.trouble'), typeof health.lastError === 'string' ? health.lastError : '');
+  part('.trouble').hidden = part('.trouble').textContent === '';
   const sources = Array.isArray(health.sources) ? (health.sources as Source[]) : [];
   part('.sources').replaceChildren(...sources.map(sourceElement));
 }
@@ -57,7 +60,8 @@ function badgesOf(agent: Agent): [string, string][] {
     ['SIMULATED', health.simulated === true && 'simulated'],
     ['stalled', health.stalled === true && 'bad'],
     ['clock not set', health.clock === 'unsynced' && 'warn'],
-    ['histories differ', agent.epochs.some((epoch) => !epoch.chainOk) && 'bad'],
+    ['histories differ', (health.conflicting === true || agent.epochs.some((epoch) => !epoch.chainOk)) && 'bad'],
+    [`${health.oversize} too large to send`, typeof health.oversize === 'number' && health.oversize > 0 && 'bad'],
     [count(agent.conflicts, 'conflict'), agent.conflicts > 0 && 'bad'],
     [`${missing} missing`, missing > 0 && 'warn'],
     [count(agent.gaps, 'gap'), agent.gaps > 0 && 'warn'],
@@ -76,6 +80,7 @@ function sourceElement(source: Source): HTMLElement {
   const bad = discarded.reduce((sum, [, count]) => sum + Number(count), 0);
   const reasons = discarded.map(([reason, count]) => `${reason} ${count}`).join(', ');
   const readings = typeof source.readings === 'number' ? `${source.readings.toLocaleString()} readings` : '';
+  const lost = Number(source.lostSamples) > 0 ? `${Number(source.lostSamples).toLocaleString()} lost` : '';
   const open = source.state === 'open';
   return el(
     'li',
@@ -84,7 +89,7 @@ function sourceElement(source: Source): HTMLElement {
     el(
       'span',
       { class: 'muted' },
-      [open ? '' : String(source.state ?? 'unknown'), readings].filter(Boolean).join(' · '),
+      [open ? '' : String(source.state ?? 'unknown'), readings, lost].filter(Boolean).join(' · '),
     ),
     bad === 0 ? null : el('span', { class: 'bad-frames' }, `${bad.toLocaleString()} bad: ${reasons}`),
     typeof source.reason === 'string' && !open ? el('span', { class: 'bad-frames' }, source.reason) : null,
