@@ -1,0 +1,58 @@
+/** A short selection of `npm run faults`: what it finds here in seconds it need not find in minutes. */
+import { describe, expect, it } from 'vitest';
+import { requireServer } from '../servers.ts';
+import { createTally, type Scenario, whyBad } from './frame.ts';
+import { kill } from './kill.ts';
+import { powerLoss } from './power-loss.ts';
+import { findCompiler } from './recording.ts';
+import { runScenario } from './run-faults.ts';
+
+async function rowsOf(scenario: Scenario, seconds: number, count: number) {
+  const outcome = await runScenario(scenario, { seed: 1, count, tell: () => undefined }, seconds * 1_000);
+  expect(outcome.failed).toBeNull();
+  expect(outcome.rows.flatMap((row) => whyBad(row) ?? [])).toEqual([]);
+  return outcome.rows;
+}
+
+describe('the log under faults', () => {
+  it('keeps what it acknowledged over kill -9', async () => {
+    const [row] = await rowsOf(kill, 10, 20);
+    expect(row).toMatchObject({ lost: 0, doubled: 0 });
+    expect(row?.acked).toBeGreaterThan(0);
+  }, 60_000);
+
+  it.skipIf(!requireServer('gcc', findCompiler()))(
+    'keeps what it acknowledged over power cuts under every model, and the controls do not',
+    async () => {
+      const rows = await rowsOf(powerLoss, 25, 2_000);
+      expect(rows.filter((row) => row.control)).toHaveLength(5);
+      for (const row of rows.filter(({ control }) => !control)) expect(row.injected).toBeGreaterThan(20);
+    },
+    90_000,
+  );
+});
+
+describe('a row of the table', () => {
+  const sound = { acked: 5, lost: 0, doubled: 0, recoveryMs: 1, breach: null };
+
+  it('bounds at 95 % what never happened in n runs by 3 / n', () => {
+    const tally = createTally('a fault');
+    for (let i = 0; i < 300; i += 1) tally.add(sound, '');
+    expect(tally.row()).toMatchObject({ injected: 300, acked: 1_500, lost: 0, bound: 0.01 });
+    expect(whyBad(tally.row())).toBeNull();
+  });
+
+  it('is bad where one run lost something, and names what reproduces it', () => {
+    const tally = createTally('a fault');
+    tally.add({ ...sound, lost: 1 }, 'seed 7');
+    expect(tally.row().bound).toBeNull();
+    expect(whyBad(tally.row())).toBe('seed 7: 1 lost, 0 doubled');
+  });
+
+  it('is bad where a control lost nothing, and where nothing was injected', () => {
+    const control = createTally('a control', true);
+    control.add(sound, '');
+    expect(whyBad(control.row())).toMatch(/oracle is blind/);
+    expect(whyBad(createTally('a fault').row())).toMatch(/no fault was injected/);
+  });
+});

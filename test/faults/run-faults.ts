@@ -1,0 +1,78 @@
+/** Runs scenarios one after the other, each within its share of the time. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Row, Scenario } from './frame.ts';
+import { godown } from './godown.ts';
+import { kill } from './kill.ts';
+import { powerLoss } from './power-loss.ts';
+
+export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown];
+
+export interface Outcome {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly seconds: number;
+  /** What this machine lacks, or null. */
+  readonly skipped: string | null;
+  /** The scenario itself broke, or null. */
+  readonly failed: string | null;
+  readonly rows: readonly Row[];
+}
+
+export interface FaultOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  /** At most so many injections in each row. */
+  readonly count: number;
+  readonly only: readonly string[];
+  readonly tell: (line: string) => void;
+}
+
+export async function runFaults(options: FaultOptions): Promise<readonly Outcome[]> {
+  const chosen = SCENARIOS.filter(({ name }) => options.only.includes(name));
+  const able = chosen.filter((scenario) => scenario.missing() === null);
+  const weights = able.reduce((sum, { weight }) => sum + weight, 0);
+  const outcomes: Outcome[] = [];
+  for (const scenario of chosen) {
+    const shareMs = (options.minutes * 60_000 * scenario.weight) / weights;
+    outcomes.push(await runScenario(scenario, options, shareMs));
+  }
+  return outcomes;
+}
+
+export async function runScenario(
+  scenario: Scenario,
+  options: Omit<FaultOptions, 'only' | 'minutes'>,
+  shareMs: number,
+): Promise<Outcome> {
+  const { name } = scenario;
+  const seed = (options.seed ^ crc32(name)) >>> 0;
+  const began = performance.now();
+  const end = (skipped: string | null, failed: string | null, rows: readonly Row[]): Outcome => {
+    const seconds = Math.round((performance.now() - began) / 100) / 10;
+    return { scenario: name, seed, seconds, skipped, failed, rows };
+  };
+  const skipped = scenario.missing();
+  if (skipped !== null) {
+    options.tell(`${name}: not run: ${skipped}`);
+    return end(skipped, null, []);
+  }
+  options.tell(`${name}: seed ${seed}, ${Math.round(shareMs / 1_000)} s`);
+  const folder = mkdtempSync(join(tmpdir(), `collard-faults-${name}-`));
+  try {
+    const rows = await scenario.run({
+      seed,
+      folder,
+      shareMs,
+      more: (injected) => injected < options.count && performance.now() - began < shareMs,
+      tell: (line) => options.tell(`${name}: ${line}`),
+    });
+    return end(null, null, rows);
+  } catch (error) {
+    return end(null, error instanceof Error ? (error.stack ?? error.message) : String(error), []);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,34 @@
+/** npm run faults -- [--minutes 10] [--seed 1] [--only NAME …] [--count N] [--json] */
+import { parseArgs } from 'node:util';
+import { whyBad } from './frame.ts';
+import { runFaults, SCENARIOS } from './run-faults.ts';
+import { asTable } from './table.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+  },
+});
+const unknown = (values.only ?? []).filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(`no scenario ${unknown.join(', ')}: there are ${SCENARIOS.map((s) => s.name).join(', ')}\n`);
+  process.exit(64);
+}
+const outcomes = await runFaults({
+  minutes: Number(values.minutes),
+  seed: Number(values.seed),
+  count: values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count),
+  only: values.only ?? SCENARIOS.map((scenario) => scenario.name),
+  tell: (line) => process.stderr.write(`${line}\n`),
+});
+process.stdout.write(values.json ? `${JSON.stringify(outcomes, null, 2)}\n` : asTable(outcomes));
+const inCi = process.env.CI !== undefined && process.env.CI !== '';
+const bad = outcomes.some(
+  ({ skipped, failed, rows }) =>
+    failed !== null || rows.some((row) => whyBad(row) !== null) || (inCi && skipped !== null),
+);
+process.exitCode = bad ? 1 : 0;
