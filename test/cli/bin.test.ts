@@ -33,6 +33,12 @@ const PROGRAM = `export async function main(args) {
   if (verb === 'show') {
     console.log(JSON.stringify({ version: process.version, args, options: process.execArgv, mark: process.env.COLLARD_RUNTIME_REEXEC }));
   }
+  if (args.includes('--litter')) {
+    const kept = [];
+    for (let i = 0; i < 2_000_000; i += 1) if (kept.push([i, 'x' + i]) > 50_000) kept.splice(0, 25_000);
+    const { getHeapSpaceStatistics } = await import('node:v8');
+    console.log(getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size);
+  }
   if (verb === 'exit') process.exit(Number(value));
   if (verb === 'die') process.kill(process.pid, value);
   if (verb === 'echo') process.stdin.pipe(process.stdout);
@@ -133,4 +139,11 @@ test('a runtime that stays old is tried once, not for ever', () => {
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 10_000 });
   expect(status).toBe(78);
   expect(stderr.match(/cannot run this program/g)).toHaveLength(1);
+});
+
+test('the young generation of a daemon stays small, that of other commands may grow', () => {
+  const youngBytes = (verb: string) =>
+    Number(spawnSync(process.execPath, [bin('own'), verb, '--litter'], { cwd: folder, encoding: 'utf8' }).stdout);
+  for (const daemon of ['agent', 'central']) expect(youngBytes(daemon)).toBeLessThan(4 * 1024 * 1024);
+  expect(youngBytes('detect')).toBeGreaterThan(4 * 1024 * 1024);
 });
