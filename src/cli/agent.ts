@@ -8,6 +8,7 @@ import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { tell } from './output.ts';
+import { stopOnSignals } from './stop.ts';
 import { version } from './version.ts';
 
 interface AgentOptions {
@@ -30,21 +31,10 @@ async function agent(options: AgentOptions): Promise<void> {
     secrets: AGENT_SECRETS,
   });
   for (const warning of warnings) tell(`warning: ${warning}`);
-  const logger = openLogger(options.logLevel);
-  const stop = new AbortController();
-  // A second signal ends the process at once: the log can bear it.
-  for (const [name, exitCode] of [
-    ['SIGTERM', EXIT.ok],
-    ['SIGINT', EXIT.interrupted],
-  ] as const) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(EXIT.interrupted);
-      process.exitCode = exitCode;
-      stop.abort();
-    });
-  }
+  const stop = stopOnSignals();
+  const logger = await openLogger(options.logLevel);
   try {
-    await runAgent(config, { openLink: openMqttLink, logger, version: version() }, stop.signal);
+    await runAgent(config, { openLink: openMqttLink, logger, version: version() }, stop);
   } catch (error) {
     throw asFailure(error);
   }

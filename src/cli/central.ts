@@ -7,6 +7,7 @@ import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { print, tell } from './output.ts';
+import { stopOnSignals } from './stop.ts';
 import { version } from './version.ts';
 
 interface CentralOptions {
@@ -29,21 +30,14 @@ async function central(options: CentralOptions): Promise<void> {
     secrets: CENTRAL_SECRETS,
   });
   for (const warning of warnings) tell(`warning: ${warning}`);
-  const stop = new AbortController();
-  let interrupted = false;
-  process.once('SIGTERM', () => stop.abort());
-  process.once('SIGINT', () => {
-    interrupted = true;
-    stop.abort();
-  });
-  const logger = openLogger(options.logLevel);
+  const stop = stopOnSignals();
+  const logger = await openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
   try {
-    await runCentral(config, deps, stop.signal);
+    await runCentral(config, deps, stop);
   } catch (error) {
     throw asFailure(error, config.store.url);
   }
-  if (interrupted) process.exitCode = EXIT.interrupted;
 }
 
 /** Where the program ends with something that a person can mend: what it is, and how. */

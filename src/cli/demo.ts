@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, Option } from 'commander';
 import { SerialPortMock } from 'serialport';
 import { type AgentDeps, runAgent } from '../agent/agent.ts';
 import { agentSchema } from '../agent/config.ts';
@@ -18,9 +18,10 @@ import { runSimulation } from '../simulator/run-simulation.ts';
 import { createSimulation } from '../simulator/simulation.ts';
 import { openDemoBroker } from './demo-broker.ts';
 import { runStory } from './demo-story.ts';
-import { EXIT } from './exit.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
+import { wholeNumber } from './numbers.ts';
 import { paint, print, tell } from './output.ts';
+import { stopOnSignals } from './stop.ts';
 import { version } from './version.ts';
 
 interface DemoOptions {
@@ -49,7 +50,9 @@ export function demoCommand(): Command {
     .option('--seed <n>', 'the same seed gives the same cats', wholeNumber(0, 2 ** 32), 1)
     .option('--seconds <s>', 'end after so long; 0: when you press Ctrl-C', wholeNumber(0, 1e9), 0)
     .option('--data <dir>', 'keep log, store and configuration there; else they are gone at the end')
-    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}: what the daemons tell on stderr`, 'error')
+    .addOption(
+      new Option('--log-level <level>', 'what the daemons tell on stderr').choices([...LOG_LEVELS]).default('error'),
+    )
     .action(demo);
 }
 
@@ -82,7 +85,7 @@ async function demo(options: DemoOptions): Promise<void> {
 }
 
 async function run(options: DemoOptions, configs: Configs, wire: Wire, signal: AbortSignal): Promise<void> {
-  const logger = openLogger(options.logLevel);
+  const logger = await openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version() };
   const port = wire.createPort === undefined ? {} : { createPort: wire.createPort };
   const listening = Promise.withResolvers<string>();
@@ -197,18 +200,8 @@ function announce(url: string): void {
 }
 
 function stopSignal(seconds: number): AbortSignal {
-  const stop = new AbortController();
-  for (const [name, exitCode] of [
-    ['SIGTERM', EXIT.ok],
-    ['SIGINT', EXIT.interrupted],
-  ] as const) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(EXIT.interrupted);
-      process.exitCode = exitCode;
-      stop.abort();
-    });
-  }
-  return seconds === 0 ? stop.signal : AbortSignal.any([stop.signal, AbortSignal.timeout(seconds * 1000)]);
+  const stop = stopOnSignals();
+  return seconds === 0 ? stop : AbortSignal.any([stop, AbortSignal.timeout(seconds * 1000)]);
 }
 
 /** The wanted port, or the first free one after it: the demo must not fail because something else runs. */
@@ -222,12 +215,4 @@ async function freePort(wanted: number): Promise<number> {
     if (free) return port;
   }
   return 0;
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
-  };
 }

@@ -12,6 +12,7 @@ import { collarOf, fullType, type StoredEvent, shortType } from '../contract/eve
 import { delay } from '../lib/wait.ts';
 import { loadAnyConfig } from './config.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { wholeNumber } from './numbers.ts';
 import { paint, safe } from './output.ts';
 
 interface Options {
@@ -49,7 +50,7 @@ export function eventsCommand(): Command {
     .option('--collar <id>', 'only of this collar')
     .option('--from <time>', 'from then on, such as 2026-11-23T06:00Z', time)
     .option('--to <time>', 'before then', time)
-    .option('--limit <n>', 'stop after so many', count)
+    .option('--limit <n>', 'stop after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--json', 'print CloudEvents, one a line')
     .action(events);
 }
@@ -192,10 +193,4 @@ function time(text: string): string {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) throw new InvalidArgumentError('expected a time such as 2026-11-23T06:00Z');
   return new Date(ms).toISOString();
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number from 1');
-  return value;
 }

@@ -1,6 +1,6 @@
 /** `collard simulate`: writes the readings of simulated collars, with known truth. */
 import { isatty } from 'node:tty';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { SimulatedFormat } from '../simulator/encode.ts';
 import { ROOMS, roomNamed } from '../simulator/house.ts';
 import { createNoise } from '../simulator/noise.ts';
@@ -8,6 +8,7 @@ import { type Output, openOutput, streamOutput } from '../simulator/output.ts';
 import { runSimulation, type SimulationSummary } from '../simulator/run-simulation.ts';
 import { createSimulation, MAX_RATE_HZ, MAX_SIMULATED_COLLARS } from '../simulator/simulation.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { decimal, wholeNumber } from './numbers.ts';
 import { printJson, tell } from './output.ts';
 
 interface Options {
@@ -126,20 +127,4 @@ function report(summary: SimulationSummary, options: Options): void {
     `SIMULATED ${seconds} s: ${frames} frames, ${readings} readings, ${meows} meows, ${moves} moves${damage} (seed ${options.seed})`,
   );
   if (options.json === true) printJson(summary);
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
-  };
-}
-
-function decimal(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`);
-  };
 }
