@@ -1,4 +1,5 @@
 /** A bounded queue between a driver's callbacks and a loop: the one place where pushing meets pulling. */
+import { createWaiters } from './wait.ts';
 
 export interface Queue<T> {
   /** False when the queue is full or closed: the caller decides what that means. */
@@ -16,45 +17,31 @@ export interface Queue<T> {
 export function createQueue<T>(limit: number): Queue<T> {
   let items: T[] = [];
   let closed = false;
-  let waiting: (() => void)[] = [];
-  const wake = () => {
-    const woken = waiting;
-    waiting = [];
-    for (const resolve of woken) resolve();
-  };
-  const change = (signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      waiting.push(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  const waiters = createWaiters();
   return {
     push(item) {
       if (closed || items.length >= limit) return false;
       items.push(item);
-      wake();
+      waiters.wake();
       return true;
     },
     async takeUpTo(max, signal) {
-      while (items.length === 0 && !closed && !signal.aborted) await change(signal);
+      while (items.length === 0 && !closed && !signal.aborted) await waiters.wait(signal);
       if (signal.aborted) return [];
       const taken = items.slice(0, max);
       items = items.slice(max);
-      wake();
+      waiters.wake();
       return taken;
     },
     get size() {
       return items.length;
     },
     async room(signal) {
-      while (items.length >= limit && !closed && !signal.aborted) await change(signal);
+      while (items.length >= limit && !closed && !signal.aborted) await waiters.wait(signal);
     },
     close() {
       closed = true;
-      wake();
+      waiters.wake();
     },
   };
 }

@@ -40,3 +40,31 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+export interface Waiters {
+  /** Lets all go that wait now. */
+  wake(): void;
+  /** Resolves at the next `wake`, or when the signal aborts. */
+  wait(signal: AbortSignal): Promise<void>;
+}
+
+/** Nobody who has stopped waiting is kept, however long the next `wake` takes. */
+export function createWaiters(): Waiters {
+  const waiting = new Set<() => void>();
+  return {
+    wake() {
+      for (const go of [...waiting]) go();
+    },
+    wait: (signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        const go = () => {
+          waiting.delete(go);
+          signal.removeEventListener('abort', go);
+          resolve();
+        };
+        waiting.add(go);
+        signal.addEventListener('abort', go, { once: true });
+      }),
+  };
+}

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { aborted, backoffMs, delay, ticks } from '../../src/lib/wait.ts';
+import { aborted, backoffMs, createWaiters, delay, ticks } from '../../src/lib/wait.ts';
 
 test('a delay resolves after its time', async () => {
   vi.useFakeTimers();
@@ -63,4 +63,39 @@ test('aborted resolves when the signal aborts, before or later', async () => {
   const waiting = aborted(stop.signal);
   stop.abort();
   await waiting;
+});
+
+test('all who wait are woken once, and leave no listener', async () => {
+  const waiters = createWaiters();
+  const stop = new AbortController();
+  const woken: string[] = [];
+  const wait = (name: string) => waiters.wait(stop.signal).then(() => woken.push(name));
+  const both = [wait('a'), wait('b')];
+  waiters.wake();
+  await Promise.all(both);
+  expect(woken).toEqual(['a', 'b']);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  const third = wait('c');
+  stop.abort();
+  await third;
+  await waiters.wait(stop.signal);
+});
+
+test('who stopped waiting is forgotten at once: a wake that never comes costs no memory', async () => {
+  const waiters = createWaiters();
+  const refs: WeakRef<AbortController>[] = [];
+  for (let i = 0; i < 100; i += 1) {
+    const stop = new AbortController();
+    refs.push(new WeakRef(stop));
+    const waiting = waiters.wait(stop.signal);
+    stop.abort();
+    await waiting;
+  }
+  const { setFlagsFromString } = await import('node:v8');
+  setFlagsFromString('--expose-gc');
+  const { runInNewContext } = await import('node:vm');
+  await new Promise((resolve) => setImmediate(resolve));
+  (runInNewContext('gc') as () => void)();
+  expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(5);
+  waiters.wake();
 });

@@ -1,6 +1,7 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
 import { newEvent } from '../../contract/event.ts';
+import { createWaiters } from '../../lib/wait.ts';
 import * as core from './core.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
@@ -211,27 +212,5 @@ function markTimer(state: core.LogCore, afterMs: number): { start(): void; stop(
       if (timer !== null) clearTimeout(timer);
       timer = null;
     },
-  };
-}
-
-function createWaiters(): { wake(): void; wait(signal: AbortSignal): Promise<void> } {
-  let waiting = new Set<() => void>();
-  return {
-    wake() {
-      const woken = waiting;
-      waiting = new Set();
-      for (const resolve of woken) resolve();
-    },
-    wait: (signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const done = () => {
-          signal.removeEventListener('abort', done);
-          waiting.delete(done);
-          resolve();
-        };
-        waiting.add(done);
-        signal.addEventListener('abort', done, { once: true });
-      }),
   };
 }

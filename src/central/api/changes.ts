@@ -1,4 +1,5 @@
 /** Tells those who show something that there may be something new to show. Carries no content: they read the store. */
+import { createWaiters } from '../../lib/wait.ts';
 
 export interface Changes {
   /** Counts the announcements, so that none is missed between reading the store and waiting. */
@@ -11,26 +12,17 @@ export interface Changes {
 
 export function createChanges(): Changes {
   let version = 0;
-  const waiting = new Set<() => void>();
+  const waiters = createWaiters();
   return {
     get version() {
       return version;
     },
     announce() {
       version += 1;
-      for (const wake of [...waiting]) wake();
+      waiters.wake();
     },
-    after(seen, signal) {
-      return new Promise((resolve) => {
-        if (version > seen || signal.aborted) return resolve();
-        const wake = () => {
-          waiting.delete(wake);
-          signal.removeEventListener('abort', wake);
-          resolve();
-        };
-        waiting.add(wake);
-        signal.addEventListener('abort', wake, { once: true });
-      });
+    after: async (seen, signal) => {
+      if (version <= seen) await waiters.wait(signal);
     },
   };
 }
