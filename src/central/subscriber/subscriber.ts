@@ -30,7 +30,10 @@ export interface Subscriber {
   close(): Promise<void>;
 }
 
-/** Connects, subscribes and says "online". Rejects as the link does (REFUSED, UNREACHABLE, TLS, SUBSCRIBE_REFUSED). */
+/**
+ * Connects, subscribes and says "online". Rejects as the link does (REFUSED, UNREACHABLE, TLS, SUBSCRIBE_REFUSED, and
+ * LINK_ENDED also when the signal aborts).
+ */
 export async function openSubscriber(
   options: SubscriberOptions,
   openLink: OpenLink,
@@ -50,6 +53,9 @@ export async function openSubscriber(
     },
     signal,
   );
+  // A broker that lets us in and then stays silent must not hold up the end.
+  const cut = () => void link.close();
+  signal.addEventListener('abort', cut, { once: true });
   try {
     // At every connect: the broker may have lost the session.
     await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
@@ -57,6 +63,8 @@ export async function openSubscriber(
   } catch (error) {
     await link.close();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', cut);
   }
   const { incoming } = link;
   const lanes = createLanes();
