@@ -37,11 +37,6 @@ export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
-/** After these nobody knows what is on the card: the process must end and open the log afresh. */
-export function isFatal(error: unknown): boolean {
-  return /^SQLITE_(IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN)/.test(codeOf(error));
-}
-
 /** The same error with a message that names the file and what to do; `code` is kept. */
 export function explainDisk(path: string, error: unknown): LogError {
   const code = codeOf(error);

@@ -1,5 +1,5 @@
 /** Calls to central. All addresses are relative, so that the page works under any path. */
-import type { CatsAnswer, EventsAnswer } from './types.ts';
+import type { EventsAnswer } from './types.ts';
 
 export const EVENTS_A_PAGE = 50;
 
@@ -8,10 +8,6 @@ export function getEvents(query: Readonly<Record<string, string | undefined>>): 
   const search = new URLSearchParams({ order: 'desc', limit: String(EVENTS_A_PAGE) });
   for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(key, value);
   return call('GET', `api/v1/events?${search}`) as Promise<EventsAnswer>;
-}
-
-export function getCats(): Promise<CatsAnswer> {
-  return call('GET', 'api/v1/cats') as Promise<CatsAnswer>;
 }
 
 export async function addCat(name: string, collar: string): Promise<void> {
