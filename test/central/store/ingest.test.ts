@@ -1,8 +1,10 @@
 import { copyFileSync, mkdtempSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
+import { MAX_AGENTS, MAX_EPOCHS_PER_AGENT, MAX_QUARANTINE } from '../../../src/central/store/agents.ts';
 import { decodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
@@ -219,9 +221,32 @@ describe('the store', () => {
   });
 
   it('keeps a bounded number of messages in quarantine and counts all', async () => {
-    for (let i = 0; i < 1_010; i += 1) await store.quarantine('x/y', Buffer.from('no'), 'is no JSON', NOW);
-    expect((await store.counts()).quarantined).toBe(1_010);
+    const all = MAX_QUARANTINE + 10;
+    for (let i = 0; i < all; i += 1) await store.quarantine('x/y', Buffer.alloc(10_000), 'is no JSON', NOW);
+    expect((await store.counts()).quarantined).toBe(all);
+    const db = new Database(path, { readonly: true });
+    const kept = db
+      .prepare('select count(*) as n, min(no) as first, max(length(payload)) as longest from quarantine')
+      .get();
+    db.close();
+    expect(kept).toEqual({ n: MAX_QUARANTINE, first: 11, longest: 4 * Math.ceil(4_096 / 3) });
   });
+
+  it('refuses an epoch too many of one agent, and keeps those that it has', async () => {
+    const sync = (n: number) =>
+      store.sync('porch', { epoch: epochId(n), firstSeq: 1, lastSeq: 0, chain: new Uint8Array(32) }, NOW);
+    for (let n = 1; n <= MAX_EPOCHS_PER_AGENT; n += 1) await sync(n);
+    await expect(sync(MAX_EPOCHS_PER_AGENT + 1)).rejects.toMatchObject({ code: 'REFUSED' });
+    expect(await sync(MAX_EPOCHS_PER_AGENT)).toMatchObject({ seq: 0 });
+  });
+
+  it('refuses an agent too many, and goes on with those that it knows', async () => {
+    const online = (n: number) => store.saveState(`a${n}`, { state: 'online', session: 1, version: '1' }, NOW);
+    // Central itself is one.
+    for (let n = 1; n < MAX_AGENTS; n += 1) await online(n);
+    await expect(online(MAX_AGENTS)).rejects.toMatchObject({ code: 'REFUSED' });
+    await online(1);
+  }, 30_000);
 
   it('pages events by position and by time, and finds them by agent, type, collar and cat', async () => {
     const porch = createWriter('porch', epochId(1));
