@@ -14,12 +14,14 @@ import { clip, type Ranges, span, union, without } from './ranges.ts';
 
 /**
  * A mark. The first one after our `sync` is its answer and is believed, also where it is lower than before or leaves out
- * what had been sent. Any other can be late: if it is lower, we ask; its `need` only repeats what the plan knows.
+ * what had been sent, and so is the first one of another store. Any other can be late: if it is lower, we ask; its `need`
+ * only repeats what the plan knows.
  */
 export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: number): Plan {
   const e = plan.epochs.find((one) => one.epoch === input.epoch);
   if (e === undefined || e.disowned) return plan;
-  const { question } = e;
+  const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent } : null;
+  const question = e.question ?? unasked;
   if (question === null && input.seq < e.mark) return change(plan, e.epoch, () => ({ ...e, syncDue: true }));
   const seq = Math.min(input.seq, e.lastSeq);
   const moved = seq > e.mark;

@@ -38,7 +38,7 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   const isOther = session.incarnation !== null && session.incarnation !== incarnation;
   session.incarnation = incarnation;
   const before = head.storedSeq;
-  apply(session, { type: 'stored', epoch, seq, need });
+  apply(session, { type: 'stored', epoch, seq, need, other: isOther });
   const mark = markOf(session.plan, epoch);
   // The evidence stays: a mark over another history is kept for this link only.
   if (mark !== null && !conflicting && (mark !== before || isOther || log.incarnation === null)) {
@@ -46,7 +46,7 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   }
   if (!conflicting && mark !== null && mark > before) status.confirmed();
   if (isOther) {
-    session.logger.warn({ incarnation }, 'central is another store than before: asking what it holds');
+    session.logger.warn({ incarnation }, 'central is another store than before: it gets what it misses');
     apply(session, { type: 'recheck' });
   }
 }

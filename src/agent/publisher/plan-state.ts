@@ -76,7 +76,14 @@ export type PlanInput =
   | { readonly type: 'synced'; readonly epoch: string }
   /** Ask again for every epoch: central is back, or is another. */
   | { readonly type: 'recheck' }
-  | { readonly type: 'stored'; readonly epoch: string; readonly seq: number; readonly need: readonly SeqRange[] }
+  | {
+      readonly type: 'stored';
+      readonly epoch: string;
+      readonly seq: number;
+      readonly need: readonly SeqRange[];
+      /** From another store than before: no late word of the one that we know. */
+      readonly other?: boolean;
+    }
   | { readonly type: 'disowned'; readonly epoch: string }
   /** What of the flight was really there to be sent; `from` > `to`: nothing. */
   | { readonly type: 'read'; readonly flight: number; readonly from: number; readonly to: number }

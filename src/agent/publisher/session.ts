@@ -4,7 +4,7 @@
  */
 import { createQueue } from '../../lib/queue.ts';
 import { runAll } from '../../lib/run-all.ts';
-import { backoffMs, ticks } from '../../lib/wait.ts';
+import { backoffMs, childOf, ticks } from '../../lib/wait.ts';
 import { answerRequest } from './answer.ts';
 import { fittingEvents } from './batch.ts';
 import { heardCentral, heardStored } from './hear.ts';
@@ -22,8 +22,8 @@ const REFUSAL_LINE_MS = 60_000;
 
 /** Resolves with why the link is to be opened again, null after an abort. Rejects only with what the log rejects with. */
 export async function runSession(parts: SessionParts, outer: AbortSignal): Promise<string | null> {
-  const over = new AbortController();
-  const signal = AbortSignal.any([outer, over.signal]);
+  const over = childOf(outer);
+  const { signal } = over;
   const bell = createQueue<true>(1);
   const requests = createQueue<AgentMessage & { type: 'request' }>(REQUEST_LIMIT);
   const session: Session = {
@@ -57,7 +57,11 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     },
   ];
   void parts.publisher.ended.then((error) => end(error?.message ?? 'closed'));
-  await runAll(loops, signal);
+  try {
+    await runAll(loops, signal);
+  } finally {
+    over.release();
+  }
   return outer.aborted ? null : why;
 }
 
@@ -84,8 +88,11 @@ async function send(
     if (isDeaf(session.plan, monoNow(), rules)) {
       end(`the broker has acknowledged nothing for ${rules.stalledAfterMs} ms`);
     } else if (isStalled(session.plan, monoNow(), rules)) {
+      const away = 'central does not answer: events stay in the log until it does';
       if (session.central === 'online') end(`central has confirmed nothing for ${rules.stalledAfterMs} ms`);
-      else tellOnce(session, 'away', 'central does not answer: events stay in the log until it does');
+      // Only its own word that it is away is a reason to sit still: a link may be dead in one direction.
+      else if (session.central === 'offline') tellOnce(session, 'away', away);
+      else end(away);
     }
     await bell();
   }
@@ -192,16 +199,17 @@ async function answer(
 async function reportHealth(session: Session, signal: AbortSignal): Promise<void> {
   const { publisher, status, healthEveryMs, monoNow } = session;
   let toldAt = Number.NEGATIVE_INFINITY;
-  let stalled = status.stalled;
+  let { stalled, conflicting } = status;
   for await (const _ of ticks(TICK_MS, signal)) {
-    if (status.stalled === stalled && monoNow() - toldAt < healthEveryMs) continue;
+    const isNews = status.stalled !== stalled || status.conflicting !== conflicting;
+    if (!isNews && monoNow() - toldAt < healthEveryMs) continue;
     if (status.stalled !== stalled) {
       session.logger.warn(
         { queue: status.queue },
         status.stalled ? 'the backlog is stalled' : 'the backlog moves again',
       );
     }
-    [toldAt, stalled] = [monoNow(), status.stalled];
+    [toldAt, stalled, conflicting] = [monoNow(), status.stalled, status.conflicting];
     publisher.publishHealth(await session.health()).then(session.ring, session.ring);
   }
 }

@@ -169,6 +169,11 @@ describe('marks', () => {
     expect([markOf(answered, E), shown(takeAll(answered, 5).flights)]).toEqual([20, ['backlog 21-30']]);
   });
 
+  test('the first mark of another store is believed, and what it misses is sent', () => {
+    const plan = given(sent, 3, stored(30), { type: 'stored', epoch: E, seq: 20, need: [], other: true });
+    expect([markOf(plan, E), shown(takeAll(plan, 3).flights)]).toEqual([20, ['backlog 21-30']]);
+  });
+
   test('marks of epochs that are not here change nothing', () => {
     expect(given(sent, 3, { type: 'stored', epoch: 'other', seq: 5, need: [] })).toEqual(sent);
   });
