@@ -12,6 +12,7 @@ import { Aedes, type AedesOptions } from 'aedes';
 export const mosquittoPath = find('mosquitto');
 export const chromiumPath = find('chromium');
 export const socatPath = find('socat');
+export const opensslPath = find('openssl');
 
 /**
  * Whether the tests that need this server can run: `describe.skipIf(!requireServer('mosquitto', mosquittoPath))`.

@@ -12,7 +12,7 @@ import {
   UniqueMessageIdProvider,
 } from 'mqtt';
 import { createQueue, type Queue } from './queue.ts';
-import { aborted, delay } from './wait.ts';
+import { aborted, childOf, delay } from './wait.ts';
 
 /** What a broker may send us in one packet, so that nobody fills our memory (MQTT 5). */
 export const MAX_INCOMING_BYTES = 2 * 1024 * 1024;
@@ -102,10 +102,9 @@ class Mqtt5Refused extends Error {}
 async function attempt(options: LinkOptions, protocol: '5' | '3.1.1', signal: AbortSignal): Promise<MqttLink> {
   signal.throwIfAborted();
   const { link, opened, destroy, start } = attach(options, protocol);
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), options.connectTimeoutMs);
-  const settled = new AbortController();
-  const cut = aborted(AbortSignal.any([signal, late.signal, settled.signal])).then(() => 'cut' as const);
+  const opening = childOf(signal);
+  const timer = setTimeout(opening.abort, options.connectTimeoutMs);
+  const cut = aborted(opening.signal).then(() => 'cut' as const);
   try {
     start();
     const outcome = await Promise.race([opened, link.ended, cut]);
@@ -119,7 +118,8 @@ async function attempt(options: LinkOptions, protocol: '5' | '3.1.1', signal: Ab
     throw error;
   } finally {
     clearTimeout(timer);
-    settled.abort();
+    opening.release();
+    opening.abort();
   }
 }
 
@@ -410,12 +410,16 @@ function explain(cause: Error | null, options: LinkOptions, protocol: '5' | '3.1
   }
   if (code === undefined || code === 'LINK_ENDED' || code === 'ECONNRESET' || code === 'EPIPE') {
     if (protocol === '5') return new Mqtt5Refused(text);
-    return linkError('UNREACHABLE', `${where} closes the connection: is it an MQTT broker? (${text})`, cause);
+    const asksTls = /^(mqtt|ws):/.test(options.url) ? ', and does it want TLS (mqtts://)' : '';
+    return linkError('UNREACHABLE', `${where} closes the connection: is it an MQTT broker${asksTls}? (${text})`, cause);
   }
   if (typeof code === 'string' && code !== 'EPROTO' && NETWORK_CODE.test(code)) {
     return linkError('UNREACHABLE', `${where} cannot be reached (${code}): is the broker running?`, cause);
   }
-  return linkError('TLS', `no safe connection to ${where} (${text}): ${tlsFix(code)}`, cause);
+  // OpenSSL's own texts are a line of codes and source files: what is meant stands in `reason`.
+  const reason: unknown = cause === null ? null : Reflect.get(cause, 'reason');
+  const what = typeof reason === 'string' && text.includes(':error:') ? reason : text.trim();
+  return linkError('TLS', `no safe connection to ${where} (${what}): ${tlsFix(code)}`, cause);
 }
 
 function tlsFix(code: unknown): string {
@@ -432,6 +436,8 @@ function tlsFix(code: unknown): string {
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
       return 'its authority is not known here: name the PEM file of that authority in mqtt.ca';
+    case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
+      return 'it wants a client certificate: name the PEM files in mqtt.cert and mqtt.key';
     default:
       return 'check mqtt.ca, mqtt.cert and mqtt.key, and that this is a TLS port (mqtts://) with TLS 1.2 or newer';
   }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { opensslPath } from '../servers.ts';
 
 export interface Pair {
   readonly cert: string;
@@ -21,7 +22,7 @@ const subject = (name: string) => ['-subj', `/CN=${name}`];
 export function createAuthority(): Authority {
   const folder = mkdtempSync(join(tmpdir(), 'collard-ca-'));
   const at = (name: string) => join(folder, name);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+  const openssl = (...args: string[]) => execFileSync(opensslPath ?? 'openssl', args, { stdio: 'pipe' });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   openssl(
     'req',

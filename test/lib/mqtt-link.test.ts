@@ -1,5 +1,9 @@
+import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -8,6 +12,7 @@ import {
   freePort,
   type Mosquitto,
   mosquittoPath,
+  opensslPath,
   requireServer,
   startAedes,
   startMosquitto,
@@ -230,7 +235,7 @@ describe('without a broker', () => {
   });
 });
 
-describe.skipIf(!requireServer('openssl', '/usr/bin/openssl'))('over TLS', () => {
+describe.skipIf(!requireServer('openssl', opensslPath))('over TLS', () => {
   let authority: Authority;
   beforeAll(() => {
     authority = createAuthority();
@@ -282,6 +287,84 @@ describe.skipIf(!requireServer('openssl', '/usr/bin/openssl'))('over TLS', () =>
   test('PEM texts that are none are told', async () => {
     const failed = openMqttLink(options('mqtts://127.0.0.1:1', { cert: 'no', key: 'no' }), never);
     await expect(failed).rejects.toMatchObject({ code: 'TLS', message: expect.stringContaining('mqtt.cert') });
+  });
+});
+
+const canTls = requireServer('mosquitto', mosquittoPath) && requireServer('openssl', opensslPath);
+describe.skipIf(!canTls)('with a broker that wants TLS, a client certificate and a password', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-tls-'));
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+    return join(folder, name);
+  };
+  let authority: Authority;
+  let broker: Mosquitto;
+  let url: string;
+  let own: { ca: string; cert: string; key: string };
+
+  beforeAll(async () => {
+    authority = createAuthority();
+    const server = authority.issue('127.0.0.1');
+    const client = authority.issue('porch');
+    own = { ca: authority.ca, ...client };
+    const port = await freePort();
+    // Mosquitto's own form of a password: PBKDF2 with SHA-512.
+    const salt = randomBytes(12);
+    const hash = pbkdf2Sync('secret', salt, 101, 64, 'sha512');
+    const lock = `porch:$7$101$${salt.toString('base64')}$${hash.toString('base64')}\n`;
+    broker = await startMosquitto([
+      `listener ${port} 127.0.0.1`,
+      'allow_anonymous false',
+      `password_file ${file('passwords', lock)}`,
+      `cafile ${file('ca.pem', authority.ca)}`,
+      `certfile ${file('server.pem', server.cert)}`,
+      `keyfile ${file('server.key', server.key)}`,
+      'require_certificate true',
+    ]);
+    url = `mqtts://127.0.0.1:${port}`;
+  });
+  afterAll(async () => {
+    await broker.stop();
+    authority.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each(['5', '3.1.1'] as const)('who has all three is let in, over MQTT %s', async (protocol) => {
+    const opened = await link(url, { ...own, username: 'porch', password: 'secret', protocol });
+    expect(opened.protocol).toBe(protocol);
+    await opened.subscribe(['t']);
+    await expect(opened.publish('t', 'v', once1)).resolves.toEqual({ ok: true });
+    expect(text((await take(opened, 1))[0])).toBe('v');
+  });
+
+  test('a wrong password is refused and named, not shown', async () => {
+    const refused = openMqttLink(options(url, { ...own, username: 'porch', password: 'wrong' }), never);
+    await expect(refused).rejects.toMatchObject({ code: 'REFUSED', message: expect.stringContaining('porch') });
+    await expect(refused).rejects.not.toThrow('wrong');
+  });
+
+  test('without a certificate the message asks for one in plain words', async () => {
+    const refused = openMqttLink(options(url, { ca: own.ca, username: 'porch', password: 'secret' }), never);
+    await expect(refused).rejects.toMatchObject({
+      code: 'TLS',
+      message: expect.stringMatching(/client certificate.*mqtt\.cert/),
+    });
+    await expect(refused).rejects.not.toThrow('openssl');
+  });
+
+  test('another authority is refused', async () => {
+    const other = createAuthority();
+    const refused = openMqttLink(options(url, { ...own, ca: other.ca, username: 'porch', password: 'secret' }), never);
+    await expect(refused).rejects.toMatchObject({ code: 'TLS', message: expect.stringContaining('mqtt.ca') });
+    other.remove();
+  });
+
+  test('without TLS the message asks whether it is wanted', async () => {
+    const refused = openMqttLink(
+      options(url.replace('mqtts', 'mqtt'), { username: 'porch', password: 'secret' }),
+      never,
+    );
+    await expect(refused).rejects.toMatchObject({ code: 'UNREACHABLE', message: expect.stringContaining('mqtts://') });
   });
 });
 

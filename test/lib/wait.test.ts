@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { aborted, backoffMs, createWaiters, delay, ticks } from '../../src/lib/wait.ts';
+import { aborted, backoffMs, childOf, createWaiters, delay, ticks } from '../../src/lib/wait.ts';
 
 test('a delay resolves after its time', async () => {
   vi.useFakeTimers();
@@ -98,4 +98,23 @@ test('who stopped waiting is forgotten at once: a wake that never comes costs no
   (runInNewContext('gc') as () => void)();
   expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(5);
   waiters.wake();
+});
+
+test('a wait for a wake ends after its time, and leaves no listener', async () => {
+  const stop = new AbortController();
+  await createWaiters().wait(stop.signal, 5);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+});
+
+test('a child aborts with its outer signal and not the other way round, and can be let go', () => {
+  const outer = new AbortController();
+  const [first, second, third] = [childOf(outer.signal), childOf(outer.signal), childOf(outer.signal)];
+  first.abort();
+  expect([first.signal.aborted, outer.signal.aborted, second.signal.aborted]).toEqual([true, false, false]);
+  first.release();
+  third.release();
+  expect(getEventListeners(outer.signal, 'abort')).toHaveLength(1);
+  outer.abort('over');
+  expect([second.signal.reason, third.signal.aborted]).toEqual(['over', false]);
+  expect(childOf(outer.signal).signal.aborted).toBe(true);
 });
