@@ -93,10 +93,19 @@ async function run(options: DemoOptions, configs: Configs, wire: Wire, signal: A
   const cats = new Map(
     NAMES.slice(0, options.collars).map((name, i) => [(FIRST_COLLAR + i).toString(16).toUpperCase(), name]),
   );
+  // Whoever is upstream stops first: what the agent logs while it stops is stored, and both sides end as one history.
+  const isAgentGone = new AbortController();
+  const central = { ...deps, simulated: true, onListening: listening.resolve };
   await runAll(
     [
-      (stop) => runCentral(configs.central, { ...deps, simulated: true, onListening: listening.resolve }, stop),
-      (stop) => runAgent(configs.agent, { ...deps, ...port }, stop),
+      () => runCentral(configs.central, central, isAgentGone.signal),
+      async (stop) => {
+        try {
+          await runAgent(configs.agent, { ...deps, ...port }, stop);
+        } finally {
+          isAgentGone.abort();
+        }
+      },
       async (stop) => {
         const page = await Promise.race([listening.promise, aborted(stop).then(() => null)]);
         if (page === null) return;

@@ -31,16 +31,22 @@ export async function checkBroker(
 }
 
 async function openGuest(mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt']): Promise<MqttLink> {
-  const pem = async (path: string | undefined) => (path === undefined ? undefined : readFile(path, 'utf8'));
+  const pem = async (key: 'ca' | 'cert' | 'key') => {
+    const path = mqtt[key];
+    if (path === undefined) return undefined;
+    return readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new Error(`cannot read mqtt.${key}: ${messageOf(cause)}`, { cause });
+    });
+  };
   return openMqttLink(
     {
       url: mqtt.url,
       clientId: `collard-doctor-${process.pid}`,
       username: mqtt.username,
       password: mqtt.password,
-      ca: await pem(mqtt.ca),
-      cert: await pem(mqtt.cert),
-      key: await pem(mqtt.key),
+      ca: await pem('ca'),
+      cert: await pem('cert'),
+      key: await pem('key'),
       cleanStart: true,
       sessionExpirySeconds: 0,
       keepaliveSeconds: mqtt.keepaliveSeconds,

@@ -80,7 +80,9 @@ export async function main(args: readonly string[]): Promise<void> {
   const debug = args.includes('--debug') || (process.env.COLLARD_DEBUG ?? '') !== '';
   const end = (error: unknown) => process.exit(report(error, debug));
   // `collard events | head` closes our stdout: there is nobody left to tell.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit() : end(error)));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EPIPE' ? process.exit() : end(unwritable(error)),
+  );
   process.stderr.on('error', () => undefined);
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
@@ -90,6 +92,11 @@ export async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     end(error);
   }
+}
+
+/** What stdout is sent to takes no more: a full disk, most often. */
+function unwritable(cause: NodeJS.ErrnoException): CommandError {
+  return new CommandError(EXIT.io, `cannot write to stdout: ${cause.message}`, 'make room where it goes', { cause });
 }
 
 /** The program with the command that `args` name in full, and the others by name. */

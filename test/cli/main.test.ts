@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { collard } from './run.ts';
@@ -59,6 +61,19 @@ test('stack traces come with --debug only', async () => {
   expect((await collard(args)).stderr).not.toContain('at loadConfig');
   expect((await collard(['--debug', ...args])).stderr).toContain('at loadConfig');
   expect((await collard(args, { COLLARD_DEBUG: '1' })).stderr).toContain('at loadConfig');
+});
+
+test.skipIf(!existsSync('/dev/full'))('a full disk behind stdout is an error of I/O', async () => {
+  const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [bin, 'config', 'show', '--example', 'agent'], {
+    stdio: ['ignore', full, 'pipe'],
+  });
+  closeSync(full);
+  if (child.stderr === null) throw new Error('no pipe');
+  const [told, [status]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect(status).toBe(74);
+  expect(told).toContain('cannot write to stdout');
 });
 
 test('a reader that goes away ends the program quietly', async () => {
