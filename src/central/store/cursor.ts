@@ -15,8 +15,9 @@ export function encodeCursor(cursor: Cursor): string {
   return `p${parts.join('.')}`;
 }
 
-/** Throws with code `BAD_CURSOR` where the text is none of ours. */
+/** `0` is the beginning too, for whoever expects a number. Throws with code `BAD_CURSOR` where the text is none of ours. */
 export function decodeCursor(text: string): Cursor {
+  if (text === '0') return new Map();
   if (!/^p(\d{1,2}-\d{1,15}(\.\d{1,2}-\d{1,15}){0,63})?$/.test(text)) throw badCursor(text);
   const cursor = new Map<number, number>();
   for (const part of text.length === 1 ? [] : text.slice(1).split('.')) {

@@ -17,6 +17,10 @@ describe('cursors', () => {
     expect(decodeTimePlace(encodeTimePlace(place))).toEqual(place);
   });
 
+  it('begin with p alone, or with 0', () => {
+    expect([decodeCursor('p'), decodeCursor('0')]).toEqual([new Map(), new Map()]);
+  });
+
   it('are refused with a code where they are not ours', () => {
     for (const text of [
       '',
