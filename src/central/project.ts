@@ -1,7 +1,6 @@
 /** The project loop: store → models. Wakes when something was stored, folds it in slices, and tells what became of it. */
 import { setImmediate } from 'node:timers/promises';
 import { collarOf } from '../contract/event.ts';
-import { delay } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
 import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.ts';
 
@@ -40,7 +39,7 @@ export async function runProject(parts: ProjectParts, signal: AbortSignal): Prom
     if (result.changedCats.length > 0) await announce(parts, result);
     if (result.events > 0 || result.changedCats.length > 0) parts.changed();
     if (result.events === SLICE_EVENTS) await setImmediate();
-    else await wake(parts.arrived, seen, signal);
+    else await parts.arrived.after(seen, signal, IDLE_MS);
   }
 }
 
@@ -62,12 +61,4 @@ async function announce(parts: ProjectParts, result: Projected): Promise<void> {
       location: row.location,
     });
   }
-}
-
-/** Until something arrives after `seen`, or the idle time is over. */
-async function wake(arrived: Changes, seen: number, signal: AbortSignal): Promise<void> {
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  await Promise.race([arrived.after(seen, either), delay(IDLE_MS, either)]);
-  over.abort();
 }

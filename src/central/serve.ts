@@ -86,10 +86,7 @@ async function watch({ store, watchdog, changes, clock, logger }: ServeParts, si
       logger.warn({ err: error }, 'the watchdog could not look at the cats');
     }
     await delay(LOOK_EVERY_MS, signal);
-    const woken = new AbortController();
-    const either = AbortSignal.any([signal, woken.signal]);
-    await Promise.race([changes.after(seen, either), delay(LOOK_QUIET_MS, either)]);
-    woken.abort();
+    await changes.after(seen, signal, LOOK_QUIET_MS);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Runs loops side by side: when one ends with an error, or the outer signal aborts, all stop. */
+import { childOf } from './wait.ts';
 
 export type Loop = (signal: AbortSignal) => Promise<void>;
 
@@ -7,18 +8,18 @@ export type Loop = (signal: AbortSignal) => Promise<void>;
  * Rejects with the first error, after the others have been stopped and waited for.
  */
 export async function runAll(loops: readonly Loop[], outer: AbortSignal): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([outer, stop.signal]);
+  const stop = childOf(outer);
   const failures: unknown[] = [];
   await Promise.all(
     loops.map(async (loop) => {
       try {
-        await loop(signal);
+        await loop(stop.signal);
       } catch (error) {
         failures.push(error);
         stop.abort();
       }
     }),
   );
+  stop.release();
   if (failures.length > 0) throw failures[0];
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { runAll } from '../../src/lib/run-all.ts';
 import { aborted } from '../../src/lib/wait.ts';
@@ -58,4 +59,10 @@ test('a loop that ends by itself stops nobody', async () => {
   stop.abort();
   await running;
   expect(alive).toBe(true);
+});
+
+test('what has run leaves nothing behind at a signal that lives on', async () => {
+  const forever = new AbortController();
+  for (let i = 0; i < 20; i += 1) await runAll([async () => undefined], forever.signal);
+  expect(getEventListeners(forever.signal, 'abort')).toHaveLength(0);
 });

@@ -6,8 +6,8 @@ export interface Changes {
   readonly version: number;
   /** Called by a loop after it has committed something that people see. */
   announce(): void;
-  /** Resolves once `version` is above `seen`, at once if it is already, or when the signal aborts. */
-  after(seen: number, signal: AbortSignal): Promise<void>;
+  /** Resolves once `version` is above `seen`, at once if it is already; or when the signal aborts, or after `withinMs`. */
+  after(seen: number, signal: AbortSignal, withinMs?: number): Promise<void>;
 }
 
 export function createChanges(): Changes {
@@ -21,8 +21,8 @@ export function createChanges(): Changes {
       version += 1;
       waiters.wake();
     },
-    after: async (seen, signal) => {
-      if (version <= seen) await waiters.wait(signal);
+    after: async (seen, signal, withinMs) => {
+      if (version <= seen) await waiters.wait(signal, withinMs);
     },
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { delay } from '../../lib/wait.ts';
+import { childOf, delay } from '../../lib/wait.ts';
 import type { Cursor } from '../store/store.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts, CursorCodec } from './parts.ts';
@@ -47,10 +47,8 @@ export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const response = reply.raw;
         clients.add(response);
         parts.metrics.streamClients(clients.size);
-        const gone = new AbortController();
-        const onClose = () => gone.abort();
-        response.once('close', onClose);
-        const signal = AbortSignal.any([parts.signal, gone.signal]);
+        const client = childOf(parts.signal);
+        response.once('close', client.abort);
         try {
           response.writeHead(200, {
             ...(headers as Record<string, string>),
@@ -58,10 +56,11 @@ export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
             'cache-control': 'no-store',
             'x-accel-buffering': 'no',
           });
-          await follow(parts, snapshots, response, typeof asked === 'string' ? asked : null, signal);
+          await follow(parts, snapshots, response, typeof asked === 'string' ? asked : null, client.signal);
         } catch (error) {
           request.log.error({ err: error }, 'stream failed');
         } finally {
+          client.release();
           clients.delete(response);
           parts.metrics.streamClients(clients.size);
           response.end();
@@ -132,12 +131,8 @@ async function wait(
   out: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  const woken = new AbortController();
-  const either = AbortSignal.any([signal, woken.signal]);
-  const beat = delay(outdated ? SNAPSHOT_EVERY_MS : HEARTBEAT_MS, either).then(() => woken.abort());
-  await Promise.race([changes.after(seen, either), beat]);
+  await changes.after(seen, signal, outdated ? SNAPSHOT_EVERY_MS : HEARTBEAT_MS);
   const quiet = changes.version === seen && !outdated;
-  woken.abort();
   if (quiet && !signal.aborted) await write(out, ': still here\n\n', signal);
 }
 
@@ -148,10 +143,10 @@ function frame(event: string, json: string, id?: string): string {
 /** Resolves when the socket has room again. A client that takes nothing for SLOW_CLIENT_MS is cut. */
 async function write(out: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
   if (signal.aborted || out.write(text)) return;
-  const drained = new AbortController();
-  const onDrain = () => drained.abort();
-  out.once('drain', onDrain);
-  await delay(SLOW_CLIENT_MS, AbortSignal.any([signal, drained.signal]));
-  out.off('drain', onDrain);
-  if (!drained.signal.aborted && !signal.aborted) out.destroy();
+  const drained = childOf(signal);
+  out.once('drain', drained.abort);
+  await delay(SLOW_CLIENT_MS, drained.signal);
+  out.off('drain', drained.abort);
+  drained.release();
+  if (!drained.signal.aborted) out.destroy();
 }
