@@ -68,6 +68,8 @@ export function loadCore(db: Db, path: string, agent: string): LogCore {
 export function loadEpochs(db: Db, rows: Rows, chains: Chains): EpochState[] {
   const found = db.prepare<[], EpochRow>('SELECT no, id, agent, base, stored FROM epoch ORDER BY no').all();
   return found.map((row, i) => {
+    if (typeof row.id !== 'string' || typeof row.agent !== 'string' || !Number.isSafeInteger(row.base))
+      throw logError('SQLITE_CORRUPT', `epoch ${row.no} of the log is damaged`);
     const end = found[i + 1]?.base ?? Math.max(row.base, chains.last());
     const first = rows.first(row.base, end) ?? end + 1;
     const { no, id: epoch, agent, base, stored: storedSeq } = row;
@@ -83,9 +85,37 @@ export function write<T>(core: LogCore, work: () => T): T {
     return core.db.transaction(work).immediate();
   } catch (error) {
     core.failed = explainDisk(core.path, error);
-    // The next start reads the whole file before it trusts it.
     if (isDamage(error)) trySuspect(core.path);
     throw core.failed;
+  }
+}
+
+/** Runs `work` that only reads. Damage that it meets is noted: else each start would run into it again. */
+export function reading<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    trySuspect(path);
+    throw explainDisk(path, error);
+  }
+}
+
+/** Reads every event of the file. Throws SQLITE_CORRUPT where one is missing or does not match its chain. */
+export function assertWhole({ path, rows, chains, epochs }: LogCore): void {
+  for (const epoch of epochs) {
+    const { firstSeq, lastSeq, base } = epoch;
+    if (firstSeq > lastSeq) continue;
+    let hash = chainOfEpoch(rows, chains, epoch, firstSeq - 1);
+    let seq = firstSeq - 1;
+    for (const event of rows.iterate(epoch, base + firstSeq, base + lastSeq)) {
+      seq += 1;
+      if (event.seq !== seq) break;
+      hash = hash === null ? null : chainNext(hash, event);
+    }
+    const kept = chainOfEpoch(rows, chains, epoch, lastSeq);
+    if (seq !== lastSeq || hash === null || kept === null || Buffer.compare(hash, kept) !== 0)
+      throw logError('SQLITE_CORRUPT', `log ${path}: events of epoch ${epoch.epoch} are missing or have changed`);
   }
 }
 
@@ -189,6 +219,7 @@ function assertTail(rows: Rows, chains: Chains, epoch: EpochState, path: string)
     throw logError('SQLITE_CORRUPT', `log ${path}: the newest events do not match their chain`);
 }
 
+/** The next start reads the whole file before it trusts it. */
 function trySuspect(path: string): void {
   try {
     suspect(path);

@@ -146,12 +146,18 @@ export function suspect(path: string): void {
   writeFileSync(`${path}.suspect`, '', { mode: 0o600 });
 }
 
-/** Was the file suspected? Then reads all of it. Throws SQLITE_CORRUPT where it does not hold together. */
-export function checkSuspect(db: Db, path: string): void {
-  if (!existsSync(`${path}.suspect`)) return;
+export function isSuspect(path: string): boolean {
+  return existsSync(`${path}.suspect`);
+}
+
+export function clearSuspicion(path: string): void {
+  rmSync(`${path}.suspect`, { force: true });
+}
+
+/** Throws SQLITE_CORRUPT where the file does not hold together. */
+export function checkFile(db: Db, path: string): void {
   const verdict = db.pragma('quick_check(1)', { simple: true });
   if (verdict !== 'ok') throw logError('SQLITE_CORRUPT', `log ${path}: ${String(verdict)}`);
-  rmSync(`${path}.suspect`, { force: true });
 }
 
 /** Size of the file and its companions. */

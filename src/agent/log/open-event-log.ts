@@ -5,7 +5,16 @@ import { createWaiters } from '../../lib/wait.ts';
 import * as core from './core.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
-import { checkSuspect, fileBytes, lockLog, moveAside, openLogFile, prepareFile } from './log-file.ts';
+import {
+  checkFile,
+  clearSuspicion,
+  fileBytes,
+  isSuspect,
+  lockLog,
+  moveAside,
+  openLogFile,
+  prepareFile,
+} from './log-file.ts';
 import { assertStorable } from './rows.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
 
@@ -65,6 +74,7 @@ function openOrReplace(
     if (!isDamage(error)) throw codeOf(error).startsWith('LOG_') ? error : explainDisk(options.path, error);
     const reason = error instanceof Error ? error.message : String(error);
     const aside = moveAside(options.path, Date.parse(ports.when().time));
+    clearSuspicion(options.path);
     ports.onDamaged?.(aside, reason);
     prepareFile(options.path);
     return { state: openCore(options), damage: reason };
@@ -74,8 +84,14 @@ function openOrReplace(
 function openCore(options: LogOptions): core.LogCore {
   const db = openLogFile(options.path);
   try {
-    checkSuspect(db, options.path);
-    return core.loadCore(db, options.path, options.agent);
+    const suspected = isSuspect(options.path);
+    if (suspected) checkFile(db, options.path);
+    const state = core.loadCore(db, options.path, options.agent);
+    if (suspected) {
+      core.assertWhole(state);
+      clearSuspicion(options.path);
+    }
+    return state;
   } catch (error) {
     db.close();
     throw error;
@@ -172,11 +188,13 @@ function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState 
     epochs: () => state.epochs.map(head),
     async read(epoch, from, to, limit, maxBytes) {
       const span = find(epoch);
-      return span === undefined ? [] : core.readEvents(state.rows, span, { from, to, limit, maxBytes });
+      if (span === undefined) return [];
+      return core.reading(state.path, () => core.readEvents(state.rows, span, { from, to, limit, maxBytes }));
     },
     async chainAt(epoch, seq) {
       const span = find(epoch);
-      return span === undefined ? null : core.chainOfEpoch(state.rows, state.chains, span, seq);
+      if (span === undefined) return null;
+      return core.reading(state.path, () => core.chainOfEpoch(state.rows, state.chains, span, seq));
     },
   };
 }

@@ -36,6 +36,10 @@ interface EventRow {
   readonly data: string;
 }
 
+const HASH_BYTES = 32;
+/** The last moment that a date can name. */
+const MAX_TIME_MS = 8.64e15;
+
 export function createRows(db: Db): Rows {
   const words = createWords(db);
   const insert = db.prepare(
@@ -75,7 +79,7 @@ export interface Chains {
 
 export function createChains(db: Db): Chains {
   const save = db.prepare('INSERT OR REPLACE INTO chain (pos, hash) VALUES (?, ?)');
-  const nearest = db.prepare<[number, number], { pos: number; hash: Uint8Array }>(
+  const nearest = db.prepare<[number, number], { pos: number; hash: Uint8Array | null }>(
     'SELECT pos, hash FROM chain WHERE pos > ? AND pos <= ? ORDER BY pos DESC LIMIT 1',
   );
   const remove = db.prepare('DELETE FROM chain WHERE pos BETWEEN ? AND ?');
@@ -84,7 +88,13 @@ export function createChains(db: Db): Chains {
     save(pos, hash) {
       save.run(pos, hash);
     },
-    nearest: (base, limit) => nearest.get(base, limit) ?? null,
+    nearest(base, limit) {
+      const kept = nearest.get(base, limit);
+      if (kept === undefined) return null;
+      const { pos, hash } = kept;
+      if (hash?.length !== HASH_BYTES) throw logError('SQLITE_CORRUPT', `the log's chain at ${pos} is no hash`);
+      return { pos, hash };
+    },
     remove(from, to) {
       remove.run(from, to);
     },
@@ -143,7 +153,10 @@ export function assertStorable(events: readonly NewEvent[]): void {
   }
 }
 
+/** A damaged page gives values that a sound row cannot have. */
 function toEvent(row: EventRow, span: EpochSpan, words: Words): StoredEvent {
+  if (typeof row.data !== 'string' || !(Math.abs(row.time) <= MAX_TIME_MS))
+    throw logError('SQLITE_CORRUPT', `the log's event at ${row.pos} is damaged`);
   return {
     epoch: span.epoch,
     seq: row.pos - span.base,

@@ -312,6 +312,46 @@ describe('a damaged log', () => {
   });
 });
 
+describe('damage in the middle of a log', () => {
+  /** `at`: of an event in the middle of the file. */
+  async function longLog(): Promise<{ path: string; bytes: Buffer; at: number }> {
+    const path = tempPath();
+    const log = await openLog(path);
+    for (let i = 0; i < 20; i += 1) await log.append(levels(100));
+    await log.close();
+    const bytes = readFileSync(path);
+    const at = bytes.indexOf('"level":55}', bytes.length / 2);
+    expect(at).toBeGreaterThan(0);
+    return { path, bytes, at };
+  }
+
+  it('ends the first start that reads it, and is put aside by the next', async () => {
+    const { path, bytes, at } = await longLog();
+    const page = at - (at % 4_096);
+    writeFileSync(path, bytes.fill(0xff, page, page + 4_096));
+    const log = await openLog(path);
+    await expect(readAll(log)).rejects.toMatchObject({
+      code: 'SQLITE_CORRUPT',
+      message: expect.stringContaining(path),
+    });
+    await log.close();
+    const again = await openLog(path);
+    expect(await readAll(again)).toMatchObject([{ type: 'collard.history.lost' }]);
+    await again.close();
+  });
+
+  it('that changed an event shows in the chain when the log is suspected', async () => {
+    const { path, bytes, at } = await longLog();
+    bytes.write('"level":56}', at);
+    writeFileSync(path, bytes);
+    writeFileSync(`${path}.suspect`, '');
+    const told: string[] = [];
+    const log = await openLog(path, {}, { onDamaged: (_, reason) => told.push(reason) });
+    expect(told).toEqual([expect.stringContaining('missing or have changed')]);
+    await log.close();
+  });
+});
+
 describe('a log whose disk fails', () => {
   it('refuses everything after the first failed write', async () => {
     const path = tempPath();
