@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { requireServer } from '../servers.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
 import { kill } from './kill.ts';
+import { malformed } from './malformed.ts';
 import { powerLoss } from './power-loss.ts';
 import { findCompiler } from './recording.ts';
 import { runScenario } from './run-faults.ts';
@@ -30,6 +31,12 @@ describe('the log under faults', () => {
     },
     90_000,
   );
+
+  it('starts again from spoilt files, and tells what it put aside', async () => {
+    const [row] = await rowsOf(malformed, 15, 200);
+    expect(row?.injected).toBeGreaterThan(100);
+    expect(row?.notes.some((note) => note.includes('put aside'))).toBe(true);
+  }, 90_000);
 });
 
 describe('a row of the table', () => {

@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { diskFull } from './disk-full.ts';
 import type { Row, Scenario } from './frame.ts';
 import { godown } from './godown.ts';
+import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
+import { malformed } from './malformed.ts';
 import { powerLoss } from './power-loss.ts';
 
-export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown];
+export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown, ioErrors, malformed, diskFull];
 
 export interface Outcome {
   readonly scenario: string;

@@ -1,0 +1,178 @@
+/**
+ * Damaged logs. The agent must start within three lives and take events again; a log that is put aside must be told by
+ * `history.lost` in a new epoch; and events that changed must show in the chain.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { v7 } from 'uuid';
+import type { IngestLog } from '../../src/agent/log/event-log.ts';
+import { chainHex, chainOver, chainStart } from '../../src/contract/chain.ts';
+import { type StoredEvent, shortType } from '../../src/contract/event.ts';
+import { createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
+import { type Files, MUTATIONS, type Mutation } from './mutants.ts';
+import { asideOf, openForCheck } from './oracle.ts';
+import { AGENT, epochOf, eventAt, sameEvent, type Truth, truthOf } from './workload.ts';
+
+/** Starts until the agent runs: one may find the damage, one more may have to put the log aside. */
+const LIVES = 3;
+const GROUPS = 40;
+/** Numbers of the events that are appended to a damaged log. */
+const AFTER = 1_000_000;
+/** A start that is refused in words: the file says that it is of another agent, program or version. */
+const REFUSED = /^LOG_(FOREIGN|NEWER|OTHER_AGENT)$/;
+
+export const malformed: Scenario = {
+  name: 'malformed',
+  weight: 1,
+  missing: () => null,
+  async run(context): Promise<readonly Row[]> {
+    const tally = createTally('damaged log');
+    const ends = new Map<string, number>();
+    const base = await soundLog(join(context.folder, 'base'), context.seed);
+    const other = await soundLog(join(context.folder, 'other'), context.seed + 1);
+    const truth = truthOf(context.seed);
+    // Every mutation once, whatever the time; then as often as it allows.
+    for (let round = 0; round === 0 || context.more(tally.injected); round += 1) {
+      for (const [i, mutation] of MUTATIONS.entries()) {
+        const seed = (context.seed + round * MUTATIONS.length + i) >>> 0;
+        const mutant: Mutant = { seed, mutation, base, other, truth, baseSeed: context.seed };
+        const { verdict, end } = await liveOn(join(context.folder, 'mutant'), mutant);
+        tally.add(verdict, `${mutation.name}, round ${round}, seed ${context.seed}`);
+        const key = `${mutation.name}: ${end}`;
+        ends.set(key, (ends.get(key) ?? 0) + 1);
+      }
+    }
+    for (const [end, count] of [...ends].sort()) tally.note(`${end}, ${count} times`);
+    return [tally.row()];
+  },
+};
+
+interface Mutant {
+  readonly seed: number;
+  readonly mutation: Mutation;
+  readonly base: ReadonlyMap<string, Buffer>;
+  readonly other: ReadonlyMap<string, Buffer>;
+  readonly truth: Truth;
+  readonly baseSeed: number;
+}
+
+/** The files of a log in the middle of its work: half of it in the database, half of it in the WAL. */
+async function soundLog(folder: string, seed: number): Promise<ReadonlyMap<string, Buffer>> {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'events.db');
+  const open = () => openForCheck(path, () => epochOf(seed), refuse);
+  const fill = async (log: IngestLog) => {
+    for (let group = 0; group < GROUPS; group += 1) {
+      const from = (log.epochs().at(-1)?.lastSeq ?? 0) + 1;
+      await log.append(Array.from({ length: 1 + (from % 5) }, (_, i) => eventAt(seed, from + i)));
+    }
+  };
+  const first = await open();
+  await fill(first);
+  await first.close();
+  const second = await open();
+  await fill(second);
+  const files = new Map(['', '-wal', '-shm'].map((suffix) => [suffix, readFileSync(path + suffix)]));
+  await second.close();
+  return files;
+}
+
+function refuse(_: string, reason: string): void {
+  throw new Error(`a sound log was put aside: ${reason}`);
+}
+
+interface End {
+  readonly verdict: Verdict;
+  /** What became of it, in few words. */
+  readonly end: string;
+}
+
+async function liveOn(folder: string, mutant: Mutant): Promise<End> {
+  const files: Files = new Map([...mutant.base].map(([suffix, bytes]) => [suffix, Buffer.from(bytes)]));
+  mutant.mutation.spoil(files, mulberry32(mutant.seed), mutant.other);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'events.db');
+  for (const [suffix, bytes] of files) writeFileSync(path + suffix, bytes);
+  const began = performance.now();
+  const errors: string[] = [];
+  for (let life = 1; life <= LIVES; life += 1) {
+    const found = await live(path, mutant).catch(
+      (error: Error & { code?: string }) => error.code ?? `none: ${error.stack}`,
+    );
+    if (typeof found !== 'string') {
+      const recoveryMs = performance.now() - began;
+      const lives = life === 1 ? '' : ` in life ${life} after ${errors}`;
+      return { verdict: { acked: 0, doubled: 0, lost: 0, recoveryMs, breach: found.breach }, end: found.end + lives };
+    }
+    errors.push(found);
+  }
+  const recoveryMs = performance.now() - began;
+  const refused = errors.every((code) => REFUSED.test(code));
+  const end = refused ? `refused with ${errors[0]}` : `never started: ${errors}`;
+  return { verdict: { acked: 0, lost: 0, doubled: 0, recoveryMs, breach: refused ? null : end }, end };
+}
+
+/** One life of an agent: reads everything, appends, trims, closes, and finds again what it appended. */
+async function live(path: string, mutant: Mutant): Promise<{ readonly breach: string | null; readonly end: string }> {
+  const log = await openForCheck(
+    path,
+    () => v7(),
+    () => undefined,
+  );
+  try {
+    const before = await judge(log, path, mutant);
+    const appended: StoredEvent[] = [];
+    for (let group = 0; group < 3; group += 1) {
+      const events = [0, 1, 2].map((i) => eventAt(mutant.seed, AFTER + group * 3 + i));
+      const { epoch, firstSeq } = await log.append(events);
+      appended.push(...events.map((event, i) => ({ epoch, seq: firstSeq + i, ...event })));
+    }
+    await log.nextSession();
+    const current = log.epochs().at(-1);
+    const from = appended[0]?.seq ?? 0;
+    const back = await log.read(current?.epoch ?? '', from, from + appended.length - 1, 100, 1e9);
+    const same = back.length === appended.length && back.every((event, i) => sameEvent(event, appended[i] ?? event));
+    await log.trim(Date.parse('2026-11-23T07:00:00.000Z'));
+    return { ...before, breach: before.breach ?? (same ? null : 'what was appended afterwards is not there') };
+  } finally {
+    await log.close();
+  }
+}
+
+/** Was it put aside and told? If not: what is missing or changed, and does the chain show it? */
+async function judge(
+  log: IngestLog,
+  path: string,
+  { truth, baseSeed }: Mutant,
+): Promise<{ breach: string | null; end: string }> {
+  const aside = asideOf(path);
+  const epochs = log.epochs();
+  const mine = epochs.find(({ epoch }) => epoch === epochOf(baseSeed));
+  if (aside.length > 0) {
+    const current = epochs.at(-1);
+    const [first] = await log.read(current?.epoch ?? '', 1, 1, 1, 1e9);
+    const told = mine === undefined && first !== undefined && shortType(first.type) === 'history.lost';
+    const kept = existsSync(join(path, '..', aside[0] ?? ''));
+    return { breach: told && kept ? null : 'put aside, but no history.lost tells it', end: 'put aside' };
+  }
+  if (mine === undefined) return { breach: null, end: 'another log' };
+  const events = await log.read(mine.epoch, 1, Number.MAX_SAFE_INTEGER, 1e9, 1e9);
+  const changed = events.filter((event) => !sameEvent(event, truth.event(event.seq))).length;
+  const holes = mine.lastSeq - events.length;
+  const kept = await log.chainAt(mine.epoch, mine.lastSeq);
+  const computed = chainHex(chainOver(chainStart(AGENT, mine.epoch), events));
+  const shows = kept === null || chainHex(kept) !== computed;
+  if (changed + holes === 0) return { breach: null, end: mine.lastSeq === lastSound() ? 'whole' : 'tail gone unseen' };
+  return {
+    breach: shows ? null : `${changed} changed and ${holes} missing unseen`,
+    end: 'changed, the chain shows it',
+  };
+}
+
+/** The last seq of `soundLog`. */
+function lastSound(): number {
+  let seq = 0;
+  for (let group = 0; group < GROUPS * 2; group += 1) seq += 1 + ((seq + 1) % 5);
+  return seq;
+}
