@@ -25,6 +25,8 @@ export function evolveCat(before: CatState, fact: CatFact): Evolved {
     case 'named':
       return changed({ ...state, name: change.name }, fact, 'cat_name', before.name, change.name);
     case 'wears':
+      // Its first collar: what it did so far, it did with this one.
+      if (before.collar === null) return { state: { ...state, collar: change.collar }, row: null };
       // Nothing is known of the new collar yet: a shake of the old one ends with it.
       return changed(
         { ...state, collar: change.collar, isMeowed: false, batteryLow: false, silent: false },

@@ -17,6 +17,7 @@ export interface Folded {
 export function foldEvents(events: readonly CentralEvent[], until: string | null = null): Folded {
   const cats = new Map<number, CatState>();
   const wearer = new Map<string, number>();
+  const assigned = new Set<string>();
   const meowing: MeowingRow[] = [];
   let skipped = 0;
   const apply = (catId: number, fact: CatFact) => {
@@ -25,16 +26,20 @@ export function foldEvents(events: readonly CentralEvent[], until: string | null
     if (row !== null) meowing.push(row);
   };
   const keyed = events.map((event) => ({ event, key: factKey(event) })).sort((a, b) => (a.key < b.key ? -1 : 1));
+  const early = firstWearers(keyed.map(({ event }) => event).filter(({ time }) => until === null || time < until));
   for (const { event } of keyed) {
     if (until !== null && event.time >= until) break;
     const meaning = meaningOf(event);
     if (meaning.type === 'skipped') skipped += 1;
     if (event.revoked) continue;
     if (meaning.type === 'fact') {
-      const catId = meaning.catId ?? (meaning.collar === null ? undefined : wearer.get(meaning.collar));
+      const { collar } = meaning;
+      const worn = collar === null ? undefined : assigned.has(collar) ? wearer.get(collar) : early.get(collar);
+      const catId = meaning.catId ?? worn;
       if (catId !== undefined) apply(catId, meaning.fact);
     } else if (meaning.type === 'assigned') {
       const { catId, collar, key, time, eventId } = meaning.assignment;
+      assigned.add(collar);
       if (wearer.get(collar) === catId) continue;
       const wears = (value: string | null): CatFact => ({
         key,
@@ -53,4 +58,20 @@ export function foldEvents(events: readonly CentralEvent[], until: string | null
   }
   const named = [...cats.values()].filter((cat) => cat.name !== null).sort((a, b) => a.catId - b.catId);
   return { cats: named, meowing, skipped };
+}
+
+/** Collars whose first assignment is the first of its cat, too: that cat wore it from the beginning. Events in order. */
+function firstWearers(events: readonly CentralEvent[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  const collars = new Set<string>();
+  const cats = new Set<number>();
+  for (const event of events) {
+    const meaning = event.revoked ? null : meaningOf(event);
+    if (meaning?.type !== 'assigned') continue;
+    const { catId, collar } = meaning.assignment;
+    if (!collars.has(collar) && !cats.has(catId)) first.set(collar, catId);
+    collars.add(collar);
+    cats.add(catId);
+  }
+  return first;
 }

@@ -79,6 +79,9 @@ export interface Evolved {
 export interface Wearing {
   readonly catId: number;
   readonly collar: string;
+  /** The assignment that began it. */
+  readonly assigned: FactKey;
+  /** Empty, below every key, where it reaches back to the beginning. */
   readonly from: FactKey;
   readonly fromTime: string;
   /** Null while it wears it. */
@@ -90,6 +93,7 @@ export interface Wearings {
   /** The cat that wore this collar at that moment, or null. */
   wearer(collar: string, at: FactKey): number | null;
   ofCat(catId: number): readonly Wearing[];
+  ofCollar(collar: string): readonly Wearing[];
   /** `wears` facts of a cat, in order. */
   changes(catId: number): readonly CatFact[];
 }

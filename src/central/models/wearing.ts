@@ -2,8 +2,9 @@
 import type { Assignment, CatFact, FactKey, Wearing, Wearings } from './model.ts';
 
 /**
- * A collar is worn by one cat and a cat wears one collar. An assignment ends what either of the two had before.
- * Revoked assignments are left out by the caller.
+ * A collar is worn by one cat and a cat wears one collar. An assignment ends what either of the two had before. The first
+ * assignment of a collar that is also the first of its cat reaches back to the beginning: people name a cat after its collar
+ * has been heard for a while, and nobody else can have worn it. Revoked assignments are left out by the caller.
  */
 export function wearingsOf(assignments: readonly Assignment[]): Wearings {
   const byCollar = new Map<string, Wearing[]>();
@@ -24,7 +25,9 @@ export function wearingsOf(assignments: readonly Assignment[]): Wearings {
     const loser = end(byCollar.get(collar), assignment);
     if (loser !== null) add(changes, loser.catId, wears(assignment, null));
     end(byCat.get(catId), assignment);
-    const wearing: Wearing = { catId, collar, from: key, fromTime: time, to: null, toTime: null };
+    const reachesBack = !byCollar.has(collar) && !byCat.has(catId);
+    const since = reachesBack ? { from: '', fromTime: '' } : { from: key, fromTime: time };
+    const wearing: Wearing = { catId, collar, assigned: key, ...since, to: null, toTime: null };
     add(byCollar, collar, wearing);
     add(byCat, catId, wearing);
     add(changes, catId, wears(assignment, collar));
@@ -32,6 +35,7 @@ export function wearingsOf(assignments: readonly Assignment[]): Wearings {
   return {
     wearer: (collar, at) => byCollar.get(collar)?.find((w) => isWithin(w, at))?.catId ?? null,
     ofCat: (catId) => byCat.get(catId) ?? [],
+    ofCollar: (collar) => byCollar.get(collar) ?? [],
     changes: (catId) => changes.get(catId) ?? [],
   };
 }

@@ -32,8 +32,11 @@ export async function dirtyCats(
       }
       case 'assigned': {
         const { catId, collar, key } = meaning.assignment;
-        mark(catId, key);
-        return mark(wearings.wearer(collar, key), key);
+        const worn = wearings.ofCollar(collar);
+        // The first of a collar or a cat decides how far back another one reaches, too.
+        const isFirst = [worn, wearings.ofCat(catId)].some(([one]) => one === undefined || key <= one.assigned);
+        for (const id of [catId, ...worn.map((wearing) => wearing.catId)]) mark(id, isFirst ? '' : key);
+        return;
       }
       case 'revoked': {
         const target = mayRevoke ? await revokedBy(trx, names, event) : null;

@@ -14,8 +14,16 @@ describe('who wears what', () => {
   it('is told by the newest assignment of the collar and of the cat', () => {
     const wearings = wearingsOf([assign('2', 1, 'A'), assign('4', 2, 'A'), assign('6', 2, 'B'), assign('8', 1, 'A')]);
     const wearer = (collar: string, ...keys: string[]) => keys.map((key) => wearings.wearer(collar, key));
-    expect(wearer('A', '1', '2', '3', '5', '7', '9')).toEqual([null, null, 1, 2, null, 1]);
+    expect(wearer('A', '1', '2', '3', '5', '7', '9')).toEqual([1, 1, 1, 2, null, 1]);
     expect(wearer('B', '5', '7')).toEqual([null, 2]);
+  });
+
+  it('a first collar that nobody else wore before reaches back to the beginning, any other does not', () => {
+    const all = [assign('2', 1, 'A'), assign('4', 1, 'B'), assign('6', 2, 'A'), assign('8', 3, 'C')];
+    const wearings = wearingsOf(all);
+    const early = (collar: string) => wearings.wearer(collar, '1');
+    expect([early('A'), early('B'), early('C')]).toEqual([1, null, 3]);
+    expect(wearings.wearer('A', '5')).toBeNull();
   });
 
   it('does not depend on the order in which assignments became known', () => {
