@@ -41,7 +41,7 @@ export interface EventLog extends LogReader {
   readonly incarnation: string | null;
   /** Closes the current epoch and starts another, for a cloned, restored or lying card. */
   startEpoch(reason: string): Promise<string>;
-  /** Never trim until the next start (chains disagree: the evidence is kept). */
+  /** Until the next start only the disk budget makes events go (chains disagree: the evidence is kept while there is room). */
   holdTrimming(): void;
   /** Deletes confirmed events older than the grace, and the oldest others beyond the disk budget (`history.lost`). */
   trim(now: number): Promise<{ readonly deleted: number; readonly lost: number }>;

@@ -18,6 +18,9 @@ import {
 import { assertStorable } from './rows.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
 
+/** While histories differ nothing goes for its age. The disk stays bounded all the same: an agent that cannot write is worth less. */
+const HELD = { keepDays: Number.POSITIVE_INFINITY, keepBytes: Number.POSITIVE_INFINITY };
+
 export interface LogOptions extends TrimLimits {
   readonly path: string;
   readonly agent: string;
@@ -160,7 +163,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
     holdTrimming() {
       held = true;
     },
-    trim: async (now) => (held ? { deleted: 0, lost: 0 } : trimLog(state, now, options, trimPorts)),
+    trim: async (now) => trimLog(state, now, held ? { ...options, ...HELD } : options, trimPorts),
     async nextSession() {
       return core.write(state, () => {
         const session = Number(core.readFact(state.db, 'session') ?? 0) + 1;

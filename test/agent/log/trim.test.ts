@@ -81,12 +81,16 @@ describe('trimming', () => {
     await again.close();
   });
 
-  it('holds when it was told to', async () => {
-    const log = await openLog(tempPath(), { keepDays: 0, budgetBytes: 1 });
+  it('when it was told to hold, keeps what is old as long as the disk budget lasts', async () => {
+    const log = await openLog(tempPath(), { keepDays: 0, budgetBytes: 1_500_000 });
     await log.append(levels(3));
     log.saveMark(log.epochs()[0]?.epoch ?? '', 3, 'i');
     log.holdTrimming();
     expect(await log.trim(T0 + DAY)).toEqual({ deleted: 0, lost: 0 });
+    await log.append(bulky(5_000));
+    const { deleted, lost } = await log.trim(T0 + DAY);
+    expect(deleted).toBe(3);
+    expect(lost).toBeGreaterThan(0);
     await log.close();
   });
 });
