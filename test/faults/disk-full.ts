@@ -2,10 +2,10 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { below, createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
-import { asideOf, checkLog, openForCheck } from './oracle.ts';
+import { asideOf, checkLog } from './oracle.ts';
 import { nothingHeard, startChild } from './run-child.ts';
 import { openSmallDisk, type SmallDisk, whyNoSmallDisk } from './small-disk.ts';
-import { epochOf, truthOf } from './workload.ts';
+import { truthOf } from './workload.ts';
 
 const DISK_MB = 24;
 const EXIT_IO = 74;
@@ -84,19 +84,13 @@ function fill(ballast: string): void {
   }
 }
 
+/** In a process of its own: SQLite maps a file, and a full disk could end it with SIGBUS. */
 async function startOnFullDisk(path: string, seed: number): Promise<{ readonly ok: boolean; readonly end: string }> {
-  try {
-    const log = await openForCheck(
-      path,
-      () => epochOf(seed),
-      () => undefined,
-    );
-    await log.close();
-    return { ok: true, end: 'opens' };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return { ok: FULL.test(code), end: code };
-  }
+  const child = startChild({ path, seed, groups: 0, reopenEvery: null, keepBytes: null });
+  const { code, signal } = await child.ended;
+  const [error] = child.heard.errors;
+  if (code === 0) return { ok: true, end: 'opens' };
+  return { ok: code === EXIT_IO && FULL.test(error ?? ''), end: error ?? `ended with ${code ?? signal}` };
 }
 
 /** Appends again once there is room. Returns why it does not, or null. */

@@ -72,10 +72,17 @@ export async function runScenario(
       more: (injected) => injected < options.count && performance.now() - began < shareMs,
       tell: (line) => options.tell(`${name}: ${line}`),
     });
+    // Told at once: a later scenario that breaks this process must not take it along.
+    for (const row of rows) options.tell(summary(row));
     return end(null, null, rows);
   } catch (error) {
     return end(null, error instanceof Error ? (error.stack ?? error.message) : String(error), []);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function summary({ fault, control, injected, losing, acked, lost, doubled }: Row): string {
+  const name = control ? `control: ${fault}` : fault;
+  return `  ${name}: ${injected} injected, ${losing} broke, ${acked} acknowledged, ${lost} lost, ${doubled} doubled`;
 }

@@ -33,14 +33,18 @@ export function whyNoSmallDisk(system: FileSystem): string | null {
   return null;
 }
 
-export function openSmallDisk(parent: string, system: FileSystem, megabytes: number): SmallDisk {
+/** ext4 has blocks of `blockBytes`: mkfs would take 1 KiB on a disk as small as this, cards have 4 KiB. */
+export function openSmallDisk(parent: string, system: FileSystem, megabytes: number, blockBytes = 4_096): SmallDisk {
   const image = join(parent, `${system}.img`);
   const folder = join(parent, `${system}-mount`);
   mkdirSync(folder, { recursive: true });
   rmSync(image, { force: true });
   writeFileSync(image, '');
   truncateSync(image, megabytes * MEGABYTE);
-  run(`mkfs.${system}`, system === 'ext4' ? ['-q', '-F', '-m', '0', image] : ['-q', '-f', image]);
+  run(
+    `mkfs.${system}`,
+    system === 'ext4' ? ['-q', '-F', '-m', '0', '-b', String(blockBytes), image] : ['-q', '-f', image],
+  );
   let mounted = false;
   const mount = () => {
     run('mount', ['-o', 'loop', image, folder]);
