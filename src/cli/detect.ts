@@ -138,7 +138,7 @@ function createRecording(file: string, options: Options, settings: WatchSettings
 
 function lineOf(file: string, detection: Detection): string {
   const { type, collar, atMs, ...data } = detection;
-  return JSON.stringify({ file, collar, type, tMs: atMs, ...data }, rounded);
+  return safe(JSON.stringify({ file, collar, type, tMs: atMs, ...data }, rounded));
 }
 
 /** Times are exact to a microsecond; what is beyond comes from arithmetic. */

@@ -164,7 +164,8 @@ function isWanted(event: StoredEvent, { type, collar, from, to }: Options): bool
 }
 
 function toJson({ agent, event }: Told): string {
-  return encodeEvent(agent, event);
+  // As printJson does: the same JSON, without controls.
+  return safe(encodeEvent(agent, event));
 }
 
 /** `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks an unset clock. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { paint, tell } from './output.ts';
+import { paint, safe, tell } from './output.ts';
 
 interface Entry {
   readonly name: string;
@@ -140,13 +140,18 @@ function report(error: unknown, debug: boolean): number {
     return error.code === 'commander.help' && error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   const failure = asFailure(error);
-  if (error instanceof ConfigError) for (const line of failure.message.split('\n')) tell(line);
-  else tell(`${paint('error:', 'red', process.stderr)} ${failure.message}`);
-  if (failure.fix !== null) tell(`${paint('fix:', 'green', process.stderr)} ${failure.fix}`);
+  // A message may quote an agent, a file or a broker.
+  if (error instanceof ConfigError) for (const line of failure.message.split('\n')) tell(safe(line));
+  else tell(`${paint('error:', 'red', process.stderr)} ${safeLines(failure.message)}`);
+  if (failure.fix !== null) tell(`${paint('fix:', 'green', process.stderr)} ${safeLines(failure.fix)}`);
   if (debug) {
-    for (let cause = error; cause instanceof Error; cause = cause.cause) tell(cause.stack ?? cause.message);
+    for (let cause = error; cause instanceof Error; cause = cause.cause) tell(safeLines(cause.stack ?? cause.message));
   } else if (failure.exitCode === EXIT.software) tell('this is a fault of the program: --debug shows where');
   return failure.exitCode;
+}
+
+function safeLines(text: string): string {
+  return text.split('\n').map(safe).join('\n');
 }
 
 function asFailure(error: unknown): CommandError {

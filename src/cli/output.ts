@@ -7,9 +7,9 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Writes one JSON value as a line of results. */
+/** Writes one JSON value as a line of results. JSON leaves C1 and bidi as they are: escaped, it says the same. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  print(safe(JSON.stringify(value)));
 }
 
 /** Writes a line of messages. */
@@ -27,7 +27,7 @@ export function paint(text: string, colour: keyof typeof colours, stream: NodeJS
 export function safe(text: string): string {
   return text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is escaped
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
