@@ -30,6 +30,8 @@ export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     app.get(
       '/stream',
       {
+        // Its answer would have no body, and so never begin: the client would wait and keep its place.
+        exposeHeadRoute: false,
         schema: {
           summary: 'Events and read models as server-sent events; resume by Last-Event-ID or `after`',
           querystring: streamQuery,
