@@ -52,9 +52,10 @@ export function createDisk(ignoresSync = false): Disk {
   const durable = new Map<string, Inode>();
   const byFd = new Map<number, Inode | 'folder'>();
   let renames: NameChange[] = [];
-  const rename = (change: NameChange) => {
+  const rename = (path: string, change: NameChange) => {
     change(now);
-    renames.push(change);
+    // Never there after a cut: to drop such a name is no fault.
+    if (!path.endsWith('-shm')) renames.push(change);
   };
   const sync = (target: Inode | 'folder' | undefined) => {
     if (target === undefined || ignoresSync) return;
@@ -74,7 +75,7 @@ export function createDisk(ignoresSync = false): Disk {
     let inode = now.get(path);
     if (inode === undefined) {
       const made: Inode = { durable: createContent(), pending: [] };
-      rename((names) => names.set(path, made));
+      rename(path, (names) => names.set(path, made));
       inode = made;
     }
     if (truncates) inode.pending.push({ type: 'truncate', length: 0 });
@@ -93,9 +94,9 @@ export function createDisk(ignoresSync = false): Disk {
         file(operation.fd).pending.push({ type: 'write', offset: operation.offset, data: operation.data });
       if (operation.op === 'truncate') file(operation.fd).pending.push({ type: 'truncate', length: operation.length });
       if (operation.op === 'sync') sync(byFd.get(operation.fd));
-      if (operation.op === 'unlink') rename((names) => names.delete(operation.path));
+      if (operation.op === 'unlink') rename(operation.path, (names) => names.delete(operation.path));
       if (operation.op === 'rename')
-        rename((names) => {
+        rename(operation.path, (names) => {
           const inode = names.get(operation.path);
           names.delete(operation.path);
           if (inode !== undefined) names.set(operation.to, inode);

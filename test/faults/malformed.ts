@@ -42,6 +42,9 @@ export const malformed: Scenario = {
         ends.set(key, (ends.get(key) ?? 0) + 1);
       }
     }
+    tally.note(
+      'what was in the file is not counted as lost: this row proves starting again, the lines below say what became of it',
+    );
     for (const [end, count] of [...ends].sort()) tally.note(`${end}, ${count} times`);
     return [tally.row()];
   },
