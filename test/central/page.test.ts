@@ -7,19 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { chromiumArgs } from '../e2e/browser.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const root = new URL('../..', import.meta.url).pathname;
 
 /** The page as the build makes it, in a folder of its own. */
@@ -42,7 +33,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
 
   beforeAll(async () => {
     pageDir = buildPage();
-    browser = await chromium.launch({ executablePath: chromiumPath ?? '', args: FLAGS });
+    browser = await chromium.launch({ executablePath: chromiumPath ?? '', args: chromiumArgs });
   });
   afterAll(async () => {
     await browser.close();
