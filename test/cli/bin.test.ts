@@ -144,6 +144,8 @@ test('a runtime that stays old is tried once, not for ever', () => {
 test('the young generation of a daemon stays small, that of other commands may grow', () => {
   const youngBytes = (verb: string) =>
     Number(spawnSync(process.execPath, [bin('own'), verb, '--litter'], { cwd: folder, encoding: 'utf8' }).stdout);
-  for (const daemon of ['agent', 'central']) expect(youngBytes(daemon)).toBeLessThan(4 * 1024 * 1024);
-  expect(youngBytes('detect')).toBeGreaterThan(4 * 1024 * 1024);
+  // Side by side, the smallest of three: a collection that runs just now counts old and new space together.
+  const smallest = (verb: string) => Math.min(...[1, 2, 3].map(() => youngBytes(verb)));
+  const other = smallest('detect');
+  for (const daemon of ['agent', 'central']) expect(smallest(daemon)).toBeLessThan(other / 2);
 });
