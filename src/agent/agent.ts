@@ -12,7 +12,7 @@ import { createDecoder } from './decoder/decoder.ts';
 import { runForward } from './forward.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
-import { openEventLog } from './log/open-event-log.ts';
+import { type LogOptions, type LogPorts, openEventLog } from './log/open-event-log.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
 import { createHeard, type Heard } from './source/heard.ts';
@@ -29,6 +29,10 @@ export interface AgentDeps {
   readonly onRunning?: () => void;
   /** Makes the port of a path; the system's by default. */
   readonly createPort?: SerialPorts['create'];
+  /** Opens the log; `openEventLog` by default. */
+  readonly openLog?: (options: LogOptions, ports: LogPorts) => Promise<IngestLog>;
+  /** Free bytes on the disk of this folder, for health; null where the system does not tell. */
+  readonly freeBytes?: (folder: string) => Promise<number | null>;
 }
 
 const TRIM_MS = 60_000;
@@ -40,8 +44,8 @@ const LINGER_MS = 1_500;
  * disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
-  const { logger, clock = openClock(), random = Math.random } = deps;
-  const log = await openLog(config, clock, logger);
+  const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
+  const log = await openLog(config, clock, deps);
   try {
     const port = deps.createPort === undefined ? {} : { create: deps.createPort };
     const sources = config.sources.map((source) =>
@@ -57,7 +61,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const { monoNow } = clock;
     const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
     const heard = createHeard();
-    const health = () => healthOf({ config, version: deps.version, log, clock, sources, heard, status });
+    const health = () => healthOf({ config, version: deps.version, log, clock, sources, heard, status, freeBytes });
     const { openLink, version } = deps;
     const sent = new AbortController();
     await runAll(
@@ -88,8 +92,9 @@ async function linger(status: ForwardStatus, forMs: number): Promise<void> {
   while (!over.aborted && status.link === 'online' && status.queue > 0) await delay(20, over);
 }
 
-function openLog(config: AgentConfig, clock: Clock, logger: Logger): Promise<IngestLog> {
-  return openEventLog(
+function openLog(config: AgentConfig, clock: Clock, deps: AgentDeps): Promise<IngestLog> {
+  const { logger, openLog: open = openEventLog } = deps;
+  return open(
     { ...config.log, agent: config.agent },
     {
       when: () => eventTime(clock, clock.monoNow()),
@@ -120,9 +125,11 @@ interface HealthParts {
   readonly sources: readonly IngestSource[];
   readonly heard: Heard;
   readonly status: ForwardStatus;
+  readonly freeBytes: (folder: string) => Promise<number | null>;
 }
 
-async function healthOf({ config, version, log, clock, sources, heard, status }: HealthParts): Promise<HealthMessage> {
+async function healthOf(parts: HealthParts): Promise<HealthMessage> {
+  const { config, version, log, clock, sources, heard, status } = parts;
   const current = log.epochs().at(-1);
   return {
     version,
@@ -138,7 +145,7 @@ async function healthOf({ config, version, log, clock, sources, heard, status }:
     oversize: status.oversize,
     lastError: status.lastError,
     logBytes: log.bytes(),
-    diskFreeBytes: await freeBytes(dirname(config.log.path)),
+    diskFreeBytes: await parts.freeBytes(dirname(config.log.path)),
     rssBytes: process.memoryUsage.rss(),
     clock: clock.quality(),
     protocol: status.protocol,
@@ -155,7 +162,7 @@ async function oldestUnstored(log: IngestLog): Promise<string | null> {
 }
 
 /** null where the system does not tell. */
-async function freeBytes(folder: string): Promise<number | null> {
+async function freeBytesOf(folder: string): Promise<number | null> {
   return statfs(folder).then(
     ({ bavail, bsize }) => bavail * bsize,
     () => null,
