@@ -1,9 +1,10 @@
 /**
  * CloudEvents 1.0 in structured JSON, both directions. On the wire always a JSON array of 1..N events of one epoch with
- * consecutive `seq`; the last one carries `chain`. Limits are those of the topic contract.
+ * consecutive `seq`; the last one carries `chain` and, where the agent signs, its proof. Limits are those of the topic contract.
  */
 import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
 import type { StoredEvent } from './event.ts';
+import { type BatchProof, decodeBatchProof, encodeBatchProof } from './signature.ts';
 
 export const MAX_BATCH_EVENTS = 500;
 export const MAX_BATCH_BYTES = 256 * 1024;
@@ -15,14 +16,19 @@ export interface EventBatch {
   readonly events: readonly StoredEvent[];
   /** chain at the last event. */
   readonly chain: ChainHash;
+  /** Who wrote it, where that can be read; what it proves says `signature.ts`. */
+  readonly proof?: BatchProof;
 }
+
+/** What the last event of a batch carries besides. */
+export type BatchEnd = Pick<EventBatch, 'chain' | 'proof'>;
 
 export type DecodedBatch =
   | { readonly ok: true; readonly batch: EventBatch }
   | { readonly ok: false; readonly reason: string };
 
 /** One event as a CloudEvent in compact JSON text. */
-export function encodeEvent(agent: string, event: StoredEvent, chain?: ChainHash): string {
+export function encodeEvent(agent: string, event: StoredEvent, end?: BatchEnd): string {
   const head = {
     specversion: '1.0',
     id: `${event.epoch}/${event.seq}`,
@@ -36,7 +42,8 @@ export function encodeEvent(agent: string, event: StoredEvent, chain?: ChainHash
     clock: event.clock,
     ...(event.boot === null ? {} : { boot: event.boot }),
     ...(event.monoMs === null ? {} : { monoMs: event.monoMs }),
-    ...(chain === undefined ? {} : { chain: chainHex(chain) }),
+    ...(end === undefined ? {} : { chain: chainHex(end.chain) }),
+    ...(end?.proof === undefined ? {} : encodeBatchProof(end.proof)),
   };
   return `${JSON.stringify(head).slice(0, -1)},"data":${event.data}}`;
 }
@@ -44,7 +51,7 @@ export function encodeEvent(agent: string, event: StoredEvent, chain?: ChainHash
 /** The payload of `events` and `backlog`. The caller keeps to the limits. */
 export function encodeBatch(batch: EventBatch): string {
   const last = batch.events.length - 1;
-  return `[${batch.events.map((event, i) => encodeEvent(batch.agent, event, i === last ? batch.chain : undefined)).join(',')}]`;
+  return `[${batch.events.map((event, i) => encodeEvent(batch.agent, event, i === last ? batch : undefined)).join(',')}]`;
 }
 
 /** Reads a stranger's payload. Unknown types, newer versions and further attributes pass; a broken rule names itself. */
@@ -61,6 +68,7 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
   const events: StoredEvent[] = [];
   let agent = '';
   let chain: ChainHash | null = null;
+  let proof: BatchProof | null = null;
   for (const [index, item] of items.entries()) {
     const event = decodeEvent(item);
     if (typeof event === 'string') return bad(`event ${index}: ${event}`);
@@ -73,10 +81,13 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
       return bad(`event ${index}: ${event.epoch}/${event.seq} does not follow ${before.epoch}/${before.seq}`);
     }
     events.push(event);
-    if (index === items.length - 1) chain = parseChainHex((item as Record<string, unknown>).chain);
+    if (index === items.length - 1) {
+      chain = parseChainHex((item as Record<string, unknown>).chain);
+      proof = decodeBatchProof(item as Record<string, unknown>);
+    }
   }
   if (chain === null) return bad('the last event carries no chain');
-  return { ok: true, batch: { agent, events, chain } };
+  return { ok: true, batch: { agent, events, chain, ...(proof === null ? {} : { proof }) } };
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,5 +1,6 @@
 /** The small messages beside the event batches: sync, stored, state, health, requests. Both directions. */
 import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
+import { decodeSyncProof, type Extent, encodeSyncProof, type SyncProof } from './signature.ts';
 
 /** A closed range of seqs. */
 export type SeqRange = readonly [from: number, to: number];
@@ -8,12 +9,9 @@ export type SeqRange = readonly [from: number, to: number];
 export const MAX_NEED_RANGES = 64;
 
 /** Agent at connect, and on a timer without answer. `lastSeq` 0: an empty log. `firstSeq` is the oldest it still holds. */
-export interface SyncMessage {
-  readonly epoch: string;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  /** chain at `lastSeq`. */
-  readonly chain: ChainHash;
+export interface SyncMessage extends Extent {
+  /** Who says so, where the agent signs. */
+  readonly proof?: SyncProof;
 }
 
 /** Central after every commit, and as the answer to `sync`. All up to `seq` is committed. */
@@ -93,8 +91,8 @@ export interface HealthMessage {
   readonly collars: readonly HeardCollar[];
 }
 
-export function encodeSync(message: SyncMessage): string {
-  return JSON.stringify({ ...message, chain: chainHex(message.chain) });
+export function encodeSync({ proof, ...extent }: SyncMessage): string {
+  return JSON.stringify({ ...extent, chain: chainHex(extent.chain), ...(proof && encodeSyncProof(proof)) });
 }
 
 export function encodeStored(message: StoredMessage): string {
@@ -107,7 +105,8 @@ export function decodeSync(payload: Uint8Array): SyncMessage | null {
   const chain = parseChainHex(m?.chain);
   if (m === null || chain === null || !isEpoch(m.epoch) || !isCount(m.firstSeq) || !isCount(m.lastSeq)) return null;
   if (m.firstSeq > m.lastSeq + 1) return null;
-  return { epoch: m.epoch, firstSeq: m.firstSeq, lastSeq: m.lastSeq, chain };
+  const proof = decodeSyncProof(m);
+  return { epoch: m.epoch, firstSeq: m.firstSeq, lastSeq: m.lastSeq, chain, ...(proof === null ? {} : { proof }) };
 }
 
 /** Null where the payload is no `stored`. */
