@@ -1,0 +1,96 @@
+/**
+ * npm run mutation -- [--only envelope] [--lanes 2] [--json]
+ * Changes one thing of the source after the other and counts the changes that no test notices. Stryker does the work; this
+ * runs it for each group and prints one table. Ends with 1 where a group is below the lowest score.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { GROUPS, LOWEST_SCORE } from './groups.ts';
+
+interface Score {
+  readonly group: string;
+  readonly file: string;
+  readonly mutants: number;
+  readonly killed: number;
+  readonly survived: number;
+  readonly uncovered: number;
+  /** Killed or timed out, of all that compile. */
+  readonly percent: number;
+}
+
+/** What Stryker's report holds of what we read, schema 2. */
+interface Report {
+  readonly files: Readonly<Record<string, { readonly mutants: readonly { readonly status: string }[] }>>;
+}
+
+const folder = import.meta.dirname;
+const root = join(folder, '../..');
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    lanes: { type: 'string', default: '2' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const chosen = values.only ?? Object.keys(GROUPS);
+const unknown = chosen.filter((name) => GROUPS[name] === undefined);
+if (unknown.length > 0) {
+  process.stderr.write(`no group ${unknown.join(', ')}: there are ${Object.keys(GROUPS).join(', ')}\n`);
+  process.exit(64);
+}
+install();
+const scores = chosen.flatMap(scoresOf);
+process.stdout.write(values.json ? `${JSON.stringify(scores, null, 2)}\n` : asTable(scores));
+process.exitCode = scores.some(({ file, percent }) => file === 'all' && percent < LOWEST_SCORE) ? 1 : 0;
+
+/** Stryker has packages of its own, so that nobody else has to install them. */
+function install(): void {
+  if (existsSync(join(folder, 'node_modules/@stryker-mutator/core'))) return;
+  must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], folder);
+}
+
+function scoresOf(group: string): Score[] {
+  const report = join(folder, `node_modules/.mutation/${group}.json`);
+  rmSync(report, { force: true });
+  const stryker = join(folder, 'node_modules/@stryker-mutator/core/bin/stryker.js');
+  const env = { COLLARD_MUTATION_GROUP: group, COLLARD_MUTATION_LANES: values.lanes };
+  must(process.execPath, [stryker, 'run', join(folder, 'stryker.config.mjs')], root, env);
+  const { files } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  const each = Object.entries(files).map(([file, { mutants }]) => scoreOf(group, file, mutants));
+  const all = Object.values(files).flatMap(({ mutants }) => mutants);
+  return [...each, scoreOf(group, 'all', all)];
+}
+
+function scoreOf(group: string, file: string, mutants: Report['files'][string]['mutants']): Score {
+  const count = (...states: readonly string[]) => mutants.filter(({ status }) => states.includes(status)).length;
+  const killed = count('Killed', 'Timeout');
+  const survived = count('Survived');
+  const uncovered = count('NoCoverage');
+  const sum = killed + survived + uncovered;
+  return { group, file, mutants: sum, killed, survived, uncovered, percent: sum === 0 ? 100 : (killed * 100) / sum };
+}
+
+function asTable(rows: readonly Score[]): string {
+  const head = ['group', 'file', 'mutants', 'killed', 'survived', 'no test', 'score'];
+  const cells = rows.map((row) => [
+    row.group,
+    row.file,
+    ...[row.mutants, row.killed, row.survived, row.uncovered].map(String),
+    `${row.percent.toFixed(1)} %`,
+  ]);
+  return `${[head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`).join('\n')}\n`;
+}
+
+/** Its stdout goes to our stderr: stdout is for the result. */
+function must(command: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): void {
+  const { status, error } = spawnSync(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', process.stderr, 'inherit'],
+  });
+  if (status === 0) return;
+  process.stderr.write(`${command} ${args.join(' ')} failed: ${error?.message ?? `exit code ${status}`}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,23 @@
+/** Read by Stryker itself: one group at a time, named by the environment. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GROUPS } from './groups.ts';
+
+const group = process.env.COLLARD_MUTATION_GROUP ?? '';
+const folder = import.meta.dirname;
+
+export default {
+  mutate: GROUPS[group].mutate,
+  testRunner: 'vitest',
+  vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
+  coverageAnalysis: 'perTest',
+  concurrency: Number(process.env.COLLARD_MUTATION_LANES ?? 2),
+  // TypeScript 7 has no API that Stryker could read a configuration with.
+  tsconfigFile: 'none.json',
+  disableTypeChecks: false,
+  reporters: ['json', 'clear-text'],
+  clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
+  jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },
+  tempDirName: join(tmpdir(), `collard-mutation-${group}`),
+  ignorePatterns: ['dist', '.git'],
+};
