@@ -75,7 +75,7 @@ async function filesystemOf(folder: string, mounts: string): Promise<string | nu
   return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? null;
 }
 
-/** Writes a log beside the real one: it opens only where SQLite promises synchronous=FULL. Leaves nothing behind. */
+/** Writes a log beside the real one: it opens only where synchronous=FULL and psow=0 are proved to work. Leaves nothing behind. */
 export async function checkSqlite(file: string): Promise<Finding> {
   const folder = await mkdtemp(join(dirname(file), '.doctor-')).catch(() => null);
   if (folder === null) return fail('sqlite', 'cannot be tried: the folder is not writable', 'see "folder"');
@@ -88,7 +88,7 @@ export async function checkSqlite(file: string): Promise<Finding> {
     for (let n = 0; n < 5; n++) await log.append([event]);
     const flushMs = Math.ceil((performance.now() - startMs) / 5);
     await log.close();
-    const text = `a commit with synchronous=FULL takes ${flushMs} ms`;
+    const text = `a commit with synchronous=FULL and psow=0 takes ${flushMs} ms`;
     return flushMs > SLOW_FLUSH_MS ? warn('sqlite', text, 'use a faster card, or a disk') : ok('sqlite', text);
   } catch (error) {
     return fail('sqlite', messageOf(error), 'set the path to a folder on a local disk');

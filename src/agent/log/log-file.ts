@@ -19,6 +19,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+import { assertDurable } from './prove-safe.ts';
 
 export type Db = Database.Database;
 
@@ -32,7 +33,7 @@ const BUSY_MS = 5_000;
 /** So long a predecessor that is just ending may keep the lock. */
 const LOCK_WAIT_MS = 500;
 
-// better-sqlite3 reads this once, before the first database of the process is opened: without it `psow=0` cannot be said.
+// SQLite reads this once, when the first database of the process is opened: without it `psow=0` cannot be said.
 process.env.SQLITE_USE_URI ??= '1';
 
 /**
@@ -102,7 +103,7 @@ export function lockLog(path: string): { close(): void } {
   }
 }
 
-/** Opens for writing. Throws with code SQLITE_CORRUPT or SQLITE_NOTADB where the file is damaged. */
+/** Opens for writing. Throws LOG_UNSAFE, or with code SQLITE_CORRUPT or SQLITE_NOTADB where the file is damaged. */
 export function openLogFile(path: string): Db {
   const db = openWithoutPowersafeOverwrite(path);
   try {
@@ -111,7 +112,7 @@ export function openLogFile(path: string): Db {
     db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
     db.pragma(`journal_size_limit = ${WAL_BYTES}`);
     createOrCheck(db, path);
-    assertSafe(db, path);
+    assertDurable(db, path);
     return db;
   } catch (error) {
     db.close();
@@ -171,9 +172,15 @@ function openWithoutPowersafeOverwrite(path: string): Db {
   try {
     return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: BUSY_MS });
   } catch (error) {
-    // Somebody opened a database before this file was loaded: then URIs are off, and the default has to do.
     if (codeOf(error) !== 'SQLITE_CANTOPEN') throw error;
-    return new Database(path, { timeout: BUSY_MS });
+    // Is it the file, or are options in file names switched off?
+    new Database(path, { readonly: true, fileMustExist: true }).close();
+    throw logError(
+      'LOG_UNSAFE',
+      `log ${path} cannot be opened with psow=0: SQLITE_USE_URI=1 must be in the environment before the first database of ` +
+        'this process is opened: without it a power cut could take acknowledged events',
+      error,
+    );
   }
 }
 
@@ -206,15 +213,4 @@ function checkIdentity(db: Db, path: string): void {
     );
   if (ours !== 3 || version !== SCHEMA_VERSION)
     throw logError('SQLITE_CORRUPT', `log ${path}: tables are missing, the file is damaged`);
-}
-
-function assertSafe(db: Db, path: string): void {
-  const mode = db.pragma('journal_mode', { simple: true });
-  const synchronous = db.pragma('synchronous', { simple: true });
-  if (mode === 'wal' && synchronous === 2) return;
-  throw logError(
-    'LOG_UNSAFE',
-    `log ${path}: journal_mode ${String(mode)}, synchronous ${String(synchronous)} would lose events in a power cut: ` +
-      'set log.path to a local disk (no network share)',
-  );
 }

@@ -15,6 +15,7 @@ import {
   openLogFile,
   prepareFile,
 } from './log-file.ts';
+import { provePadding } from './prove-safe.ts';
 import { assertStorable } from './rows.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
 
@@ -55,6 +56,7 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
       );
     }
     begin(state, ports, opened.damage);
+    prove(state);
     return eventLog(state, options, ports, lock);
   } catch (error) {
     lock.close();
@@ -113,6 +115,16 @@ function begin(state: core.LogCore, ports: LogPorts, damage: string | null): voi
     core.saveFact(state.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
     if (damage !== null) core.appendRows(state, [newEvent('history.lost', null, lost, when)]);
   });
+}
+
+/** The one commit that each start makes. */
+function prove(state: core.LogCore): void {
+  try {
+    provePadding(state.db, state.path);
+  } catch (error) {
+    state.db.close();
+    throw codeOf(error).startsWith('LOG_') ? error : explainDisk(state.path, error);
+  }
 }
 
 function newEpochId(ports: LogPorts): string {

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+import Database from 'better-sqlite3';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openLogFile } from '../../../src/agent/log/log-file.ts';
+import { provePadding } from '../../../src/agent/log/prove-safe.ts';
+import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
+
+/** The file of a log, opened anew with `psow` as given. */
+async function fileOf(psow: 0 | 1) {
+  const path = tempPath();
+  await (await openLog(path)).close();
+  const db = new Database(`${pathToFileURL(path).href}?psow=${psow}`);
+  onTestFinished(() => void db.close());
+  db.pragma('synchronous = FULL');
+  return { db, path };
+}
+
+describe('a log that is opened', () => {
+  it('is proved to pad its commits, wherever in the WAL they fall', async () => {
+    const { db, path } = await fileOf(0);
+    db.pragma('wal_autocheckpoint = 0');
+    for (let n = 0; n < 600; n += 1) provePadding(db, path);
+    // Two frames a proof, now and then three or one more.
+    expect((db.pragma('wal_checkpoint(NOOP)') as { log: number }[])[0]?.log).toBeGreaterThanOrEqual(1_200);
+  });
+
+  it('is refused where its commits share sectors', async () => {
+    const { db, path } = await fileOf(1);
+    expect(() => provePadding(db, path)).toThrow(
+      expect.objectContaining({ code: 'LOG_UNSAFE', message: expect.stringContaining('psow=0') }),
+    );
+  });
+
+  it('is opened by every start with synchronous=FULL, and the proof is no event', async () => {
+    const path = tempPath();
+    for (let start = 0; start < 3; start += 1) await (await openLog(path)).close();
+    const db = openLogFile(path);
+    expect(db.pragma('synchronous', { simple: true })).toBe(2);
+    expect(db.prepare("SELECT value FROM fact WHERE key = 'starts'").pluck().get()).toBe('000000003');
+    db.close();
+    const log = await openLog(path);
+    expect(await readAll(log)).toEqual([]);
+    await log.append(levels(1));
+    await log.close();
+  });
+
+  it('is refused by name where options in file names were switched off before', () => {
+    const program = `
+      const { openLogFile, prepareFile } = await import('./src/agent/log/log-file.ts');
+      const path = process.argv[1];
+      prepareFile(path);
+      try { openLogFile(path); } catch (error) { console.log(error.code, error.message); }`;
+    const run = (uri: string) =>
+      execFileSync(process.execPath, ['--no-warnings', '--input-type=module', '-e', program, tempPath()], {
+        encoding: 'utf8',
+        env: { ...process.env, SQLITE_USE_URI: uri },
+      });
+    expect(run('0')).toMatch(/^LOG_UNSAFE .*SQLITE_USE_URI=1/);
+    expect(run('1')).toBe('');
+  });
+});
