@@ -13,6 +13,7 @@ import { runForward } from './forward.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { type LogOptions, type LogPorts, openEventLog } from './log/open-event-log.ts';
+import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
 import { createHeard, type Heard } from './source/heard.ts';
@@ -51,6 +52,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const sources = config.sources.map((source) =>
       openIngestSource(source, { monoNow: clock.monoNow, random, ...port }),
     );
+    const signer = createSigner(signingKeyPath(config), config.agent, logger);
+    await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
     deps.onRunning?.();
     const {
@@ -75,7 +78,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
             void linger(status, lingerMs).then(() => sent.abort());
           }
         },
-        () => runForward({ config, log, openLink, status, health, version, logger, monoNow, random }, sent.signal),
+        () =>
+          runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
         (stop) => runTrim(log, clock, logger, stop),
       ],
       signal,

@@ -69,6 +69,9 @@ export const agentSchema = z.strictObject({
     retryFirstMs: z.int().min(10).default(1_000),
     retryMaxMs: z.int().min(10).default(60_000),
   }),
+  signing: z
+    .strictObject({ key: z.string().min(1).optional().describe('path of the key that signs; made at the first start') })
+    .prefault({}),
   forward: z
     .strictObject({
       confirm: z.enum(['store', 'broker']).default('store'),

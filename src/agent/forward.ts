@@ -3,6 +3,7 @@
  * but the log. What is told here is told once: each different error until a link is up again.
  */
 import type { HealthMessage } from '../contract/message.ts';
+import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { backoffMs, delay } from '../lib/wait.ts';
 import type { AgentConfig } from './config.ts';
@@ -25,6 +26,8 @@ export interface ForwardParts {
   /** Kept up to date while the loop runs, by `createForwardStatus`. */
   readonly status: ForwardStatus;
   readonly health: () => HealthMessage | Promise<HealthMessage>;
+  /** Asked at each link. null, or absent: nothing is signed. */
+  readonly signer?: () => Promise<SigningKey | null>;
   readonly version: string;
   readonly logger: Logger;
   /** Monotonic milliseconds. */
@@ -86,7 +89,7 @@ async function open(
 }
 
 async function work(parts: ForwardParts, publisher: Publisher, signal: AbortSignal): Promise<string | null> {
-  const { config, log, status, health, logger, monoNow, random } = parts;
+  const { config, log, status, health, logger, monoNow, random, signer } = parts;
   const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs, stalledAfterMs } = config.forward;
   const rules: PlanRules = {
     confirm,
@@ -101,8 +104,9 @@ async function work(parts: ForwardParts, publisher: Publisher, signal: AbortSign
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const healthEveryMs = config.health.everyMs;
   try {
+    const key = (await signer?.()) ?? null;
     return await runSession(
-      { publisher, log, rules, retry, healthEveryMs, health, status, logger, monoNow, random },
+      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, monoNow, random },
       signal,
     );
   } finally {

@@ -7,9 +7,11 @@ import { createForwardStatus, type ForwardStatus } from '../../src/agent/publish
 import { chainHex } from '../../src/contract/chain.ts';
 import type { HealthMessage } from '../../src/contract/message.ts';
 import { encodeStored } from '../../src/contract/message.ts';
+import { provesBatch, provesSync } from '../../src/contract/signature.ts';
 import { agentTopic, centralStateTopic, requestTopic } from '../../src/contract/topic.ts';
 import { type OpenLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { createQueue } from '../../src/lib/queue.ts';
+import { newKey } from '../contract/signing.ts';
 import { freePort, mosquittoPath, requireServer, startAedes, startMosquitto, until } from '../servers.ts';
 import { event, levels, openLog, tempPath } from './log/log-fixture.ts';
 import { BASE, type ScriptedCentral, startCentral } from './scripted-central.ts';
@@ -32,7 +34,7 @@ async function forward(
   url: string,
   log: EventLog,
   more: Record<string, unknown> = {},
-  ports: Partial<Pick<ForwardParts, 'monoNow' | 'openLink'>> = {},
+  ports: Partial<Pick<ForwardParts, 'monoNow' | 'openLink' | 'signer'>> = {},
 ): Promise<Running> {
   const config = agentSchema.parse({
     agent: AGENT,
@@ -58,6 +60,7 @@ async function forward(
     logger,
     monoNow,
     random: Math.random,
+    ...(ports.signer === undefined ? {} : { signer: ports.signer }),
   };
   const running = runForward(parts, stop.signal);
   const stopped = async () => {
@@ -118,6 +121,29 @@ for (const [name, isThere, start] of brokers) {
       ]);
       expect(status).toMatchObject({ link: 'online', queue: 0, storedSeq: 253, stalled: false });
       expect(Date.parse(status.lastConfirmed ?? '')).toBeGreaterThan(0);
+    });
+
+    test('with a key every batch and every sync is signed, also those that begin inside a commit group', async () => {
+      const { broker, central, log } = await setUp(250);
+      const key = newKey();
+      await forward(broker.url, log, { batchEvents: 70 }, { signer: async () => key });
+      await until('the backlog is stored', () => isWhole(log, central));
+      await log.append(levels(3));
+      await until('the live events are stored', () => isWhole(log, central));
+      const proven = central.batches.map((batch) => batch.proof && provesBatch(key.publicKey, batch, batch.proof));
+      expect(proven).toEqual([true, true, true, true, true]);
+      expect(new Set(central.batches.map(({ proof }) => proof?.keyId))).toEqual(new Set([key.keyId]));
+      const { proof, ...extent } = central.asked[0] ?? { epoch: '', firstSeq: 0, lastSeq: 0, chain: new Uint8Array() };
+      expect(extent).toMatchObject({ epoch: epochOf(log), firstSeq: 1, lastSeq: 250 });
+      expect(proof && provesSync(AGENT, extent, proof)).toBe(true);
+    });
+
+    test('without a key everything goes out unsigned', async () => {
+      const { broker, central, log } = await setUp(10);
+      await forward(broker.url, log, {}, { signer: async () => null });
+      await until('the backlog is stored', () => isWhole(log, central));
+      expect(central.batches.map(({ proof }) => proof)).toEqual([undefined]);
+      expect(central.asked.map(({ proof }) => proof)).toEqual([undefined]);
     });
 
     test('marks that are lost, repeated and late do no harm', async () => {

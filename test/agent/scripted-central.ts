@@ -1,8 +1,14 @@
 /** A central that keeps what it receives and answers as the test says: the script sees each `stored` before it goes out. */
 import { type ChainHash, chainNext, chainStart } from '../../src/contract/chain.ts';
-import { decodeBatch } from '../../src/contract/envelope.ts';
+import { decodeBatch, type EventBatch } from '../../src/contract/envelope.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
-import { decodeSync, encodeStored, type SeqRange, type StoredMessage } from '../../src/contract/message.ts';
+import {
+  decodeSync,
+  encodeStored,
+  type SeqRange,
+  type StoredMessage,
+  type SyncMessage,
+} from '../../src/contract/message.ts';
 import { agentTopic, centralStateTopic } from '../../src/contract/topic.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 
@@ -25,6 +31,9 @@ export interface Arrival {
 export interface ScriptedCentral {
   readonly epochs: Map<string, HeldEpoch>;
   readonly arrivals: Arrival[];
+  /** What came, as it was decoded. */
+  readonly batches: EventBatch[];
+  readonly asked: SyncMessage[];
   readonly syncs: number;
   /** Everything on the agent's other topics, newest last. */
   readonly seen: { readonly topic: string; readonly text: string }[];
@@ -48,15 +57,16 @@ export async function startCentral(
   const limits = { keepaliveSeconds: 10, connectTimeoutMs: 5_000, incomingLimit: 1_000 };
   const link = await openMqttLink({ ...options, ...limits }, stop.signal);
   const topic = (channel: 'events' | 'backlog' | 'sync' | 'stored') => agentTopic(BASE, agent, channel);
-  let syncs = 0;
   const central: ScriptedCentral = {
     epochs,
     arrivals: [],
+    batches: [],
+    asked: [],
     seen: [],
     script: (message) => [message],
     drops: () => false,
     get syncs() {
-      return syncs;
+      return central.asked.length;
     },
     mark: (epoch) => (epochs.get(epoch)?.chains.length ?? 1) - 1,
     async say(to, payload, retain = false) {
@@ -88,6 +98,7 @@ export async function startCentral(
     const [from, to, epoch] = [events[0]?.seq ?? 0, events.at(-1)?.seq ?? 0, events[0]?.epoch ?? ''];
     const arrival: Arrival = { lane, epoch, from, to, atMs: performance.now() };
     central.arrivals.push(arrival);
+    central.batches.push(decoded.batch);
     if (central.drops(arrival)) return null;
     const store = held(epoch);
     for (const event of events) store.events.set(event.seq, event);
@@ -115,7 +126,7 @@ export async function startCentral(
         } else if (message.topic === topic('sync')) {
           const sync = decodeSync(message.payload);
           if (sync === null) throw new Error('sync is none');
-          syncs++;
+          central.asked.push(sync);
           const store = held(sync.epoch);
           store.known = Math.max(store.known, sync.lastSeq);
           await answer(sync.epoch).catch(() => null);

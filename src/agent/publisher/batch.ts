@@ -2,8 +2,8 @@
 import { encodeEvent } from '../../contract/envelope.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 
-/** `,"chain":"<64 hex digits>"`, the two brackets, and some room. */
-const FRAME_BYTES = 96;
+/** chain, chain before, signature (86 characters) and key id (16) with their names, the two brackets, and some room. */
+const FRAME_BYTES = 320;
 
 /** How many of `events`, from the first on, fit into `maxBytes` as one batch. 0: the first alone is too large. */
 export function fittingEvents(agent: string, events: readonly StoredEvent[], maxBytes: number): number {

@@ -1,5 +1,6 @@
 /** What the loops of one link share. */
 import type { HealthMessage } from '../../contract/message.ts';
+import type { SigningKey } from '../../contract/signature.ts';
 import type { BackoffLimits } from '../../lib/wait.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { step } from './plan.ts';
@@ -19,6 +20,8 @@ export interface Logger {
 export interface SessionParts {
   readonly publisher: Publisher;
   readonly log: EventLog;
+  /** Signs what goes out; null where there is none. */
+  readonly key: SigningKey | null;
   readonly rules: PlanRules;
   readonly retry: BackoffLimits;
   readonly healthEveryMs: number;

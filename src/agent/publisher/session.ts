@@ -2,6 +2,8 @@
  * Works one link until it ends: events out as the plan says, marks and requests in. Events wait in the log only: one batch at a
  * time is read, when there is room for it on the link.
  */
+import type { EventBatch } from '../../contract/envelope.ts';
+import { signBatch, signSync } from '../../contract/signature.ts';
 import { createQueue } from '../../lib/queue.ts';
 import { runAll } from '../../lib/run-all.ts';
 import { backoffMs, childOf, ticks } from '../../lib/wait.ts';
@@ -104,10 +106,12 @@ async function ask(session: Session, epoch: string): Promise<void> {
   apply(session, { type: 'synced', epoch });
   if (head === undefined || chain === null || session.asking.has(epoch)) return;
   const { firstSeq, lastSeq } = head;
+  const sync = { epoch, firstSeq, lastSeq, chain };
+  const proof = session.key === null ? {} : { proof: signSync(session.key, session.log.agent, sync) };
   session.asking.add(epoch);
   const asked = () => void session.asking.delete(epoch);
   // Not awaited: a broker may hold its PUBACK back for as long as it likes. What it says is of no use.
-  session.publisher.publishSync({ epoch, firstSeq, lastSeq, chain }).then(asked, asked);
+  session.publisher.publishSync({ ...sync, ...proof }).then(asked, asked);
 }
 
 /** Reads a batch and hands it to the link. Resolves without waiting for PUBACK. */
@@ -127,10 +131,10 @@ async function launch(session: Session, flight: Flight): Promise<void> {
     return apply(session, { type: 'skipped', flight: id });
   }
   apply(session, { type: 'read', flight: id, from: first.seq, to: last.seq });
-  const chain = await log.chainAt(epoch, last.seq);
+  const batch = await chained(session, events, first.seq, last.seq);
   // Trimmed since it was read: the next round sees what is left.
-  if (chain === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
-  publisher.publishBatch(lane, { agent: log.agent, events, chain }).then(
+  if (batch === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
+  publisher.publishBatch(lane, batch).then(
     (result) => {
       if (result.ok) acknowledged(session, flight);
       else refused(session, flight, result.reason);
@@ -138,6 +142,22 @@ async function launch(session: Session, flight: Flight): Promise<void> {
     // The link has ended: the plan ends with it, and the next one sends again.
     session.ring,
   );
+}
+
+/** The batch as it goes out, signed where there is a key; null where the log no longer knows its chain. */
+async function chained(
+  { log, key }: Session,
+  events: EventBatch['events'],
+  from: number,
+  to: number,
+): Promise<EventBatch | null> {
+  const epoch = events[0]?.epoch ?? '';
+  const chain = await log.chainAt(epoch, to);
+  if (chain === null) return null;
+  const batch = { agent: log.agent, events, chain };
+  if (key === null) return batch;
+  const before = await log.chainAt(epoch, from - 1);
+  return before === null ? null : { ...batch, proof: signBatch(key, batch, before) };
 }
 
 function acknowledged(session: Session, { id, epoch }: Flight): void {
