@@ -12,7 +12,8 @@ import { createDecoder } from './decoder/decoder.ts';
 import { runForward } from './forward.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
-import { type LogOptions, type LogPorts, openEventLog } from './log/open-event-log.ts';
+import type { LogOptions, LogPorts } from './log/open-event-log.ts';
+import { openLogWorker } from './log/open-log-worker.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
@@ -30,7 +31,7 @@ export interface AgentDeps {
   readonly onRunning?: () => void;
   /** Makes the port of a path; the system's by default. */
   readonly createPort?: SerialPorts['create'];
-  /** Opens the log; `openEventLog` by default. */
+  /** Opens the log; in a thread of its own by default, so that a slow card stops nothing else. */
   readonly openLog?: (options: LogOptions, ports: LogPorts) => Promise<IngestLog>;
   /** Free bytes on the disk of this folder, for health; null where the system does not tell. */
   readonly freeBytes?: (folder: string) => Promise<number | null>;
@@ -97,7 +98,7 @@ async function linger(status: ForwardStatus, forMs: number): Promise<void> {
 }
 
 function openLog(config: AgentConfig, clock: Clock, deps: AgentDeps): Promise<IngestLog> {
-  const { logger, openLog: open = openEventLog } = deps;
+  const { logger, openLog: open = openLogWorker } = deps;
   return open(
     { ...config.log, agent: config.agent },
     {

@@ -71,6 +71,23 @@ export function createWaiters(): Waiters {
   };
 }
 
+/** At most `limit` at once; the others wait, in the order in which they came. */
+export function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}
+
 export interface Child {
   readonly signal: AbortSignal;
   abort(): void;

@@ -13,6 +13,8 @@ export type LogErrorCode =
   | 'LOG_UNSAFE'
   /** An earlier write failed: nothing more is appended until the process is started again. */
   | 'LOG_FAILED'
+  /** The thread of the log has ended: what it was doing may have happened or not. */
+  | 'LOG_THREAD'
   /** An event that central would refuse; nothing was appended. */
   | 'BAD_EVENT'
   /** There is no log to read. */

@@ -12,7 +12,7 @@ import {
 } from '../../contract/message.ts';
 import { type AgentChannel, agentTopic, centralStateTopic, requestTopic, responseTopic } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../lib/mqtt-link.ts';
-import { delay } from '../../lib/wait.ts';
+import { createGate, delay } from '../../lib/wait.ts';
 import type { AgentConfig } from '../config.ts';
 import type { Lane } from './plan-state.ts';
 
@@ -76,6 +76,7 @@ export async function openPublisher(
     await linkOptions(options, { topic: topicOf('state'), payload: state('offline') }),
     signal,
   );
+  // A broker may end the link of who goes beyond its Receive Maximum.
   const gate = createGate(link.receiveMaximum);
   const send = (topic: string, payload: string, retain = false) =>
     gate(() => link.publish(topic, payload, { qos: 1, retain }));
@@ -176,21 +177,4 @@ function read(message: Incoming, base: string, agent: string): AgentMessage {
   const body = parseObject(payload);
   const verb = topic.slice(topic.lastIndexOf('/') + 1);
   return body === null ? unreadable : { type: 'request', verb, body };
-}
-
-/** At most `limit` at once, in order: a broker may end the link of who goes beyond its Receive Maximum. */
-function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
 }

@@ -1,0 +1,95 @@
+/**
+ * The thread that owns the log's file: opens it, and answers one call after the other in the order in which they came. Only
+ * `trim` lets others in between its batches. Started by `open-log-worker.ts`, which also says what time it is.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { StoredEvent } from '../../contract/event.ts';
+import type { EpochHead, IngestLog } from './event-log.ts';
+import { codeOf } from './log-error.ts';
+import { type LogOptions, openEventLog } from './open-event-log.ts';
+
+export type LogMethod =
+  | 'append'
+  | 'read'
+  | 'chainAt'
+  | 'saveMark'
+  | 'startEpoch'
+  | 'holdTrimming'
+  | 'trim'
+  | 'nextSession'
+  | 'remembered'
+  | 'close';
+
+export type EventTime = Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
+
+export interface LogStart {
+  readonly options: LogOptions;
+  readonly when: EventTime;
+}
+
+export interface LogRequest {
+  readonly id: number;
+  readonly when: EventTime;
+  readonly method: LogMethod;
+  readonly args: readonly unknown[];
+}
+
+/** What the log tells at once, without being asked: it goes along with every answer. */
+export interface LogState {
+  readonly epochs: readonly EpochHead[];
+  readonly incarnation: string | null;
+  readonly unsyncedBoot: string | null;
+  readonly failedSources: readonly string[];
+  readonly bytes: number;
+}
+
+export type LogAnswer =
+  | { readonly type: 'opened'; readonly state: LogState }
+  | { readonly type: 'damaged'; readonly aside: string; readonly reason: string }
+  | { readonly type: 'done'; readonly id: number; readonly value: unknown; readonly state: LogState }
+  /** `id` null: the log could not be opened. An error without a code is a fault of ours. */
+  | { readonly type: 'failed'; readonly id: number | null; readonly code: string; readonly message: string };
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const tell = (answer: LogAnswer) => port.postMessage(answer);
+  const start = workerData as LogStart;
+  let { when } = start;
+  try {
+    const log = await openEventLog(start.options, {
+      when: () => when,
+      onDamaged: (aside, reason) => tell({ type: 'damaged', aside, reason }),
+    });
+    tell({ type: 'opened', state: stateOf(log) });
+    port.on('message', (request: LogRequest) => {
+      when = request.when;
+      void answer(log, request).then((one) => {
+        tell(one);
+        // Nothing else keeps this thread.
+        if (request.method === 'close') port.close();
+      });
+    });
+  } catch (error) {
+    tell(failure(null, error));
+  }
+}
+
+async function answer(log: IngestLog, { id, method, args }: LogRequest): Promise<LogAnswer> {
+  try {
+    const call = log[method] as (...args: readonly unknown[]) => unknown;
+    const value = await call(...args);
+    return { type: 'done', id, value, state: stateOf(log) };
+  } catch (error) {
+    return failure(id, error);
+  }
+}
+
+function stateOf(log: IngestLog): LogState {
+  const { incarnation, unsyncedBoot, failedSources } = log;
+  return { epochs: log.epochs(), incarnation, unsyncedBoot, failedSources, bytes: log.bytes() };
+}
+
+function failure(id: number | null, error: unknown): LogAnswer {
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: 'failed', id, code: codeOf(error), message };
+}

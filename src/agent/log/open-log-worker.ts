@@ -1,0 +1,221 @@
+/**
+ * The log in a thread of its own, so that a flush that takes half a second stops neither the reading of the port nor the
+ * keepalive. The same promises as `open-event-log.ts`, which does the work there; what is told at once is kept here as well.
+ */
+import { Worker } from 'node:worker_threads';
+import { createGate, createWaiters } from '../../lib/wait.ts';
+import type { IngestLog } from './event-log.ts';
+import { logError } from './log-error.ts';
+import type { LogAnswer, LogMethod, LogRequest, LogStart, LogState } from './log-worker.ts';
+import type { LogOptions, LogPorts } from './open-event-log.ts';
+
+/** Calls that are with the thread; further ones wait here, in order. */
+export const MAX_CALLS = 64;
+
+/** A thread beyond this ends, and the agent with it. V8 takes what it is given: the small one is filled again and again. */
+const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3 };
+
+// The driver reads the environment of the process, which a thread cannot change: see `log-file.ts`.
+process.env.SQLITE_USE_URI ??= '1';
+
+export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged'> {
+  /** What the thread runs; `log-worker` by default. */
+  readonly program?: URL;
+}
+
+/**
+ * As `openEventLog`. A thread that ends by itself makes every call that waits or comes later reject with LOG_THREAD: whether
+ * they have happened is not known, the next start finds out.
+ */
+export async function openLogWorker(options: LogOptions, ports: ThreadPorts): Promise<IngestLog> {
+  const start: LogStart = { options, when: ports.when() };
+  const file = import.meta.url.endsWith('.ts') ? './log-worker.ts' : './log-worker.js';
+  const program = ports.program ?? new URL(file, import.meta.url);
+  const worker = new Worker(program, { workerData: start, resourceLimits: LIMITS, name: 'log' });
+  const thread = createThread(worker, ports);
+  try {
+    return proxy(options.agent, thread, createMirror(await thread.opened, thread));
+  } catch (error) {
+    await thread.gone;
+    throw error;
+  }
+}
+
+interface Thread {
+  readonly opened: Promise<LogState>;
+  /** Told each state of the log, before the call that brought it resolves. */
+  onState: (state: LogState) => void;
+  onDeath: () => void;
+  /** Why it ended, or null. */
+  readonly dead: Error | null;
+  call<M extends LogMethod>(method: M, ...args: Parameters<IngestLog[M]>): Promise<Awaited<ReturnType<IngestLog[M]>>>;
+  /** Resolves when the thread is gone. */
+  readonly gone: Promise<void>;
+}
+
+interface Call {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+function createThread(worker: Worker, ports: ThreadPorts): Thread {
+  const calls = new Map<number, Call>();
+  const gate = createGate(MAX_CALLS);
+  let lastId = 0;
+  let dead: Error | null = null;
+  const opening = Promise.withResolvers<LogState>();
+  const die = (error: Error) => {
+    if (dead !== null) return;
+    dead = error;
+    opening.reject(error);
+    for (const call of calls.values()) call.reject(error);
+    calls.clear();
+    thread.onDeath();
+  };
+  const hear = (answer: LogAnswer) => {
+    if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
+    if (answer.type === 'opened') return opening.resolve(answer.state);
+    if (answer.type === 'failed' && answer.id === null) return opening.reject(errorOf(answer));
+    const call = calls.get(answer.id ?? 0);
+    calls.delete(answer.id ?? 0);
+    if (answer.type === 'failed') return call?.reject(errorOf(answer));
+    thread.onState(answer.state);
+    call?.resolve(answer.value);
+  };
+  worker.on('message', hear);
+  worker.on('error', (error) => die(ended(error instanceof Error ? error.message : String(error), error)));
+  const exit = Promise.withResolvers<void>();
+  worker.on('exit', (code) => {
+    die(ended(`exit code ${code}`));
+    exit.resolve();
+  });
+  const thread: Thread = {
+    opened: opening.promise,
+    onState: () => undefined,
+    onDeath: () => undefined,
+    get dead() {
+      return dead;
+    },
+    call: (method, ...args) =>
+      gate(
+        () =>
+          new Promise((resolve, reject) => {
+            if (dead !== null) return reject(dead);
+            const request: LogRequest = { id: ++lastId, when: ports.when(), method, args };
+            worker.postMessage(request);
+            calls.set(request.id, { resolve: (value) => resolve(value as never), reject });
+          }),
+      ),
+    gone: exit.promise,
+  };
+  return thread;
+}
+
+function ended(why: string, cause?: unknown): Error {
+  return logError('LOG_THREAD', `the thread of the log has ended (${why}): start again`, cause);
+}
+
+function errorOf({ code, message }: LogAnswer & { type: 'failed' }): Error {
+  return code === '' ? new Error(message) : logError(code, message);
+}
+
+interface Mirror {
+  readonly state: LogState;
+  readonly grown: ReturnType<typeof createWaiters>;
+  saveMark(epoch: string, seq: number, incarnation: string): void;
+}
+
+/**
+ * What the log tells at once. Marks are made here and run ahead of the thread: until it has taken the newest one, its answers
+ * know less. One message with marks is on the way at a time, however many come meanwhile.
+ */
+function createMirror(first: LogState, thread: Thread): Mirror {
+  const grown = createWaiters();
+  const marks = new Map<string, number>();
+  let state = first;
+  let sending = false;
+  const send = async () => {
+    if (sending) return;
+    sending = true;
+    try {
+      while (marks.size > 0) {
+        const sent = [...marks];
+        const incarnation = state.incarnation ?? '';
+        await Promise.all(sent.map(([epoch, seq]) => thread.call('saveMark', epoch, seq, incarnation)));
+        for (const [epoch, seq] of sent) if (marks.get(epoch) === seq) marks.delete(epoch);
+      }
+    } finally {
+      sending = false;
+    }
+  };
+  thread.onState = (next) => {
+    const before = state.epochs;
+    const epochs = next.epochs.map((head) => ({ ...head, storedSeq: marks.get(head.epoch) ?? head.storedSeq }));
+    state = { ...next, epochs, incarnation: marks.size > 0 ? state.incarnation : next.incarnation };
+    if (epochs.length !== before.length || epochs.at(-1)?.lastSeq !== before.at(-1)?.lastSeq) grown.wake();
+  };
+  thread.onDeath = grown.wake;
+  return {
+    get state() {
+      return state;
+    },
+    grown,
+    saveMark(epoch, seq, incarnation) {
+      const head = state.epochs.find((one) => one.epoch === epoch);
+      if (head === undefined) return;
+      const storedSeq = Math.max(0, Math.min(seq, head.lastSeq));
+      marks.set(epoch, storedSeq);
+      state = {
+        ...state,
+        incarnation,
+        epochs: state.epochs.map((one) => (one === head ? { ...one, storedSeq } : one)),
+      };
+      // No guarantee hangs on a mark. Why the thread ended is told to whoever appends, reads or waits.
+      send().catch(() => undefined);
+    },
+  };
+}
+
+function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
+  return {
+    agent,
+    get incarnation() {
+      return mirror.state.incarnation;
+    },
+    get unsyncedBoot() {
+      return mirror.state.unsyncedBoot;
+    },
+    get failedSources() {
+      return mirror.state.failedSources;
+    },
+    epochs: () => mirror.state.epochs,
+    bytes: () => mirror.state.bytes,
+    read: (...args) => thread.call('read', ...args),
+    async chainAt(epoch, seq) {
+      const hash = await thread.call('chainAt', epoch, seq);
+      return hash === null ? null : Buffer.from(hash);
+    },
+    append: (events) => thread.call('append', events),
+    async appended(signal) {
+      if (thread.dead === null) await mirror.grown.wait(signal);
+      if (thread.dead !== null && !signal.aborted) throw thread.dead;
+    },
+    saveMark: mirror.saveMark,
+    startEpoch: (reason) => thread.call('startEpoch', reason),
+    holdTrimming() {
+      // As with marks: a thread that has ended trims nothing.
+      thread.call('holdTrimming').catch(() => undefined);
+    },
+    trim: (now) => thread.call('trim', now),
+    nextSession: () => thread.call('nextSession'),
+    remembered: () => thread.call('remembered'),
+    async close() {
+      try {
+        await thread.call('close');
+      } finally {
+        mirror.grown.wake();
+        await thread.gone;
+      }
+    },
+  };
+}
