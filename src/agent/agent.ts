@@ -163,7 +163,7 @@ async function oldestUnstored(log: IngestLog): Promise<string | null> {
   const behind = log.epochs().find((head) => Math.max(head.storedSeq + 1, head.firstSeq) <= head.lastSeq);
   if (behind === undefined) return null;
   const from = Math.max(behind.storedSeq + 1, behind.firstSeq);
-  return (await log.read(behind.epoch, from, from, 1, 1))[0]?.time ?? null;
+  return (await log.read(behind.epoch, from, behind.lastSeq, 1, 1))[0]?.time ?? null;
 }
 
 /** null where the system does not tell. */

@@ -31,6 +31,8 @@ export interface EventData {
     readonly toSeq: number;
     readonly count: number;
     readonly reason: string;
+    /** Lengths from `fromSeq` on: lost, not lost, lost, …, lost. Absent: everything up to `toSeq` is lost. See `lost.ts`. */
+    readonly runs?: readonly number[];
   };
   readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
 }

@@ -173,13 +173,14 @@ export function readEvents(
   epoch: EpochState,
   range: { readonly from: number; readonly to: number; readonly limit: number; readonly maxBytes: number },
 ): StoredEvent[] {
-  const to = Math.min(range.to, epoch.lastSeq, range.from + range.limit - 1);
+  const to = Math.min(range.to, epoch.lastSeq);
   const events: StoredEvent[] = [];
   let bytes = 0;
+  if (range.limit <= 0) return events;
   for (const event of rows.iterate(epoch, epoch.base + Math.max(1, range.from), epoch.base + to)) {
     bytes += event.data.length;
     if (events.length > 0 && bytes > range.maxBytes) break;
-    events.push(event);
+    if (events.push(event) >= range.limit) break;
   }
   return events;
 }

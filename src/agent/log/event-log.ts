@@ -13,6 +13,8 @@ export interface EpochHead {
   readonly lastSeq: number;
   /** Central has committed everything up to here, by what it told last. */
   readonly storedSeq: number;
+  /** Seqs of the `history.lost` events: what they tell is needed before what lies behind the holes. */
+  readonly tells?: readonly number[];
 }
 
 export interface LogReader {

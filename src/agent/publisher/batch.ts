@@ -14,3 +14,10 @@ export function fittingEvents(agent: string, events: readonly StoredEvent[], max
   }
   return events.length;
 }
+
+/** How many of `events`, from the first on, follow each other: a batch ends where the log has a hole. */
+export function followingEvents(events: readonly StoredEvent[]): number {
+  const first = events[0]?.seq ?? 0;
+  const hole = events.findIndex((event, i) => event.seq !== first + i);
+  return hole < 0 ? events.length : hole;
+}

@@ -39,7 +39,12 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
 }
 
 function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): EpochPlan {
-  const lacks = clip(missing(e.mark, need, question), e.firstSeq, e.liveNext - 1);
+  // Holes may have left no room in `need` for what explains them.
+  const tells =
+    (need[0]?.[0] ?? Number.POSITIVE_INFINITY) <= e.hole
+      ? e.tells.reduce<Ranges>((all, seq) => union(all, [[seq, seq]]), [])
+      : [];
+  const lacks = clip(union(missing(e.mark, need, question), tells), Math.max(e.firstSeq, e.mark + 1), e.liveNext - 1);
   const sentSince = without(e.sent, question.sent);
   const again = without(without(lacks, sentSince), union(flying(plan, e.epoch), e.skipped));
   return {
@@ -65,16 +70,21 @@ function missing(mark: number, need: Ranges, question: Question): Ranges {
 export function acked(plan: Plan, id: number, now: number, rules: PlanRules): Plan {
   const before = plan.flights.find((flight) => flight.id === id);
   const landed = { ...land(plan, id, sentToo), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
-  const e = landed.epochs.find((one) => one.epoch === before?.epoch);
+  return before === undefined ? landed : stepOver(landed, before.epoch, now, rules);
+}
+
+/** Where the broker's word is enough, the mark follows what was sent. */
+export function stepOver(plan: Plan, epoch: string, now: number, rules: PlanRules): Plan {
+  const e = plan.epochs.find((one) => one.epoch === epoch);
   const head = e?.sent[0];
-  if (rules.confirm === 'store' || e === undefined || head === undefined) return landed;
+  if (rules.confirm === 'store' || e === undefined || head === undefined) return plan;
   // What was trimmed cannot be sent: the mark steps over it.
-  if (head[0] > Math.max(e.mark + 1, e.firstSeq)) return landed;
+  if (head[0] > Math.max(e.mark + 1, e.firstSeq)) return plan;
   // What is too large for this broker was never sent: the mark stays below it.
   const mark = Math.min(head[1], (e.skipped[0]?.[0] ?? Number.POSITIVE_INFINITY) - 1);
-  if (mark <= e.mark) return landed;
+  if (mark <= e.mark) return plan;
   const next = { ...e, mark, sent: clip(e.sent, mark + 1, e.lastSeq), progressAt: now };
-  return { ...change(landed, e.epoch, () => next), progressAt: now };
+  return { ...change(plan, e.epoch, () => next), progressAt: now };
 }
 
 /** Opens the backlog without an answer: everything above the mark. */

@@ -41,6 +41,10 @@ export interface EpochPlan {
   readonly liveNext: number;
   readonly todo: Ranges;
   readonly sent: Ranges;
+  /** They go first: without them central can pass no hole, and keeps asking for what nobody has. */
+  readonly tells: readonly number[];
+  /** The highest seq of which it is known that the log has given it up: nothing is sent there, and the mark waits for `history.lost`. */
+  readonly hole: number;
   /** Too large for this broker: taken for sent, and the mark will not pass them. */
   readonly skipped: Ranges;
   readonly syncDue: boolean;
@@ -68,6 +72,8 @@ export interface LogSpan {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly storedSeq: number;
+  /** Seqs of `history.lost` events that explain holes. */
+  readonly tells?: readonly number[];
 }
 
 export type PlanInput =

@@ -5,7 +5,7 @@
  * Invariant: once an epoch is `open`, every seq above its mark that the log holds is in exactly one of `todo` (to be sent as
  * backlog), `sent` (PUBACK came), a flight (on its way), or from `liveNext` on (to be sent live); or central said it holds it.
  */
-import { acked, begin, confirm } from './confirm.ts';
+import { acked, begin, confirm, stepOver } from './confirm.ts';
 import {
   change,
   type EpochPlan,
@@ -19,7 +19,7 @@ import {
   type PlanRules,
   sentToo,
 } from './plan-state.ts';
-import { clip, span, union, without } from './ranges.ts';
+import { clip, has, span, union, without } from './ranges.ts';
 
 export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: number): Plan {
   return {
@@ -45,6 +45,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     liveNext: lastSeq + 1,
     todo: asks ? [] : span(Math.max(mark + 1, firstSeq), lastSeq),
     sent: [],
+    tells: head.tells ?? [],
+    hole: 0,
     skipped: [],
     // Also what is wholly stored: central may have been restored from a backup while we were away.
     syncDue: asks && (current || firstSeq <= lastSeq),
@@ -76,7 +78,7 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
     case 'disowned':
       return change(plan, input.epoch, (e) => ({ ...begin(plan, e), disowned: true, syncDue: false, question: null }));
     case 'read':
-      return narrow(plan, input.flight, input.from, input.to);
+      return narrow(plan, input, now, rules);
     case 'skipped':
       return land(plan, input.flight, (e, range) => ({ ...sentToo(e, range), skipped: union(e.skipped, range) }));
     case 'acked':
@@ -110,6 +112,11 @@ export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan,
   }
   const backlogWindow = window - Math.floor((window + 2) / 4);
   if (plan.flights.filter((flight) => flight.lane === 'backlog').length >= backlogWindow) return null;
+  for (const e of plan.epochs) {
+    const seq = e.tells.find((one) => has(e.todo, one));
+    if (seq === undefined) continue;
+    return launch(plan, { ...e, todo: without(e.todo, [[seq, seq]]) }, 'backlog', seq, seq, now);
+  }
   for (const e of plan.epochs) {
     const head = e.todo[0];
     if (head === undefined || isAhead(e, head[0], rules)) continue;
@@ -147,7 +154,7 @@ export function markOf(plan: Plan, epoch: string): number | null {
  * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log.
  */
 function isAhead(e: EpochPlan, next: number, rules: PlanRules): boolean {
-  const hole = e.skipped.length > 0 || e.firstSeq > e.mark + 1;
+  const hole = e.skipped.length > 0 || e.hole > e.mark || e.firstSeq > e.mark + 1;
   return rules.confirm === 'store' && !hole && next - e.mark - 1 >= rules.unconfirmedEvents;
 }
 
@@ -162,10 +169,10 @@ function follow(plan: Plan, heads: readonly LogSpan[], now: number): Plan {
   const current = heads.at(-1)?.epoch;
   const epochs = heads.map((head): EpochPlan => {
     const old = known.get(head.epoch) ?? newEpoch(head, now);
-    const { firstSeq, lastSeq } = head;
+    const { firstSeq, lastSeq, tells = [] } = head;
     const progressAt = isWaiting(old) ? old.progressAt : now;
     const liveNext = Math.max(old.liveNext, firstSeq);
-    const e = { ...old, firstSeq, lastSeq, progressAt, liveNext, todo: clip(old.todo, firstSeq, lastSeq) };
+    const e = { ...old, firstSeq, lastSeq, tells, progressAt, liveNext, todo: clip(old.todo, firstSeq, lastSeq) };
     if (head.epoch === current || liveNext > lastSeq) return e;
     // No longer written: what was to go live is backlog now.
     return { ...e, todo: union(e.todo, span(liveNext, lastSeq)), liveNext: lastSeq + 1 };
@@ -179,14 +186,27 @@ function newEpoch(head: LogSpan, now: number): EpochPlan {
   return openEpoch({ ...head, lastSeq: 0, storedSeq: 0 }, now, false, true);
 }
 
-function narrow(plan: Plan, id: number, from: number, to: number): Plan {
+/**
+ * A batch ends where the log has a hole; what comes behind it is another batch. The hole itself needs no sending: it counts as
+ * sent, so that ranges stay whole and, where the broker's word is enough, the mark steps over it.
+ */
+function narrow(plan: Plan, input: PlanInput & { type: 'read' }, now: number, rules: PlanRules): Plan {
+  const { flight: id, from, to } = input;
   const flight = plan.flights.find((one) => one.id === id);
   if (flight === undefined) return plan;
-  const rest = span(Math.max(flight.from, to + 1), flight.to);
-  const flights = plan.flights.flatMap((one) => (one.id !== id ? [one] : from > to ? [] : [{ ...one, from, to }]));
-  return change({ ...plan, flights }, flight.epoch, (e) => {
-    if (from > to || rest.length === 0) return e;
-    if (flight.lane === 'events' && e.liveNext === flight.to + 1) return { ...e, liveNext: to + 1 };
-    return { ...e, todo: union(e.todo, clip(rest, e.mark + 1, e.lastSeq)) };
+  const nothing = from > to;
+  const hole = span(flight.from, nothing ? flight.to : from - 1);
+  const rest = nothing ? [] : span(Math.max(flight.from, to + 1), flight.to);
+  const flights = plan.flights.flatMap((one) => (one.id !== id ? [one] : nothing ? [] : [{ ...one, from, to }]));
+  const narrowed = change({ ...plan, flights }, flight.epoch, (e) => {
+    const known = {
+      ...e,
+      hole: Math.max(e.hole, hole[0]?.[1] ?? 0),
+      sent: union(e.sent, clip(hole, e.mark + 1, e.lastSeq)),
+    };
+    if (rest.length === 0) return known;
+    if (flight.lane === 'events' && e.liveNext === flight.to + 1) return { ...known, liveNext: to + 1 };
+    return { ...known, todo: union(e.todo, clip(rest, e.mark + 1, e.lastSeq)) };
   });
+  return hole.length === 0 ? narrowed : stepOver(narrowed, flight.epoch, now, rules);
 }

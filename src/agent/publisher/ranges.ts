@@ -42,6 +42,10 @@ export function clip(a: Ranges, from: number, to: number): Ranges {
   return kept;
 }
 
+export function has(a: Ranges, seq: number): boolean {
+  return a.some(([from, to]) => from <= seq && seq <= to);
+}
+
 export function count(a: Ranges): number {
   return a.reduce((sum, [from, to]) => sum + to - from + 1, 0);
 }

@@ -8,7 +8,7 @@ import { createQueue } from '../../lib/queue.ts';
 import { runAll } from '../../lib/run-all.ts';
 import { backoffMs, childOf, ticks } from '../../lib/wait.ts';
 import { answerRequest } from './answer.ts';
-import { fittingEvents } from './batch.ts';
+import { fittingEvents, followingEvents } from './batch.ts';
 import { heardCentral, heardStored } from './hear.ts';
 import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from './plan.ts';
 import type { Flight } from './plan-state.ts';
@@ -120,9 +120,13 @@ async function launch(session: Session, flight: Flight): Promise<void> {
   const { id, epoch, lane, from, to } = flight;
   const read = await log.read(epoch, from, to, rules.batchEvents, publisher.maxBatchBytes);
   const first = read[0];
-  const events = read.slice(0, fittingEvents(log.agent, read, publisher.maxBatchBytes));
+  const following = read.slice(0, followingEvents(read));
+  const events = following.slice(0, fittingEvents(log.agent, following, publisher.maxBatchBytes));
   const last = events.at(-1);
-  if (first === undefined) return apply(session, { type: 'read', flight: id, from: 1, to: 0 });
+  if (first === undefined) {
+    apply(session, { type: 'read', flight: id, from: 1, to: 0 });
+    return saveBrokerMark(session, epoch);
+  }
   if (last === undefined) {
     status.oversize++;
     const text = `event ${epoch}/${first.seq} is larger than the broker takes (${publisher.maxBatchBytes} bytes): raise its limit`;
@@ -161,10 +165,16 @@ async function chained(
 }
 
 function acknowledged(session: Session, { id, epoch }: Flight): void {
-  const { log, rules, status } = session;
+  const { status } = session;
   status.acknowledged++;
   status.lastError = null;
   apply(session, { type: 'acked', flight: id });
+  saveBrokerMark(session, epoch);
+}
+
+/** Where the broker's word is enough. */
+function saveBrokerMark(session: Session, epoch: string): void {
+  const { log, rules, status } = session;
   const mark = markOf(session.plan, epoch);
   const before = log.epochs().find((head) => head.epoch === epoch)?.storedSeq ?? 0;
   if (rules.confirm === 'store' || mark === null || mark <= before) return;

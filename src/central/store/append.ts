@@ -43,7 +43,7 @@ export async function appendBatch(
   shard.nextArrival += rows.length;
   shard.nextPosition += positioned;
   epoch.highest_seq = Math.max(epoch.highest_seq, last);
-  await claim(trx, epoch, last, chainHex(batch.chain));
+  await claim(trx, epoch, last, chainHex(batch.chain), true);
   if (direct) await moveMark(trx, epoch, fresh);
   else for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
   const others = await sideEffects(trx, epoch, batch.agent, fresh, now);

@@ -3,14 +3,17 @@ import { randomInt } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
-import type { SyncMessage } from '../../contract/message.ts';
+import type { SeqRange, SyncMessage } from '../../contract/message.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
+import { addGaps } from './gaps.ts';
 import { claim, openShard, type ShardState, saveEpoch, saveShard } from './shard.ts';
-import { insertOnce } from './sqlite.ts';
 import type { IngestStore } from './store.ts';
 import type { Tables } from './tables.ts';
-import { MAX_RUNS, missingRanges, storedMessage, walk } from './walk.ts';
+import { MAX_RUNS, missingRanges, storedMessage, WALK_ROWS, walk } from './walk.ts';
+
+/** Steps of a walk in one transaction. */
+const WALK_STEPS = 100;
 
 type Trx = Transaction<Tables>;
 
@@ -23,8 +26,14 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
       more = await db.transaction().execute(async (trx) => {
         const epoch = await trx.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
         const shard = await ownShard(trx, epoch.shard, own);
+        const before = epoch.mark;
+        let steps = 0;
+        // Where many small gaps were told at once, each step is short: they share a flush.
+        for (; steps < WALK_STEPS && epoch.mark - before < WALK_ROWS; steps += 1) {
+          if (!(await walk(trx, epoch, shard))) break;
+        }
         // A walk that moves nothing writes nothing, and so costs no flush.
-        if (!(await walk(trx, epoch, shard))) return false;
+        if (steps === 0) return false;
         await saveEpoch(trx, epoch);
         await saveShard(trx, shard);
         return epoch.highest_seq > epoch.mark;
@@ -77,12 +86,10 @@ async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: stri
   const epoch = await claimEpoch(trx, agent, message.epoch);
   epoch.highest_seq = Math.max(epoch.highest_seq, message.lastSeq);
   const trimmed = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);
-  for (const [from, to] of trimmed) {
-    if (from >= message.firstSeq) continue;
-    const lost = { epoch_no: epoch.no, from_seq: from, to_seq: to, reason: 'trimmed by the agent', noted: now };
-    await insertOnce(trx, 'gap', [{ ...lost, to_seq: Math.min(to, message.firstSeq - 1) }]);
-  }
-  if (message.lastSeq > 0) await claim(trx, epoch, message.lastSeq, chainHex(message.chain));
+  const below = trimmed.filter(([from]) => from < message.firstSeq);
+  const gone = below.map(([from, to]): SeqRange => [from, Math.min(to, message.firstSeq - 1)]);
+  await addGaps(trx, epoch.no, gone, 'trimmed by the agent', now);
+  if (message.lastSeq > 0) await claim(trx, epoch, message.lastSeq, chainHex(message.chain), false);
   await saveEpoch(trx, epoch);
   await trx.updateTable('agent').set({ last_heard: now }).where('no', '=', epoch.agent_no).execute();
   return epoch.no;

@@ -5,7 +5,7 @@ import type { EpochTable, Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;
 
-/** Claims of one epoch that are kept until the walk reaches them. */
+/** Claims of one epoch that came without events and are kept until the walk reaches them. */
 export const MAX_CLAIMS = 10_000;
 
 /** Numbers that a transaction gives out; saved by `saveShard`. */
@@ -36,14 +36,28 @@ export async function saveEpoch(trx: Trx, epoch: EpochTable): Promise<void> {
   await trx.updateTable('epoch').set({ mark, mark_chain, highest_seq, chain_ok }).where('no', '=', no).execute();
 }
 
-/** What the agent says its chain is at `seq`: proven at the mark, kept for later above it, not provable below. */
-export async function claim(trx: Trx, epoch: EpochTable, seq: number, chain: string): Promise<void> {
+/**
+ * What the agent says its chain is at `seq`: proven at the mark, kept for later above it, not provable below. One that comes
+ * with events is always kept: it may be the only way over lost ones before them, and the events take more room than it does.
+ */
+export async function claim(
+  trx: Trx,
+  epoch: EpochTable,
+  seq: number,
+  chain: string,
+  withEvents: boolean,
+): Promise<void> {
   if (seq === epoch.mark && chain !== epoch.mark_chain) epoch.chain_ok = 0;
   if (seq <= epoch.mark) return;
+  if (withEvents || (await countClaims(trx, epoch)) < MAX_CLAIMS)
+    await insertOnce(trx, 'claim', [{ epoch_no: epoch.no, seq, chain }]);
+}
+
+async function countClaims(trx: Trx, epoch: EpochTable): Promise<number> {
   const { count } = await trx
     .selectFrom('claim')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('epoch_no', '=', epoch.no)
     .executeTakeFirstOrThrow();
-  if (count < MAX_CLAIMS) await insertOnce(trx, 'claim', [{ epoch_no: epoch.no, seq, chain }]);
+  return count;
 }

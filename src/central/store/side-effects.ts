@@ -1,8 +1,10 @@
 /** Events that change what other events mean: `history.lost` and `event.revoked`. */
 import type { Transaction } from 'kysely';
 import { fullType, type StoredEvent } from '../../contract/event.ts';
+import { lostRanges } from '../../contract/lost.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
+import { addGaps } from './gaps.ts';
 import { insertOnce } from './sqlite.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
@@ -27,11 +29,10 @@ export async function sideEffects(
     if (isRevoke && isSeq(body.seq)) {
       await insertOnce(trx, 'revoked', [{ epoch_no: target, seq: body.seq, by_epoch_no: own.no, by_seq: event.seq }]);
     }
-    if (isLoss && isSeq(body.fromSeq) && isSeq(body.toSeq) && body.fromSeq <= body.toSeq) {
-      const reason = String(body.reason).slice(0, 255);
-      await insertOnce(trx, 'gap', [
-        { epoch_no: target, from_seq: body.fromSeq, to_seq: body.toSeq, reason, noted: now },
-      ]);
+    // What contradicts itself explains nothing: the events stay missing, and are shown so.
+    const lost = isLoss ? lostRanges(body) : null;
+    if (lost !== null) {
+      await addGaps(trx, target, lost, String(body.reason).slice(0, 255), now);
       moved.push(target);
     }
   }

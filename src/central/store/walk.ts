@@ -118,11 +118,10 @@ async function covering(trx: Db, table: 'island' | 'gap', epochNo: number, seq: 
     .select(['from_seq', 'to_seq'])
     .where('epoch_no', '=', epochNo)
     .where('from_seq', '<=', seq)
-    .where('to_seq', '>=', seq)
     .orderBy('from_seq', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return row === undefined ? null : { from: row.from_seq, to: row.to_seq };
+  return row === undefined || row.to_seq < seq ? null : { from: row.from_seq, to: row.to_seq };
 }
 
 async function trimIslands(trx: Trx, epoch: EpochTable): Promise<void> {
@@ -177,6 +176,7 @@ export async function forgetClaims(trx: Trx, epoch: EpochTable): Promise<void> {
 export async function missingRanges(db: Db, epoch: EpochTable, limit: number): Promise<readonly SeqRange[]> {
   if (epoch.highest_seq <= epoch.mark) return [];
   const runs: SeqRange[] = [];
+  let looked = epoch.highest_seq;
   for (const table of ['island', 'gap'] as const) {
     const rows = await db
       .selectFrom(table)
@@ -187,14 +187,16 @@ export async function missingRanges(db: Db, epoch: EpochTable, limit: number): P
       .limit(MAX_RUNS)
       .execute();
     runs.push(...rows.map((row): SeqRange => [row.from_seq, row.to_seq]));
+    // Beyond the last run that was looked at nothing is known: asking for what is held would have it sent again for ever.
+    if (rows.length === MAX_RUNS) looked = Math.min(looked, rows.at(-1)?.to_seq ?? looked);
   }
   const missing: SeqRange[] = [];
   let next = epoch.mark + 1;
-  for (const [from, to] of runs.sort((a, b) => a[0] - b[0])) {
-    if (from > next) missing.push([next, from - 1]);
+  for (const [from, to] of [...runs.sort((a, b) => a[0] - b[0]), [looked + 1, looked + 1] as const]) {
+    const until = Math.min(from - 1, looked);
+    if (until >= next) missing.push([next, until]);
     next = Math.max(next, to + 1);
   }
-  if (next <= epoch.highest_seq) missing.push([next, epoch.highest_seq]);
   return missing.slice(0, limit);
 }
 

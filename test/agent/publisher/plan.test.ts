@@ -226,6 +226,45 @@ describe('trouble', () => {
     expect(shown(takeAll(cut, 1).flights)).toEqual(['backlog 5-10']);
   });
 
+  test('a batch ends before a hole, and the hole is not asked of the log again', () => {
+    const first = takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
+    expect(shown(first.flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    const [a, b] = first.flights.map(({ id }) => id);
+    const cut: PlanInput[] = [
+      { type: 'read', flight: a ?? 0, from: 3, to: 6 },
+      { type: 'read', flight: b ?? 0, from: 1, to: 0 },
+    ];
+    const rest = takeAll(given(first.plan, 1, ...cut), 1);
+    expect(shown(rest.flights)).toEqual(['backlog 7-10']);
+    const behind: PlanInput = { type: 'read', flight: rest.flights[0]?.id ?? 0, from: 9, to: 10 };
+    expect(takeAll(given(rest.plan, 1, behind), 1).flights).toEqual([]);
+  });
+
+  test('what tells of holes goes first, and again where central still asks for a hole', () => {
+    const log = { ...head(100), tells: [60, 90] };
+    const first = takeAll(given(openPlan([log], rules, 0), 0, synced, stored(0)), 1);
+    expect(shown(first.flights)).toEqual(['backlog 60-60', 'backlog 90-90', 'backlog 1-10']);
+    const hole: PlanInput = { type: 'read', flight: first.flights[2]?.id ?? 0, from: 4, to: 10 };
+    const told = given(first.plan, 2, hole, ...acks(first.flights), { type: 'recheck' }, synced);
+    const again = takeAll(given(told, 3, stored(0, [1, 3])), 3);
+    expect(shown(again.flights)).toEqual(['backlog 60-60', 'backlog 90-90', 'backlog 1-3']);
+    const passed = takeAll(given(told, 3, stored(10, [15, 15])), 3);
+    expect(shown(passed.flights)).toEqual(['backlog 11-20', 'backlog 21-30', 'backlog 31-40']);
+  });
+
+  test('where the broker decides, the mark steps over a hole, also at the end of an epoch', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    const first = takeAll(openPlan([head(10)], broker, 0), 1, broker);
+    const flight = first.flights[0]?.id ?? 0;
+    let plan = step(first.plan, { type: 'read', flight, from: 3, to: 6 }, 1, broker);
+    expect(markOf(plan, E)).toBe(2);
+    plan = step(plan, { type: 'acked', flight }, 1, broker);
+    expect(markOf(plan, E)).toBe(6);
+    const rest = takeAll(plan, 1, broker);
+    plan = step(rest.plan, { type: 'read', flight: rest.flights[0]?.id ?? 0, from: 1, to: 0 }, 1, broker);
+    expect(markOf(plan, E)).toBe(10);
+  });
+
   test('an event that is too large does not stop the others', () => {
     const first = takeAll(given(openPlan([head(100)], rules, 0), 0, synced, stored(0)), 1);
     const id = first.flights[0]?.id ?? 0;

@@ -123,6 +123,72 @@ describe('ingest', () => {
     expect(await positions('porch')).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
+  it('passes no event that is held between lost ones, in whatever order things come', async () => {
+    const orders = [
+      [2, 4, 0, 1, 3],
+      [3, 4, 2, 1, 0],
+      [4, 3, 0, 1, 2],
+      [1, 4, 3, 2, 0],
+    ];
+    for (const [n, order] of orders.entries()) {
+      const epoch = epochId(n + 1);
+      const porch = meowing('porch', epoch, 12);
+      // 1-2 held, 3-5 lost, 6 held, 7 lost, 8-10 held, 11-12 lost.
+      const data = { epoch, fromSeq: 3, toSeq: 12, count: 6, reason: 'thinned', runs: [3, 1, 1, 3, 2] };
+      porch.add('history.lost', null, data, 20);
+      const batches = [
+        porch.batch(1, 2),
+        porch.batch(6, 6),
+        porch.batch(8, 9),
+        porch.batch(10, 10),
+        porch.batch(13, 13),
+      ];
+      let last = 0;
+      for (const [i, which] of order.entries()) {
+        const batch = batches[which];
+        if (batch === undefined) continue;
+        const { stored } = await store.ingest(batch, NOW);
+        const missing = order.slice(i + 1).flatMap((later) => batches[later]?.events[0]?.seq ?? []);
+        expect(stored.seq).toBeLessThan(Math.min(...missing, 14));
+        last = stored.seq;
+      }
+      expect(last).toBe(13);
+      const { events } = await store.events({ limit: 1_000, agent: 'porch' });
+      const own = events.filter((event) => event.epoch === epoch);
+      expect(own.map((event) => event.seq)).toEqual([1, 2, 6, 8, 9, 10, 13]);
+    }
+    expect(await store.counts()).toMatchObject({ gaps: 12 });
+  });
+
+  it('takes what contradicts itself for no explanation', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    const data = { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'thinned', runs: [1, 1, 1] };
+    porch.add('history.lost', null, data, 11);
+    await store.ingest(porch.batch(1, 3), NOW);
+    expect((await store.ingest(porch.batch(9, 11), NOW)).stored).toMatchObject({ seq: 3, need: [[4, 8]] });
+  });
+
+  it('notes a loss once that is told twice, in other pieces', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    const tell = (fromSeq: number, toSeq: number, reason: string) =>
+      porch.add('history.lost', null, { epoch: epochId(1), fromSeq, toSeq, count: toSeq - fromSeq + 1, reason }, 11);
+    tell(3, 4, 'thinned');
+    tell(6, 7, 'thinned');
+    tell(5, 5, 'thinned');
+    tell(1, 9, 'disk budget');
+    await store.ingest(porch.batch(11, 14), NOW);
+    expect((await store.ingest(porch.batch(10, 10), NOW)).stored).toMatchObject({ seq: 14, need: [] });
+    const db = new Database(path, { readonly: true });
+    const gaps = db.prepare('select from_seq, to_seq from gap order by from_seq').raw().all();
+    db.close();
+    expect(gaps).toEqual([
+      [1, 2],
+      [3, 5],
+      [6, 7],
+      [8, 9],
+    ]);
+  });
+
   it('keeps an event that was called lost and comes after all', async () => {
     const porch = meowing('porch', epochId(1), 10);
     porch.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
