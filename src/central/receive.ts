@@ -5,10 +5,10 @@
 import type { Logger } from 'pino';
 import { type EventBatch, MAX_BATCH_EVENTS } from '../contract/envelope.ts';
 import { encodeStored, type StoredMessage } from '../contract/message.ts';
-import { agentTopic } from '../contract/topic.ts';
+import { agentTopic, parseAgentTopic } from '../contract/topic.ts';
 import type { Incoming, OpenLink } from '../lib/mqtt-link.ts';
 import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
-import type { IngestResult, IngestStore } from './store/store.ts';
+import type { IngestResult, IngestStore, QuarantineStore } from './store/store.ts';
 import { decodeIncoming, type Received } from './subscriber/message.ts';
 import type { Outbox } from './subscriber/outbox.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
@@ -19,7 +19,7 @@ const TAKE_MESSAGES = 64;
 const MAX_TOLD = 1_000;
 
 export interface ReceiveParts {
-  readonly store: IngestStore;
+  readonly store: IngestStore & Pick<QuarantineStore, 'quarantine'>;
   readonly openLink: OpenLink;
   readonly subscriber: SubscriberOptions;
   readonly outbox: Outbox;
@@ -145,12 +145,12 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
       case 'empty':
         break;
       case 'unreadable':
-        await poison(parts, messages, received.reason, now, told);
+        await poison(parts, messages, 'unreadable', received.reason, now, told);
         break;
     }
   } catch (error) {
     if (codeOf(error) !== 'REFUSED') throw storeFailed(error);
-    await poison(parts, messages, error instanceof Error ? error.message : String(error), now, told);
+    await poison(parts, messages, 'refused', error instanceof Error ? error.message : String(error), now, told);
   }
   for (const message of messages) message.done();
 }
@@ -163,12 +163,16 @@ function answer(parts: ReceiveParts, agent: string, stored: StoredMessage): void
 async function poison(
   parts: ReceiveParts,
   messages: readonly Incoming[],
+  kind: 'unreadable' | 'refused',
   reason: string,
   now: string,
   told: Set<string>,
 ): Promise<void> {
   try {
-    for (const { topic, payload } of messages) await parts.store.quarantine(topic, payload, reason, now);
+    for (const { topic, payload } of messages) {
+      const agent = parseAgentTopic(parts.subscriber.base, topic)?.agent ?? '';
+      await parts.store.quarantine({ agent, topic, payload, kind, reason }, now);
+    }
   } catch (error) {
     throw storeFailed(error);
   }
@@ -183,6 +187,14 @@ function tellTrouble(logger: Logger, agent: string, result: IngestResult, told: 
       logger.error(
         { agent, epoch, seq },
         `the histories of ${agent} differ: collard verify --agent ${agent} tells where`,
+      ),
+    );
+  }
+  if (result.unkept > 0) {
+    once(told, `unkept ${agent}`, () =>
+      logger.error(
+        { agent, epoch },
+        `${agent} sends more events under known numbers than can be kept: some are dropped`,
       ),
     );
   }

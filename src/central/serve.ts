@@ -7,14 +7,14 @@ import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
 import type { Metrics } from './api/metrics.ts';
-import type { ApiParts } from './api/parts.ts';
+import type { ApiParts, Retried } from './api/parts.ts';
 import { createServer } from './api/server.ts';
 import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { foldEvents } from './models/fold.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
-import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
+import type { CatRow, CentralEvent, Cursor, QuarantineStore, ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;
@@ -37,7 +37,9 @@ const CAT_EVENTS = [
 ].map(fullType);
 
 export interface ServeParts {
-  readonly store: ReadStore;
+  readonly store: ReadStore & QuarantineStore;
+  /** Takes a message from quarantine in again; null where there is none of this number. */
+  readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;
   readonly watchdog: CatWatchDog;
   readonly changes: Changes;

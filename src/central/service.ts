@@ -12,6 +12,7 @@ import type { CentralConfig } from './config.ts';
 import { openStore } from './open-store.ts';
 import { runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
+import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox, type Outbox } from './subscriber/outbox.ts';
@@ -66,6 +67,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
           runServe(
             {
               store,
+              retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
               cats: openCatService(store, clock),
               watchdog: openDog(config, store, logger, clock),
               changes: announcing(shown, announce),

@@ -54,6 +54,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./cat.ts')).catCommand(),
   },
   {
+    name: 'quarantine',
+    summary: 'list, export, retry or drop what central could not take in',
+    load: async () => (await import('./quarantine.ts')).quarantineCommand(),
+  },
+  {
     name: 'verify',
     summary: 'compare the log of an agent with the store of central',
     load: async () => (await import('./verify.ts')).verifyCommand(),

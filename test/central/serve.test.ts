@@ -30,6 +30,7 @@ describe('serve loop', () => {
     const clock = () => new Date();
     const parts = {
       store,
+      retry: async () => null,
       clock,
       changes: createChanges(),
       cats: openCatService(store, clock),

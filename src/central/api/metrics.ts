@@ -1,15 +1,17 @@
 /** Figures for Prometheus behind a small facade. Labels come from closed lists only: routes, methods, status classes. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IngestResult, ReadStore } from '../store/store.ts';
+import type { IngestResult, QuarantineStore, ReadStore } from '../store/store.ts';
+
+const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
 
 export interface Metrics {
   /** After every ingest transaction. */
-  ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts'>): void;
+  ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept'>): void;
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
   request(method: string, route: string, status: number, seconds: number): void;
   streamClients(count: number): void;
   /** The text format of Prometheus, with the store's counts of this moment. */
-  text(store: Pick<ReadStore, 'counts'>): Promise<string>;
+  text(store: Pick<ReadStore & QuarantineStore, 'counts' | 'quarantineTally'>): Promise<string>;
   readonly contentType: string;
 }
 
@@ -38,10 +40,21 @@ export function createMetrics(version: string): Metrics {
     registers,
   });
   const clients = gauge('collard_stream_clients', 'Clients that follow the stream');
+  const unkept = counter('collard_ingested_conflicts_dropped_total', 'Conflicts without room to keep, since the start');
+  const quarantine = {
+    messages: gauge('collard_quarantine_messages', 'Messages in quarantine now'),
+    bytes: gauge('collard_quarantine_bytes', 'Bytes of them'),
+    dropped: new Gauge({
+      name: 'collard_quarantine_dropped',
+      help: 'Messages and conflicts that had to go for room, ever',
+      labelNames: ['kind'],
+      registers,
+    }),
+  };
   const stored = {
     events: gauge('collard_stored_events', 'Events in the store'),
     conflicts: gauge('collard_stored_conflicts', 'Conflicts in the store'),
-    quarantined: gauge('collard_stored_quarantined', 'Unreadable messages in the store'),
+    quarantined: gauge('collard_stored_quarantined', 'Messages that ever came to quarantine'),
     gaps: gauge('collard_stored_gaps', 'Gaps in the histories of the agents'),
   };
   const resident = gauge('collard_resident_bytes', 'Resident memory of the process');
@@ -52,6 +65,7 @@ export function createMetrics(version: string): Metrics {
       inserted.inc(result.inserted);
       duplicates.inc(result.duplicates);
       conflicts.inc(result.conflicts);
+      unkept.inc(result.unkept);
     },
     request(method, route, status, took) {
       requests.inc({ method, route, status: `${Math.floor(status / 100)}xx` });
@@ -64,6 +78,16 @@ export function createMetrics(version: string): Metrics {
       stored.conflicts.set(counts.conflicts);
       stored.quarantined.set(counts.quarantined);
       stored.gaps.set(counts.gaps);
+      const { messages, bytes, dropped } = await store.quarantineTally();
+      quarantine.messages.set(messages);
+      quarantine.bytes.set(bytes);
+      for (const kind of KINDS) {
+        const ofKind = dropped.filter((one) => one.kind === kind);
+        quarantine.dropped.set(
+          { kind },
+          ofKind.reduce((sum, one) => sum + one.messages, 0),
+        );
+      }
       resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },

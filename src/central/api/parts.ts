@@ -1,12 +1,14 @@
 /** What the API is handed by the serve loop. It opens nothing and closes nothing. */
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
-import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
+import type { CatRow, Cursor, QuarantineStore, ReadStore } from '../store/store.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiParts {
-  readonly store: ReadStore;
+  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'>;
+  /** Takes a message from quarantine in again; null where there is none of this number. */
+  readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;
   readonly watchdog: CatWatchDog;
   readonly changes: Changes;
@@ -25,6 +27,12 @@ export interface ApiParts {
   /** Aborts when the server must let its streams go. */
   readonly signal: AbortSignal;
 }
+
+export type Retried =
+  /** It is stored, and no longer in quarantine. */
+  | { readonly ok: true; readonly inserted: number; readonly duplicates: number; readonly conflicts: number }
+  /** It stays. */
+  | { readonly ok: false; readonly reason: string };
 
 export interface CursorCodec {
   encode(cursor: Cursor): string;

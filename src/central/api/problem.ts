@@ -36,6 +36,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   CAT_EXISTS: 409,
   CAT_NOT_FOUND: 404,
   EVENT_NOT_FOUND: 404,
+  NOT_IN_QUARANTINE: 404,
   INVALID_NAME: 400,
   INVALID_PLACE: 400,
   INVALID_COLLAR: 400,

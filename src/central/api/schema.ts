@@ -144,6 +144,7 @@ export const agentsAnswer = z.object({
       ),
       conflicts: z.int(),
       gaps: z.int(),
+      quarantined: z.int().describe('messages of it in quarantine'),
     }),
   ),
   unassigned: z.array(z.object({ collar: z.string(), lastSeen: time, agent: z.string() })),

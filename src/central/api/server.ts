@@ -15,6 +15,7 @@ import { catRoutes } from './cat-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import type { ApiParts } from './parts.ts';
 import { addErrorHandlers, failure, sendProblem } from './problem.ts';
+import { quarantineRoutes } from './quarantine-routes.ts';
 import { streamRoutes } from './stream.ts';
 
 /** Requests of one address in a minute. A page needs about five, and then one stream. */
@@ -69,6 +70,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     async (api) => {
       await api.register(catRoutes(parts));
       await api.register(eventRoutes(parts));
+      await api.register(quarantineRoutes(parts));
       await api.register(streamRoutes(parts));
     },
     { prefix: '/api/v1' },

@@ -34,6 +34,7 @@ export async function agentRows(db: Kysely<Tables>): Promise<readonly AgentRow[]
       epochs: await Promise.all(epochs.map((epoch) => epochOf(db, epoch))),
       conflicts: await countOf(db, 'conflict', epochs),
       gaps: await countOf(db, 'gap', epochs),
+      quarantined: await quarantinedOf(db, agent.name),
     });
   }
   return rows;
@@ -60,6 +61,15 @@ async function countOf(db: Kysely<Tables>, table: 'conflict' | 'gap', epochs: re
       'in',
       epochs.map((epoch) => epoch.no),
     )
+    .executeTakeFirstOrThrow();
+  return n;
+}
+
+async function quarantinedOf(db: Kysely<Tables>, agent: string): Promise<number> {
+  const { n } = await db
+    .selectFrom('quarantine')
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .where('agent', '=', agent)
     .executeTakeFirstOrThrow();
   return n;
 }

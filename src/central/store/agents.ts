@@ -1,4 +1,4 @@
-/** Who writes: agents, their epochs, what they say of themselves, and what could not be read. */
+/** Who writes: agents, their epochs, and what they say of themselves. */
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import type { StateMessage } from '../../contract/message.ts';
@@ -9,9 +9,6 @@ import type { EpochTable, Tables } from './tables.ts';
 /** More than any home has: a flood of names or of epochs must not fill the store. */
 export const MAX_AGENTS = 4_096;
 export const MAX_EPOCHS_PER_AGENT = 1_024;
-/** Messages that are kept in quarantine; the oldest go first. */
-export const MAX_QUARANTINE = 1_000;
-const MAX_QUARANTINE_BYTES = 4_096;
 
 export type Db = Kysely<Tables> | Transaction<Tables>;
 
@@ -103,33 +100,6 @@ export async function saveHealth(
       .updateTable('agent')
       .set({ health: JSON.stringify(health), ...(now === null ? {} : { last_heard: now }) })
       .where('no', '=', no)
-      .execute();
-  });
-}
-
-export async function quarantine(
-  db: Kysely<Tables>,
-  topic: string,
-  payload: Uint8Array,
-  reason: string,
-  now: string,
-): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    const last = await trx.selectFrom('quarantine').select('no').orderBy('no', 'desc').limit(1).executeTakeFirst();
-    const no = (last?.no ?? 0) + 1;
-    await trx
-      .insertInto('quarantine')
-      .values({
-        no,
-        topic: topic.slice(0, 255),
-        payload: Buffer.from(payload.subarray(0, MAX_QUARANTINE_BYTES)).toString('base64'),
-        reason: reason.slice(0, 255),
-        noted: now,
-      })
-      .execute();
-    await trx
-      .deleteFrom('quarantine')
-      .where('no', '<=', no - MAX_QUARANTINE)
       .execute();
   });
 }

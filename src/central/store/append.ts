@@ -1,10 +1,10 @@
 /** Appends a batch inside a transaction. The unique key does the deduplication; what the code sorts out before only tells
  * duplicates from conflicts. */
-import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import type { EventBatch } from '../../contract/envelope.ts';
 import type { StoredEvent } from '../../contract/event.ts';
+import { keepConflicts } from './conflicts.ts';
 import { namedCat, storedEvent } from './rows.ts';
 import { claim, type ShardState, saveEpoch, saveShard } from './shard.ts';
 import { sideEffects } from './side-effects.ts';
@@ -12,9 +12,6 @@ import { insertOnce } from './sqlite.ts';
 import type { IngestResult } from './store.ts';
 import type { EpochTable, EventTable, Tables } from './tables.ts';
 import { addIsland, claimsUpTo, forgetClaims } from './walk.ts';
-
-/** Conflicting events that are kept as evidence. */
-export const MAX_CONFLICTS = 10_000;
 
 type Trx = Transaction<Tables>;
 
@@ -31,7 +28,7 @@ export async function appendBatch(
   batch: EventBatch,
   now: string,
 ): Promise<Appended> {
-  const { fresh, duplicates, conflicts } = await sortOut(trx, epoch, batch.events, now);
+  const { fresh, duplicates, conflicts, unkept } = await sortOut(trx, epoch, batch.events, now);
   const last = batch.events.at(-1)?.seq ?? 0;
   const follows = fresh.length > 0 && fresh[0]?.seq === epoch.mark + 1 && fresh.at(-1)?.seq === last;
   const direct = follows && fresh.length === last - epoch.mark;
@@ -55,7 +52,7 @@ export async function appendBatch(
     .where('no', '=', epoch.agent_no)
     .execute();
   const walks = epoch.highest_seq > epoch.mark ? [epoch.no, ...others] : others;
-  return { inserted: rows.length, duplicates, conflicts, walks: [...new Set(walks)] };
+  return { inserted: rows.length, duplicates, conflicts, unkept, walks: [...new Set(walks)] };
 }
 
 /** Tells new events from those that are stored already, and from others under the same key. */
@@ -81,26 +78,9 @@ async function sortOut(trx: Trx, epoch: EpochTable, events: readonly StoredEvent
       fresh.push(event);
     }
   }
-  if (other.length > 0) await keepConflicts(trx, epoch, other, now);
-  return { fresh, conflicts: other.length, duplicates: events.length - fresh.length - other.length };
-}
-
-async function keepConflicts(trx: Trx, epoch: EpochTable, events: readonly StoredEvent[], now: string): Promise<void> {
-  const { count } = await trx
-    .selectFrom('conflict')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  const rows = events.slice(0, Math.max(0, MAX_CONFLICTS - count)).map((event) => {
-    const body = JSON.stringify(event);
-    return {
-      epoch_no: epoch.no,
-      seq: event.seq,
-      hash: createHash('sha256').update(body).digest('hex'),
-      body,
-      noted: now,
-    };
-  });
-  await insertOnce(trx, 'conflict', rows);
+  const bodies = other.map((event) => ({ seq: event.seq, body: JSON.stringify(event) }));
+  const unkept = await keepConflicts(trx, epoch, bodies, now);
+  return { fresh, unkept, conflicts: other.length, duplicates: events.length - fresh.length - other.length };
 }
 
 function sameEvent(a: StoredEvent, b: StoredEvent): boolean {

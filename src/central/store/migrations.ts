@@ -10,6 +10,7 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
     '0001_events': { up: (schema) => createEvents(schema, dialect) },
     '0002_models_v1': { up: (schema) => createModels(schema, dialect) },
     '0003_heard': { up: (schema) => createHeard(schema, dialect) },
+    '0005_quarantine': { up: (schema) => widenQuarantine(schema, dialect) },
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
@@ -86,4 +87,26 @@ async function createHeard(db: Kysely<unknown>, dialect: SqlDialect): Promise<vo
     last_heard varchar(24) not null, primary key (agent_no, collar)) ${dialect.clustered}`);
   await run(`create index heard_collar on heard (collar, last_heard)`);
   await run(`create index heard_time on heard (last_heard)`);
+}
+
+/** Whole messages with what is known of them; the payload last, so that a list need not read it. Rows of before are kept. */
+async function widenQuarantine(db: Kysely<unknown>, dialect: SqlDialect): Promise<void> {
+  const run = (text: string) => sql.raw(text).execute(db);
+  await run(`create table quarantine_tally (agent varchar(64) not null, kind varchar(16) not null,
+    noted bigint not null, dropped bigint not null, primary key (agent, kind)) ${dialect.clustered}`);
+  await run(`insert into quarantine_tally select '', 'unreadable', coalesce(max(no), 0), coalesce(max(no), 0) - count(*)
+    from quarantine`);
+  await run(`insert into meta select 'quarantine.last', cast(coalesce(max(no), 0) as char(20)) from quarantine`);
+  await run(`alter table quarantine rename to quarantine_v1`);
+  await run(`create table quarantine (no integer not null primary key, agent varchar(64) not null,
+    topic varchar(255) not null, kind varchar(16) not null, reason varchar(255) not null, noted varchar(24) not null,
+    last_noted varchar(24) not null, times bigint not null, bytes bigint not null, kept bigint not null,
+    hash varchar(64) not null unique, epoch_no integer, seq bigint, payload text not null)`);
+  // Longer ones were cut: 5464 is the length of 4096 bytes in base64.
+  await run(`insert into quarantine select no, '', topic, 'unreadable',
+    case when length(payload) < 5464 then reason else substr('cut to 4096 bytes; ' || reason, 1, 255) end,
+    noted, noted, 1, length(payload) * 3 / 4, length(payload) * 3 / 4, cast(no as char(20)), null, null, payload
+    from quarantine_v1`);
+  await run(`drop table quarantine_v1`);
+  await run(`create index quarantine_agent on quarantine (agent, kind, no, kept)`);
 }

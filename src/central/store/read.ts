@@ -222,15 +222,16 @@ async function counts(db: Kysely<Tables>) {
     .selectFrom('shard')
     .select(sql<number>`coalesce(sum(next_arrival - 1), 0)`.as('arrived'))
     .executeTakeFirstOrThrow();
-  const { last } = await db
-    .selectFrom('quarantine')
-    .select((eb) => eb.fn.max('no').as('last'))
+  const { noted } = await db
+    .selectFrom('quarantine_tally')
+    .select(sql<number>`coalesce(sum(noted), 0)`.as('noted'))
+    .where('kind', '<>', 'conflict')
     .executeTakeFirstOrThrow();
   const skipped = await db.selectFrom('meta').select('value').where('name', '=', 'skipped.cat_v1').executeTakeFirst();
   return {
     events: Number(arrived),
     conflicts: await count('conflict'),
-    quarantined: last ?? 0,
+    quarantined: Number(noted),
     gaps: await count('gap'),
     skipped: Number(skipped?.value ?? 0),
   };

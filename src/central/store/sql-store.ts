@@ -4,12 +4,13 @@ import { Kysely } from 'kysely';
 import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
-import { claimEpoch, quarantine, saveHealth, saveState } from './agents.ts';
+import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { FoldPolicy } from './dirty.ts';
 import { createIngest } from './ingest.ts';
 import { migrate } from './migrations.ts';
+import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
 import { createEpochNames } from './rows.ts';
 import { insertOnce, openSqlite, type SqlDialect } from './sqlite.ts';
@@ -52,7 +53,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),
       saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
-      quarantine: (topic, payload, reason, at) => quarantine(db, topic, payload, reason, at),
+      ...createQuarantine(db),
       async project(limit) {
         try {
           return pending.take(await db.transaction().execute((trx) => deriver.slice(trx, limit)));

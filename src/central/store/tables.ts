@@ -58,12 +58,34 @@ export interface Tables {
   /** Seqs that will never come, with the reason. */
   gap: { epoch_no: number; from_seq: number; to_seq: number; reason: string; noted: string };
   conflict: { epoch_no: number; seq: number; hash: string; body: string; noted: string };
-  quarantine: { no: number; topic: string; payload: string; reason: string; noted: string };
+  quarantine: QuarantineTable;
+  /** What came to quarantine, and what of it could not be kept. */
+  quarantine_tally: { agent: string; kind: string; noted: number; dropped: number };
   revoked: { epoch_no: number; seq: number; by_epoch_no: number; by_seq: number };
   model_cursor: { model: string; shard: number; arrival: number };
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
   checkpoint_v1: { cat_id: number; key: string; state: string };
+}
+
+export interface QuarantineTable {
+  no: number;
+  /** '' where the topic names no agent that is known. */
+  agent: string;
+  topic: string;
+  kind: string;
+  reason: string;
+  noted: string;
+  last_noted: string;
+  times: number;
+  /** As they came, and as they are kept: `payload` in base64. */
+  bytes: number;
+  kept: number;
+  hash: string;
+  /** Of a rejected event. */
+  epoch_no: number | null;
+  seq: number | null;
+  payload: string;
 }
 
 export interface CatTable {

@@ -232,16 +232,22 @@ describe('HTTP API', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(routes.sort()).toEqual([
+      'DELETE /api/v1/quarantine',
+      'DELETE /api/v1/quarantine/{no}',
       'GET /api/v1/agents',
       'GET /api/v1/cats',
       'GET /api/v1/cats/{id}/activity',
       'GET /api/v1/cats/{id}/history',
+      'GET /api/v1/conflicts',
       'GET /api/v1/events',
+      'GET /api/v1/quarantine',
+      'GET /api/v1/quarantine/{no}',
       'GET /api/v1/state',
       'GET /api/v1/stream',
       'PATCH /api/v1/cats/{id}',
       'POST /api/v1/cats',
       'POST /api/v1/events/revoke',
+      'POST /api/v1/quarantine/{no}/retry',
       'PUT /api/v1/cats/{id}/location',
     ]);
     const { responses, requestBody } = body.paths['/api/v1/cats'].post;

@@ -9,10 +9,12 @@ import { openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { type CentralConfig, centralSchema } from '../../../src/central/config.ts';
 import { openStore } from '../../../src/central/open-store.ts';
+import { retry } from '../../../src/central/retry.ts';
 import { runServe } from '../../../src/central/serve.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { chainOver, chainStart } from '../../../src/contract/chain.ts';
 import { type EventData, type EventType, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
+import { DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
 
 export const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
 
@@ -102,6 +104,8 @@ async function startServer(
   const ended = runServe(
     {
       store,
+      retry: (no) =>
+        retry({ store, base: DEFAULT_BASE_TOPIC, clock, ingested: () => undefined, changed: changes.announce }, no),
       changes,
       clock,
       cats: openCatService(store, clock),

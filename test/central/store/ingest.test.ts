@@ -1,10 +1,9 @@
 import { copyFileSync, mkdtempSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
-import { MAX_AGENTS, MAX_EPOCHS_PER_AGENT, MAX_QUARANTINE } from '../../../src/central/store/agents.ts';
+import { MAX_AGENTS, MAX_EPOCHS_PER_AGENT } from '../../../src/central/store/agents.ts';
 import { decodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
@@ -284,18 +283,6 @@ describe('the store', () => {
     expect((await store.agents())[0]).toMatchObject({ state: 'online', session: 42 });
     await store.saveState('porch', { state: 'offline', session: 42, version: '1' }, NOW);
     expect((await store.agents())[0]).toMatchObject({ state: 'offline' });
-  });
-
-  it('keeps a bounded number of messages in quarantine and counts all', async () => {
-    const all = MAX_QUARANTINE + 10;
-    for (let i = 0; i < all; i += 1) await store.quarantine('x/y', Buffer.alloc(10_000), 'is no JSON', NOW);
-    expect((await store.counts()).quarantined).toBe(all);
-    const db = new Database(path, { readonly: true });
-    const kept = db
-      .prepare('select count(*) as n, min(no) as first, max(length(payload)) as longest from quarantine')
-      .get();
-    db.close();
-    expect(kept).toEqual({ n: MAX_QUARANTINE, first: 11, longest: 4 * Math.ceil(4_096 / 3) });
   });
 
   it('refuses an epoch too many of one agent, and keeps those that it has', async () => {

@@ -65,6 +65,7 @@ function badgesOf(agent: Agent): [string, string][] {
     [count(agent.conflicts, 'conflict'), agent.conflicts > 0 && 'bad'],
     [`${missing} missing`, missing > 0 && 'warn'],
     [count(agent.gaps, 'gap'), agent.gaps > 0 && 'warn'],
+    [`${agent.quarantined} in quarantine`, agent.quarantined > 0 && 'bad'],
   ];
   return badges.filter((badge): badge is [string, string] => badge[1] !== false);
 }

@@ -45,6 +45,7 @@ export interface Agent {
   readonly epochs: readonly { readonly missing: number; readonly chainOk: boolean }[];
   readonly conflicts: number;
   readonly gaps: number;
+  readonly quarantined: number;
 }
 
 export interface Unassigned {

@@ -1,0 +1,45 @@
+/** Takes a message from quarantine in again, as if it came now: after an update of central, or of who may write what. */
+import type { Retried } from './api/parts.ts';
+import type { IngestResult, IngestStore, KeptMessage, QuarantineStore } from './store/store.ts';
+import { decodeIncoming } from './subscriber/message.ts';
+
+export interface RetryParts {
+  readonly store: IngestStore & QuarantineStore;
+  readonly base: string;
+  readonly clock: () => Date;
+  readonly ingested: (result: IngestResult) => void;
+  /** After a commit that others may want to see. */
+  readonly changed: () => void;
+}
+
+/** Null: there is no such message. Rejects with what the store rejects with, apart from REFUSED. */
+export async function retry(parts: RetryParts, no: number): Promise<Retried | null> {
+  const { store } = parts;
+  const message = await store.quarantinedMessage(no);
+  if (message === null) return null;
+  const now = parts.clock().toISOString();
+  const outcome = await takeIn(parts, message, now);
+  if (typeof outcome === 'string') {
+    await store.stillRefused(no, outcome, now);
+    return { ok: false, reason: outcome };
+  }
+  // A crash in between leaves it here: tried once more, all of it is known.
+  await store.dropQuarantined(no);
+  parts.ingested(outcome);
+  parts.changed();
+  const { inserted, duplicates, conflicts } = outcome;
+  return { ok: true, inserted, duplicates, conflicts };
+}
+
+/** A text is the reason why not. */
+async function takeIn({ store, base }: RetryParts, message: KeptMessage, now: string): Promise<IngestResult | string> {
+  const received = decodeIncoming(base, message);
+  if (received.type === 'unreadable') return received.reason;
+  if (received.type !== 'batch') return 'it holds no events, and what it says of then is of no use now: drop it';
+  try {
+    return await store.ingest(received.batch, now);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'REFUSED') return error.message;
+    throw error;
+  }
+}
