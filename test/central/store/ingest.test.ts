@@ -1,6 +1,7 @@
 import { copyFileSync, mkdtempSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_AGENTS, MAX_EPOCHS_PER_AGENT } from '../../../src/central/store/agents.ts';
