@@ -1,6 +1,7 @@
 /** Takes a message from quarantine in again, as if it came now: after an update of central, or of who may write what. */
 import type { Retried } from './api/parts.ts';
-import type { IngestResult, IngestStore, KeptMessage, QuarantineStore } from './store/store.ts';
+import type { KeptMessage, QuarantineStore } from './store/kept.ts';
+import type { IngestResult, IngestStore } from './store/store.ts';
 import { decodeIncoming } from './subscriber/message.ts';
 
 export interface RetryParts {

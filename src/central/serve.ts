@@ -14,7 +14,8 @@ import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { foldEvents } from './models/fold.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
-import type { CatRow, CentralEvent, Cursor, QuarantineStore, ReadStore } from './store/store.ts';
+import type { QuarantineStore } from './store/kept.ts';
+import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;

@@ -1,6 +1,6 @@
 /** `collard quarantine …`: what central could not take in. Asks the running central, as `collard cat` does. */
 import { Command } from 'commander';
-import type { Conflict, Kept, QuarantineTally } from '../central/store/store.ts';
+import type { Conflict, Kept, QuarantineTally } from '../central/store/kept.ts';
 import { ask, type CentralAddress, DEFAULT_URL } from './ask-central.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { print, printJson, safe, table, tell } from './output.ts';

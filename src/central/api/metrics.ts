@@ -1,6 +1,7 @@
 /** Figures for Prometheus behind a small facade. Labels come from closed lists only: routes, methods, status classes. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IngestResult, QuarantineStore, ReadStore } from '../store/store.ts';
+import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
+import type { IngestResult, ReadStore } from '../store/store.ts';
 
 const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
 
@@ -41,16 +42,7 @@ export function createMetrics(version: string): Metrics {
   });
   const clients = gauge('collard_stream_clients', 'Clients that follow the stream');
   const unkept = counter('collard_ingested_conflicts_dropped_total', 'Conflicts without room to keep, since the start');
-  const quarantine = {
-    messages: gauge('collard_quarantine_messages', 'Messages in quarantine now'),
-    bytes: gauge('collard_quarantine_bytes', 'Bytes of them'),
-    dropped: new Gauge({
-      name: 'collard_quarantine_dropped',
-      help: 'Messages and conflicts that had to go for room, ever',
-      labelNames: ['kind'],
-      registers,
-    }),
-  };
+  const quarantine = quarantineGauges(registers);
   const stored = {
     events: gauge('collard_stored_events', 'Events in the store'),
     conflicts: gauge('collard_stored_conflicts', 'Conflicts in the store'),
@@ -78,18 +70,32 @@ export function createMetrics(version: string): Metrics {
       stored.conflicts.set(counts.conflicts);
       stored.quarantined.set(counts.quarantined);
       stored.gaps.set(counts.gaps);
-      const { messages, bytes, dropped } = await store.quarantineTally();
-      quarantine.messages.set(messages);
-      quarantine.bytes.set(bytes);
-      for (const kind of KINDS) {
-        const ofKind = dropped.filter((one) => one.kind === kind);
-        quarantine.dropped.set(
-          { kind },
-          ofKind.reduce((sum, one) => sum + one.messages, 0),
-        );
-      }
+      quarantine(await store.quarantineTally());
       resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },
+  };
+}
+
+/** What is in quarantine, and what had to go: told by the store at each look. */
+function quarantineGauges(registers: Registry[]): (tally: QuarantineTally) => void {
+  const held = new Gauge({ name: 'collard_quarantine_messages', help: 'Messages in quarantine now', registers });
+  const size = new Gauge({ name: 'collard_quarantine_bytes', help: 'Bytes of them', registers });
+  const gone = new Gauge({
+    name: 'collard_quarantine_dropped',
+    help: 'Messages and conflicts that had to go for room, ever',
+    labelNames: ['kind'],
+    registers,
+  });
+  return ({ messages, bytes, dropped }) => {
+    held.set(messages);
+    size.set(bytes);
+    for (const kind of KINDS) {
+      const ofKind = dropped.filter((one) => one.kind === kind);
+      gone.set(
+        { kind },
+        ofKind.reduce((sum, one) => sum + one.messages, 0),
+      );
+    }
   };
 }

@@ -1,7 +1,8 @@
 /** What the API is handed by the serve loop. It opens nothing and closes nothing. */
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
-import type { CatRow, Cursor, QuarantineStore, ReadStore } from '../store/store.ts';
+import type { QuarantineStore } from '../store/kept.ts';
+import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 

@@ -1,6 +1,6 @@
 /** What could not be taken in, over HTTP: look at it, take it along, try it again, drop it. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Kept } from '../store/store.ts';
+import type { Kept } from '../store/kept.ts';
 import type { ApiParts } from './parts.ts';
 import { failure, problems } from './problem.ts';
 import {
@@ -14,7 +14,8 @@ import {
   retriedAnswer,
 } from './quarantine-schema.ts';
 
-export function quarantineRoutes({ store, retry, changes }: ApiParts): FastifyPluginAsyncZod {
+/** What is there. */
+export function quarantineRoutes({ store }: ApiParts): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/quarantine',
@@ -48,6 +49,25 @@ export function quarantineRoutes({ store, retry, changes }: ApiParts): FastifyPl
         return { ...(kept satisfies Kept), payload: Buffer.from(payload).toString('base64') };
       },
     );
+    app.get(
+      '/conflicts',
+      {
+        schema: {
+          summary: 'Events under numbers that belong to other events',
+          querystring: conflictsQuery,
+          response: { 200: conflictsAnswer, ...problems(400, 429) },
+        },
+      },
+      async ({ query: { after, limit, agent } }) => ({
+        conflicts: [...(await store.conflicting({ after, limit, ...(agent === undefined ? {} : { agent }) }))],
+      }),
+    );
+  };
+}
+
+/** What a person decides of it. */
+export function quarantineCommands({ store, retry, changes }: ApiParts): FastifyPluginAsyncZod {
+  return async (app) => {
     app.post(
       '/quarantine/:no/retry',
       {
@@ -87,19 +107,6 @@ export function quarantineRoutes({ store, retry, changes }: ApiParts): FastifyPl
         changes.announce();
         return { dropped };
       },
-    );
-    app.get(
-      '/conflicts',
-      {
-        schema: {
-          summary: 'Events under numbers that belong to other events',
-          querystring: conflictsQuery,
-          response: { 200: conflictsAnswer, ...problems(400, 429) },
-        },
-      },
-      async ({ query: { after, limit, agent } }) => ({
-        conflicts: [...(await store.conflicting({ after, limit, ...(agent === undefined ? {} : { agent }) }))],
-      }),
     );
   };
 }

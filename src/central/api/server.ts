@@ -15,7 +15,7 @@ import { catRoutes } from './cat-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import type { ApiParts } from './parts.ts';
 import { addErrorHandlers, failure, sendProblem } from './problem.ts';
-import { quarantineRoutes } from './quarantine-routes.ts';
+import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
 import { streamRoutes } from './stream.ts';
 
 /** Requests of one address in a minute. A page needs about five, and then one stream. */
@@ -71,6 +71,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(catRoutes(parts));
       await api.register(eventRoutes(parts));
       await api.register(quarantineRoutes(parts));
+      await api.register(quarantineCommands(parts));
       await api.register(streamRoutes(parts));
     },
     { prefix: '/api/v1' },

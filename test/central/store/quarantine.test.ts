@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
+import type { Kept } from '../../../src/central/store/kept.ts';
 import {
   MAX_MESSAGE_BYTES,
   MAX_QUARANTINE,
@@ -12,7 +13,7 @@ import {
   MAX_QUARANTINE_BYTES_OF_AGENT,
   MAX_QUARANTINE_OF_AGENT,
 } from '../../../src/central/store/quarantine.ts';
-import type { Kept, Store } from '../../../src/central/store/store.ts';
+import type { Store } from '../../../src/central/store/store.ts';
 import { epochId, meowing, NOW } from './events.ts';
 
 const LATER = '2026-11-23T12:00:01.000Z';
