@@ -50,6 +50,8 @@ export interface EpochPlan {
   readonly syncDue: boolean;
   /** The last `sync` that has no answer yet, with what had been sent before it. */
   readonly question: Question | null;
+  /** When the last one was, answered or not. */
+  readonly askedAt: number;
   readonly progressAt: number;
   /** Central knows more of it than we do: it is sent once, for quarantine, and no longer waited for. */
   readonly disowned: boolean;

@@ -49,8 +49,10 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     hole: 0,
     skipped: [],
     // Also what is wholly stored: central may have been restored from a backup while we were away.
-    syncDue: asks && (current || firstSeq <= lastSeq),
+    // And what is not held any more: it takes our word for it to let the mark pass.
+    syncDue: asks && (current || firstSeq <= lastSeq || mark < lastSeq),
     question: null,
+    askedAt: Number.NEGATIVE_INFINITY,
     progressAt: now,
     disowned: false,
   };
@@ -65,6 +67,7 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
         ...e,
         syncDue: false,
         question: { at: now, lastSeq: e.lastSeq, sent: e.sent },
+        askedAt: now,
       }));
     case 'recheck':
       return {
@@ -129,7 +132,8 @@ export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan,
 /** Epochs for which `sync` is to be published now. */
 export function dueSyncs(plan: Plan, now: number, rules: PlanRules): readonly string[] {
   if (rules.confirm === 'broker') return [];
-  const isQuiet = (e: EpochPlan) => now - (e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
+  // An answer that moves nothing is no reason to ask again at once.
+  const isQuiet = (e: EpochPlan) => now - Math.max(e.askedAt, e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
   const isOpen = (e: EpochPlan) => e.question !== null || (isWaiting(e) && e.sent.length > 0);
   return plan.epochs.filter((e) => e.syncDue || (isOpen(e) && isQuiet(e))).map((e) => e.epoch);
 }

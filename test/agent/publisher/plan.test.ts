@@ -47,6 +47,24 @@ describe('at connect', () => {
     expect(dueSyncs(plan, 0, rules)).toEqual(['b', 'c', 'd']);
   });
 
+  test('it asks for one of which nothing is held any more, until central lets the mark pass', () => {
+    const plan = given(openPlan([head(5, 3, 6), head(0, 0, 1, 'next')], rules, 0), 0);
+    expect(dueSyncs(plan, 0, rules)).toEqual([E, 'next']);
+    const asked = given(plan, 0, synced, { type: 'synced', epoch: 'next' });
+    expect(dueSyncs(asked, 1_000, rules)).toEqual([E, 'next']);
+    expect(isStalled(given(asked, 1, stored(5)), 9_000, rules)).toBe(false);
+  });
+
+  test('an answer that moves nothing is no reason to ask again at once', () => {
+    const sent = takeAll(given(openPlan([head(5)], rules, 0), 0, synced, stored(0)), 0);
+    const late = given(sent.plan, 1, ...acks(sent.flights));
+    expect(dueSyncs(late, 2_000, rules)).toEqual([E]);
+    const again = takeAll(given(late, 2_000, synced, stored(0, [1, 1])), 2_000);
+    const answered = given(again.plan, 2_001, ...acks(again.flights));
+    expect(dueSyncs(answered, 2_999, rules)).toEqual([]);
+    expect(dueSyncs(answered, 3_000, rules)).toEqual([E]);
+  });
+
   test('backlog waits for the answer, live events do not', () => {
     const plan = given(openPlan([head(100)], rules, 0), 0, synced, grown(head(103)));
     expect(shown(takeAll(plan, 1).flights)).toEqual(['events 101-103']);
