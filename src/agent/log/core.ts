@@ -1,6 +1,7 @@
 /** What the open log holds in memory, and the one way to write to the file. Everything else of the log works on this. */
-import { type ChainHash, chainNext, chainStart } from '../../contract/chain.ts';
+import { type ChainHash, chainHex, chainNext, chainStart } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import type { HeadWitness } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, type LogError, logError } from './log-error.ts';
 import { type Db, suspect } from './log-file.ts';
 import { type Memory, openMemory } from './remember.ts';
@@ -28,6 +29,8 @@ export interface LogCore {
   incarnation: string | null;
   /** Marks that are newer in memory than on the card. */
   marksDirty: boolean;
+  /** Told after each commit where the log stands. */
+  witness: Pick<HeadWitness, 'note'> | null;
   /** Set by the first write that failed: nobody knows what is on the card, so nothing is written any more. */
   failed: LogError | null;
 }
@@ -60,6 +63,7 @@ export function loadCore(db: Db, path: string, agent: string): LogCore {
     lastChain: current === undefined ? chainStart(agent, '') : chainAtLast(chains, current),
     incarnation: readFact(db, 'incarnation'),
     marksDirty: false,
+    witness: null,
     failed: null,
   };
 }
@@ -81,13 +85,26 @@ export function loadEpochs(db: Db, rows: Rows, chains: Chains): EpochState[] {
 export function write<T>(core: LogCore, work: () => T): T {
   if (core.failed !== null)
     throw logError('LOG_FAILED', `log ${core.path} takes no more events: ${core.failed.message}`, core.failed);
+  let result: T;
   try {
-    return core.db.transaction(work).immediate();
+    result = core.db.transaction(work).immediate();
   } catch (error) {
     core.failed = explainDisk(core.path, error);
     if (isDamage(error)) trySuspect(core.path);
     throw core.failed;
   }
+  noteHead(core);
+  return result;
+}
+
+/** Only after the commit has returned: the witness must never be ahead of what is durable. */
+export function noteHead(core: LogCore): void {
+  const current = core.epochs.at(-1);
+  if (current === undefined) return;
+  const { agent, epoch, no, base, firstSeq, lastSeq, storedSeq } = current;
+  const previous = core.epochs.at(-2)?.epoch ?? '';
+  const chain = chainHex(core.lastChain);
+  core.witness?.note({ agent, epoch, no, base, previous, firstSeq, lastSeq, storedSeq, chain });
 }
 
 /** Runs `work` that only reads. Damage that it meets is noted: else each start would run into it again. */

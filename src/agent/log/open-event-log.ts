@@ -1,9 +1,10 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
-import { newEvent } from '../../contract/event.ts';
 import { createWaiters } from '../../lib/wait.ts';
+import { beginLog, type Lost } from './begin.ts';
 import * as core from './core.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
+import { openHeadWitness } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
 import {
   checkFile,
@@ -34,34 +35,46 @@ export interface LogPorts extends Pick<TrimPorts, 'when'> {
   readonly newEpochId?: () => string;
   /** Told once: the damaged file was moved to `aside`. */
   readonly onDamaged?: (aside: string, reason: string) => void;
+  /** Told of each run of events that was acknowledged and is gone; `history.lost` says the same. */
+  readonly onLost?: (lost: Lost) => void;
 }
 
 const MARK_FLUSH_MS = 10_000;
 
 /**
  * Resolves when the file is open, proved safe and locked. Rejects with LOG_IN_USE, LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER,
- * LOG_UNSAFE or the disk's code. A damaged file is moved aside and a new one begun, with a `history.lost` event.
+ * LOG_UNSAFE or the disk's code. A damaged file is moved aside and a new one begun, with a `history.lost` event; so is told what
+ * the witness has seen and the file does not hold.
  */
 export async function openEventLog(options: LogOptions, ports: LogPorts): Promise<IngestLog> {
-  const lock = takeLock(options.path);
+  const closers = [takeLock(options.path)];
+  const closeAll = () => {
+    for (const one of closers.reverse()) one.close();
+  };
   try {
-    const opened = openOrReplace(options, ports);
-    const state = opened.state;
-    const owner = state.epochs.at(-1)?.agent ?? options.agent;
-    if (owner !== options.agent) {
-      state.db.close();
-      throw logError(
-        'LOG_OTHER_AGENT',
-        `log ${options.path} belongs to agent "${owner}", not "${options.agent}": set agent or log.path accordingly`,
-      );
-    }
-    begin(state, ports, opened.damage);
+    const witness = openHeadWitness(options.path);
+    closers.push(witness);
+    const { state, damage } = openOrReplace(options, ports);
+    closers.push(state.db);
+    assertOwner(state);
+    state.witness = witness;
+    const lost = beginLog(state, witness.found, damage, { when: ports.when, newEpochId: () => newEpochId(ports) });
+    for (const one of lost) ports.onLost?.(one);
     prove(state);
-    return eventLog(state, options, ports, lock);
+    return eventLog(state, options, ports, closeAll);
   } catch (error) {
-    lock.close();
+    closeAll();
     throw error;
   }
+}
+
+function assertOwner({ path, agent, epochs }: core.LogCore): void {
+  const owner = epochs.at(-1)?.agent ?? agent;
+  if (owner === agent) return;
+  throw logError(
+    'LOG_OTHER_AGENT',
+    `log ${path} belongs to agent "${owner}", not "${agent}": set agent or log.path accordingly`,
+  );
 }
 
 function takeLock(path: string): { close(): void } {
@@ -103,26 +116,11 @@ function openCore(options: LogOptions): core.LogCore {
   }
 }
 
-/** The first epoch of a new file, and the event that tells why the old file is gone. */
-function begin(state: core.LogCore, ports: LogPorts, damage: string | null): void {
-  if (state.epochs.length > 0) return;
-  const when = ports.when();
-  const epoch = newEpochId(ports);
-  const lost = { epoch, fromSeq: 0, toSeq: 0, count: 0, reason: 'damaged log' };
-  core.write(state, () => {
-    core.addEpoch(state, epoch, Date.parse(when.time), damage === null ? 'new file' : 'damaged log');
-    // Starts at the time in seconds: so it is above what the broker remembers of the file before.
-    core.saveFact(state.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
-    if (damage !== null) core.appendRows(state, [newEvent('history.lost', null, lost, when)]);
-  });
-}
-
-/** The one commit that each start makes. */
+/** The one commit that each start makes. It also flushes what a predecessor that was killed had written and not flushed. */
 function prove(state: core.LogCore): void {
   try {
-    provePadding(state.db, state.path);
+    if (provePadding(state.db, state.path)) core.noteHead(state);
   } catch (error) {
-    state.db.close();
     throw codeOf(error).startsWith('LOG_') ? error : explainDisk(state.path, error);
   }
 }
@@ -131,7 +129,7 @@ function newEpochId(ports: LogPorts): string {
   return (ports.newEpochId ?? (() => v7()))();
 }
 
-function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, lock: { close(): void }): IngestLog {
+function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, closeAll: () => void): IngestLog {
   const waiters = createWaiters();
   const marks = markTimer(state, options.markFlushMs ?? MARK_FLUSH_MS);
   const trimPorts = { when: ports.when, freeBytes: ports.freeBytes ?? freeBytesOf };
@@ -164,6 +162,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
       span.storedSeq = Math.max(0, Math.min(seq, span.lastSeq));
       state.incarnation = incarnation;
       state.marksDirty = true;
+      core.noteHead(state);
       marks.start();
     },
     async startEpoch(reason) {
@@ -191,8 +190,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, loc
       try {
         if (state.failed === null && state.db.open) core.write(state, () => finish(state));
       } finally {
-        state.db.close();
-        lock.close();
+        closeAll();
       }
     },
   };

@@ -19,28 +19,27 @@ export function assertDurable(db: Db, path: string): void {
 /**
  * Commits one page, and throws LOG_UNSAFE where that took one frame of the WAL: with `psow=0` a commit is padded to the end of
  * its sector, so that the next write cannot take it along. One in 512 commits ends there by itself: then the next one does not.
+ * Returns false where the disk is full: it takes nothing, so nothing can be lost in it yet, and making room needs the log.
  */
-export function provePadding(db: Db, path: string): void {
+export function provePadding(db: Db, path: string): boolean {
   const starts = Number(db.prepare("SELECT value FROM fact WHERE key = 'starts'").pluck().get()) || 0;
-  if (!(commitIsPadded(db, starts + 1) ?? commitIsPadded(db, starts + 1) ?? false)) {
-    throw logError(
-      'LOG_UNSAFE',
-      `log ${path}: commits share sectors of the card (psow=0 has no effect): a power cut could take acknowledged events`,
-    );
-  }
-}
-
-/** null where it cannot be told: the commit took one frame. */
-function commitIsPadded(db: Db, starts: number): true | null {
-  const before = walFrames(db);
   try {
-    db.prepare("INSERT OR REPLACE INTO fact (key, value) VALUES ('starts', ?)").run(String(starts).padStart(9, '0'));
+    if (framesOfCommit(db, starts + 1) >= 2 || framesOfCommit(db, starts + 1) >= 2) return true;
   } catch (error) {
-    // A full disk takes nothing, so there is nothing to lose in it yet. The start is not refused: making room needs the log.
-    if (codeOf(error) === 'SQLITE_FULL') return true;
+    if (codeOf(error) === 'SQLITE_FULL') return false;
     throw error;
   }
-  return walFrames(db) - before >= 2 ? true : null;
+  throw logError(
+    'LOG_UNSAFE',
+    `log ${path}: commits share sectors of the card (psow=0 has no effect): a power cut could take acknowledged events`,
+  );
+}
+
+/** Below 0 where the WAL was begun anew. */
+function framesOfCommit(db: Db, starts: number): number {
+  const before = walFrames(db);
+  db.prepare("INSERT OR REPLACE INTO fact (key, value) VALUES ('starts', ?)").run(String(starts).padStart(9, '0'));
+  return walFrames(db) - before;
 }
 
 /** Moves nothing: asks only. */

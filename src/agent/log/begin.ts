@@ -1,0 +1,105 @@
+/**
+ * How an open log begins: the first epoch of a new file, and another one where the witness has seen events that are not there
+ * any more. Their numbers were heard of, so they are never used again, and `history.lost` says what they were.
+ */
+import { chainHex, parseChainHex } from '../../contract/chain.ts';
+import { type EventData, newEvent, type StoredEvent } from '../../contract/event.ts';
+import {
+  addEpoch,
+  appendRows,
+  chainOfEpoch,
+  currentEpoch,
+  type EpochState,
+  type LogCore,
+  saveFact,
+  write,
+} from './core.ts';
+import type { Head } from './head-witness.ts';
+
+export type Lost = EventData['history.lost'];
+
+export interface BeginPorts {
+  readonly when: () => Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
+  readonly newEpochId: () => string;
+}
+
+/** Why the log has a new epoch. */
+const REASONS = {
+  tail: 'tail of the log lost',
+  log: 'log lost',
+  other: 'another history',
+  damage: 'damaged log',
+} as const;
+
+/**
+ * Sees to it that there is an epoch whose next number was never used. `damage`: why the file before this one was put aside,
+ * or null. Returns what it told as lost.
+ */
+export function beginLog(core: LogCore, head: Head | null, damage: string | null, ports: BeginPorts): readonly Lost[] {
+  const mine = head?.agent === core.agent ? head : null;
+  const isNew = core.epochs.length === 0;
+  const missing = mine === null ? null : missingOf(core, mine);
+  if (!isNew && missing === null) return [];
+  const reason = damage !== null ? REASONS.damage : (missing?.reason ?? 'new file');
+  return write(core, () => {
+    if (mine !== null && missing !== null) closeBehind(core, mine, missing.epoch);
+    const epoch = ports.newEpochId();
+    const when = ports.when();
+    addEpoch(core, epoch, Date.parse(when.time), reason);
+    // Starts at the time in seconds: so it is above what the broker remembers of the file before.
+    if (isNew) saveFact(core.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
+    const lost = lostOf(mine, missing, reason);
+    if (lost.length === 0 && damage !== null) lost.push({ epoch, fromSeq: 0, toSeq: 0, count: 0, reason });
+    appendRows(
+      core,
+      lost.map((one) => newEvent('history.lost', null, one, when)),
+    );
+    return lost;
+  });
+}
+
+interface Missing {
+  readonly reason: string;
+  /** The epoch of the witness as far as it is in the file, or null. */
+  readonly epoch: EpochState | null;
+  /** What is held of it ends here. */
+  readonly through: number;
+}
+
+/** What the witness has seen and the log has not; null where the log holds all of it. */
+function missingOf(core: LogCore, head: Head): Missing | null {
+  const epoch = core.epochs.find((one) => one.epoch === head.epoch) ?? null;
+  if (epoch === null) return { reason: core.epochs.length === 0 ? REASONS.log : REASONS.tail, epoch, through: 0 };
+  if (head.lastSeq > epoch.lastSeq) return { reason: REASONS.tail, epoch, through: epoch.lastSeq };
+  const chain = chainOfEpoch(core.rows, core.chains, epoch, head.lastSeq);
+  if (chain === null || chainHex(chain) === head.chain) return null;
+  // Other events under the same numbers: a file from elsewhere. Which of them differ nobody knows.
+  return epoch === core.epochs.at(-1) ? { reason: REASONS.other, epoch, through: 0 } : null;
+}
+
+/** Ends the epoch of the witness where the witness has seen it, so that central can be asked about it. Within `write`. */
+function closeBehind(core: LogCore, head: Head, known: EpochState | null): void {
+  const chain = parseChainHex(head.chain);
+  if (chain === null || head.lastSeq === 0) return;
+  if (known === null) {
+    core.lastPos = Math.max(core.lastPos, head.base);
+    addEpoch(core, head.epoch, 0, REASONS.tail);
+  }
+  const epoch = currentEpoch(core);
+  if (epoch.epoch !== head.epoch || epoch.lastSeq >= head.lastSeq) return;
+  core.chains.save(epoch.base + head.lastSeq, chain);
+  epoch.storedSeq = Math.max(epoch.storedSeq, Math.min(head.storedSeq, head.lastSeq));
+  epoch.lastSeq = head.lastSeq;
+  if (known === null) epoch.firstSeq = head.lastSeq + 1;
+  core.lastPos = epoch.base + head.lastSeq;
+  core.lastChain = chain;
+  core.marksDirty = true;
+}
+
+function lostOf(head: Head | null, missing: Missing | null, reason: string): Lost[] {
+  if (head === null || missing === null) return [];
+  const { epoch, lastSeq, storedSeq, firstSeq } = head;
+  const fromSeq = Math.max(missing.through, storedSeq, firstSeq - 1) + 1;
+  if (fromSeq > lastSeq) return [];
+  return [{ epoch, fromSeq, toSeq: lastSeq, count: lastSeq - fromSeq + 1, reason }];
+}

@@ -1,0 +1,108 @@
+/**
+ * The witness of a log: a small file beside it that says how far the log had come. It is rewritten in place after each commit
+ * and flushed at close only, so it may be behind the log but never ahead: what it has seen was acknowledged. A record that
+ * does not match its checksum says nothing. Two places take turns, so that a card that destroys one leaves the other.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { codeOf, explainDisk } from './log-error.ts';
+
+/** Where the log stood. All of one epoch, the one that was written. */
+export interface Head {
+  readonly agent: string;
+  readonly epoch: string;
+  /** Of the epoch in its file: number, and pos = base + seq. */
+  readonly no: number;
+  readonly base: number;
+  /** The epoch before it in the file, or ''. */
+  readonly previous: string;
+  /** Below it everything was deleted: confirmed, or told by `history.lost`. */
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly storedSeq: number;
+  /** chain at lastSeq, in hex. */
+  readonly chain: string;
+}
+
+export interface HeadWitness {
+  /** The newest readable record when it was opened, or null. */
+  readonly found: Head | null;
+  /** Writes where the log stands. What it says must be durable. Never throws for the disk's sake: an old record stays true. */
+  note(head: Head): void;
+  /** Flushes and closes. */
+  close(): void;
+}
+
+const RECORD_BYTES = 512;
+/** Apart as far as a card destroys at once. */
+const PLACES = [0, 4_096] as const;
+const SUM_CHARS = 32;
+
+interface Turned extends Head {
+  /** Rises with each record. */
+  readonly turn: number;
+}
+
+/** Opens or makes `<path>.head`. Throws the disk's code. */
+export function openHeadWitness(path: string): HeadWitness {
+  const fd = openFile(path);
+  const found = PLACES.map((place) => readRecord(fd, place)).reduce((a, b) =>
+    (a?.turn ?? -1) > (b?.turn ?? -1) ? a : b,
+  );
+  let turn = found?.turn ?? 0;
+  let works = true;
+  let closed = false;
+  const attempt = (work: () => void) => {
+    if (!works) return;
+    try {
+      work();
+    } catch (error) {
+      if (codeOf(error) === '') throw error;
+      works = false;
+    }
+  };
+  return {
+    found,
+    note(head) {
+      turn += 1;
+      const record = encode({ ...head, turn });
+      attempt(() => {
+        writeSync(fd, record, 0, record.length, PLACES[turn % 2] ?? 0);
+      });
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      attempt(() => fdatasyncSync(fd));
+      closeSync(fd);
+    },
+  };
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(`${path}.head`, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (error) {
+    throw explainDisk(`${path}.head`, error);
+  }
+}
+
+function readRecord(fd: number, place: number): Turned | null {
+  const bytes = Buffer.alloc(RECORD_BYTES);
+  if (readSync(fd, bytes, 0, RECORD_BYTES, place) !== RECORD_BYTES) return null;
+  const text = bytes.toString('utf8');
+  const body = text.slice(SUM_CHARS).trim();
+  return text.slice(0, SUM_CHARS) === checksum(body) ? (JSON.parse(body) as Turned) : null;
+}
+
+function encode(head: Turned): Buffer {
+  const body = JSON.stringify(head);
+  const record = Buffer.from(`${(checksum(body) + body).padEnd(RECORD_BYTES - 1)}\n`);
+  assert(record.length === RECORD_BYTES, 'a head fits its record');
+  return record;
+}
+
+function checksum(body: string): string {
+  return createHash('sha256').update(body, 'utf8').digest('hex').slice(0, SUM_CHARS);
+}

@@ -1,0 +1,165 @@
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Lost } from '../../../src/agent/log/begin.ts';
+import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
+
+const SUFFIXES = ['', '-wal', '-shm'] as const;
+
+function keepCopy(path: string): void {
+  for (const suffix of SUFFIXES) if (existsSync(path + suffix)) copyFileSync(path + suffix, `${path}.copy${suffix}`);
+}
+
+/** The files of `keepCopy` back; the witness stays as it is. */
+function putBack(path: string): void {
+  remove(path);
+  for (const suffix of SUFFIXES)
+    if (existsSync(`${path}.copy${suffix}`)) copyFileSync(`${path}.copy${suffix}`, path + suffix);
+}
+
+function remove(path: string): void {
+  for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
+}
+
+/** A log of 10 events of which a copy was made, then 5 more; `marked` were confirmed. */
+async function grownSinceCopy(marked = 0): Promise<{ path: string; epoch: string }> {
+  const path = tempPath();
+  const log = await openLog(path);
+  await log.append(levels(10));
+  const epoch = log.epochs()[0]?.epoch ?? '';
+  keepCopy(path);
+  await log.append(levels(5));
+  if (marked > 0) log.saveMark(epoch, marked, 'incarnation');
+  await log.close();
+  return { path, epoch };
+}
+
+/** Opens, and gives what was told as lost besides. */
+async function reopen(path: string) {
+  const lost: Lost[] = [];
+  const log = await openLog(path, {}, { onLost: (one) => lost.push(one) });
+  return { log, lost };
+}
+
+describe('a log whose witness has seen more than it holds', () => {
+  it('tells the lost tail, never uses its numbers again, and tells it once', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    putBack(path);
+    const { log, lost } = await reopen(path);
+    const told = { epoch, fromSeq: 11, toSeq: 15, count: 5, reason: 'tail of the log lost' };
+    expect(lost).toEqual([told]);
+    expect(log.epochs()).toMatchObject([
+      { epoch, firstSeq: 1, lastSeq: 15 },
+      { firstSeq: 1, lastSeq: 1 },
+    ]);
+    const events = await readAll(log);
+    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1]);
+    expect(events.at(-1)).toMatchObject({ type: 'collard.history.lost', data: JSON.stringify(told) });
+    // Central is asked about the epoch as far as it went; in the hole nothing can be proved.
+    expect(await log.chainAt(epoch, 15)).not.toBeNull();
+    expect(await log.chainAt(epoch, 12)).toBeNull();
+    await log.append(levels(1));
+    await log.close();
+    const again = await reopen(path);
+    expect(again.lost).toEqual([]);
+    expect(again.log.epochs()).toEqual(log.epochs());
+    await again.log.close();
+  });
+
+  it('tells only what central had not confirmed', async () => {
+    const { path, epoch } = await grownSinceCopy(13);
+    putBack(path);
+    const { log, lost } = await reopen(path);
+    expect(lost).toMatchObject([{ epoch, fromSeq: 14, toSeq: 15, count: 2 }]);
+    expect(log.epochs()[0]).toMatchObject({ lastSeq: 15, storedSeq: 13 });
+    await log.close();
+  });
+
+  it('loses nothing where central had confirmed all, and still uses no number twice', async () => {
+    const { path, epoch } = await grownSinceCopy(15);
+    putBack(path);
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([]);
+    expect(log.epochs()).toMatchObject([{ epoch, lastSeq: 15, storedSeq: 15 }, { lastSeq: 0 }]);
+    await log.close();
+  });
+
+  it.each([
+    ['missing', remove],
+    ['empty', (path: string) => truncateSync(path)],
+  ])('tells all of it where the file is %s', async (_, spoil) => {
+    const { path, epoch } = await grownSinceCopy(4);
+    spoil(path);
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch, fromSeq: 5, toSeq: 15, count: 11, reason: 'log lost' }]);
+    expect(log.epochs()).toMatchObject([
+      { epoch, firstSeq: 16, lastSeq: 15, storedSeq: 4 },
+      { firstSeq: 1, lastSeq: 1 },
+    ]);
+    await log.close();
+    const again = await reopen(path);
+    expect(again.lost).toEqual([]);
+    await again.log.close();
+  });
+
+  it('begins anew in silence where file and witness are gone together', async () => {
+    const { path } = await grownSinceCopy();
+    remove(path);
+    rmSync(`${path}.head`);
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([]);
+    expect(await readAll(log)).toEqual([]);
+    await log.close();
+  });
+
+  it('tells an epoch that the file does not know, and goes on in neither', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    const second = await log.startEpoch('test');
+    await log.append(levels(3));
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch: second, fromSeq: 1, toSeq: 3, count: 3, reason: 'tail of the log lost' }]);
+    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 10 }, { epoch: second, lastSeq: 3 }, { lastSeq: 1 }]);
+    expect((await readAll(again)).length).toBe(11);
+    await again.close();
+  });
+
+  it('tells other events under the same numbers as lost', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const head = readFileSync(`${path}.head`);
+    putBack(path);
+    rmSync(`${path}.head`);
+    // Nobody noticed, and the numbers were used again.
+    const other = await openLog(path);
+    await other.append(levels(6, 1_000_000));
+    await other.close();
+    writeFileSync(`${path}.head`, head);
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch, fromSeq: 1, toSeq: 15, count: 15, reason: 'another history' }]);
+    expect(log.epochs()).toMatchObject([{ epoch, lastSeq: 16 }, { lastSeq: 1 }]);
+    await log.close();
+  });
+
+  it('does not speak for another agent', async () => {
+    const { path } = await grownSinceCopy();
+    remove(path);
+    const lost: Lost[] = [];
+    const log = await openLog(path, { agent: 'garden' }, { onLost: (one) => lost.push(one) });
+    expect(lost).toEqual([]);
+    await log.close();
+  });
+
+  it('is not misled by a witness that is behind', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const old = readFileSync(`${path}.head`);
+    const log = await openLog(path);
+    await log.append(levels(5));
+    await log.close();
+    writeFileSync(`${path}.head`, old);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toEqual([]);
+    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 20 }]);
+    await again.close();
+  });
+});

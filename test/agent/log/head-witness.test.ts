@@ -1,0 +1,81 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Head, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
+import { tempPath } from './log-fixture.ts';
+
+const HEAD: Head = {
+  agent: 'porch',
+  epoch: '01a20867-068a-70da-b9ee-759f41bde6a8',
+  no: 1,
+  base: 0,
+  previous: '',
+  firstSeq: 1,
+  lastSeq: 0,
+  storedSeq: 0,
+  chain: 'ab'.repeat(32),
+};
+
+/** A witness of `count` records with lastSeq 1 to `count`. */
+function noted(count: number, path = tempPath()): string {
+  const witness = openHeadWitness(path);
+  for (let lastSeq = 1; lastSeq <= count; lastSeq += 1) witness.note({ ...HEAD, lastSeq });
+  witness.close();
+  return path;
+}
+
+function found(path: string): Head | null {
+  const witness = openHeadWitness(path);
+  witness.close();
+  return witness.found;
+}
+
+describe('the witness of a log', () => {
+  it('knows nothing at first, and then its newest record, over reopenings', () => {
+    const path = tempPath();
+    expect(found(path)).toBeNull();
+    for (const count of [1, 2, 3, 8]) expect(found(noted(count, path))).toMatchObject({ ...HEAD, lastSeq: count });
+    expect(statSync(`${path}.head`).size).toBe(4_096 + 512);
+    expect(statSync(`${path}.head`).mode & 0o777).toBe(0o600);
+  });
+
+  it('holds the longest names and numbers that there can be', () => {
+    const path = tempPath();
+    const witness = openHeadWitness(path);
+    const most = Number.MAX_SAFE_INTEGER;
+    const numbers = { no: 9_999, base: most, firstSeq: most, lastSeq: most, storedSeq: most };
+    const head = { ...HEAD, agent: 'x'.repeat(64), previous: HEAD.epoch, ...numbers };
+    witness.note(head);
+    witness.close();
+    expect(found(path)).toMatchObject(head);
+  });
+
+  it('says nothing for a record that was torn or changed anywhere, and goes by the one before it', () => {
+    const path = noted(5);
+    const sound = readFileSync(`${path}.head`);
+    // The fifth lies at the second place, the fourth at the first.
+    for (let at = 4_096; at < sound.length - 1; at += 7) {
+      const bent = Buffer.from(sound);
+      bent[at] = (bent[at] ?? 0) ^ 1;
+      writeFileSync(`${path}.head`, bent);
+      expect(found(path)?.lastSeq).toBe(4);
+    }
+    for (const length of [4_096 + 511, 4_096, 513]) {
+      writeFileSync(`${path}.head`, sound.subarray(0, length));
+      expect(found(path)?.lastSeq).toBe(4);
+    }
+    for (const bytes of [Buffer.alloc(0), Buffer.alloc(9_000), Buffer.alloc(9_000, 0xff)]) {
+      writeFileSync(`${path}.head`, bytes);
+      expect(found(path)).toBeNull();
+    }
+  });
+
+  it('is closed once however often it is told to, and no disk error of its own stops the log', () => {
+    const path = tempPath();
+    const witness = openHeadWitness(path);
+    witness.close();
+    witness.close();
+    // Its descriptor is gone: each write fails, and says nothing.
+    witness.note(HEAD);
+    expect(found(path)).toBeNull();
+  });
+});
