@@ -104,6 +104,7 @@ function openLog(config: AgentConfig, clock: Clock, deps: AgentDeps): Promise<In
     {
       when: () => eventTime(clock, clock.monoNow()),
       onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
+      onLost: (lost) => logger.error(lost, `events that were logged are gone (${lost.reason}): history.lost tells it`),
     },
   );
 }

@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { StoredEvent } from '../../contract/event.ts';
+import type { Lost } from './begin.ts';
 import type { EpochHead, IngestLog } from './event-log.ts';
 import { codeOf } from './log-error.ts';
 import { type LogOptions, openEventLog } from './open-event-log.ts';
@@ -46,6 +47,7 @@ export interface LogState {
 export type LogAnswer =
   | { readonly type: 'opened'; readonly state: LogState }
   | { readonly type: 'damaged'; readonly aside: string; readonly reason: string }
+  | { readonly type: 'lost'; readonly lost: Lost }
   | { readonly type: 'done'; readonly id: number; readonly value: unknown; readonly state: LogState }
   /** `id` null: the log could not be opened. An error without a code is a fault of ours. */
   | { readonly type: 'failed'; readonly id: number | null; readonly code: string; readonly message: string };
@@ -59,6 +61,7 @@ if (parentPort !== null) {
     const log = await openEventLog(start.options, {
       when: () => when,
       onDamaged: (aside, reason) => tell({ type: 'damaged', aside, reason }),
+      onLost: (lost) => tell({ type: 'lost', lost }),
     });
     tell({ type: 'opened', state: stateOf(log) });
     port.on('message', (request: LogRequest) => {

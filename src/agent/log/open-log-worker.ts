@@ -18,7 +18,7 @@ const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3 };
 // The driver reads the environment of the process, which a thread cannot change: see `log-file.ts`.
 process.env.SQLITE_USE_URI ??= '1';
 
-export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged'> {
+export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLost'> {
   /** What the thread runs; `log-worker` by default. */
   readonly program?: URL;
 }
@@ -74,6 +74,7 @@ function createThread(worker: Worker, ports: ThreadPorts): Thread {
   };
   const hear = (answer: LogAnswer) => {
     if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
+    if (answer.type === 'lost') return ports.onLost?.(answer.lost);
     if (answer.type === 'opened') return opening.resolve(answer.state);
     if (answer.type === 'failed' && answer.id === null) return opening.reject(errorOf(answer));
     const call = calls.get(answer.id ?? 0);
