@@ -45,6 +45,16 @@ export const centralSchema = z.strictObject({
       .default(7 * 86_400)
       .describe('how long the broker keeps messages while central is away'),
   }),
+  trust: z
+    .strictObject({
+      keys: z
+        .enum(['optional', 'first-use', 'required'])
+        .default('optional')
+        .describe(
+          'agents without an enrolled key: take them unsigned, enrol the first key heard, or take nothing of them',
+        ),
+    })
+    .prefault({}),
   fold: z
     .enum(['quarantine', 'stop'])
     .default('quarantine')

@@ -10,9 +10,10 @@ import type { Incoming, OpenLink } from '../lib/mqtt-link.ts';
 import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
-import { decodeIncoming, type Received } from './subscriber/message.ts';
+import { decodeIncoming } from './subscriber/message.ts';
 import type { Outbox } from './subscriber/outbox.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
+import type { Admitted, Doubted, Trust } from './trust.ts';
 
 /** Messages that are looked at together, so that small batches of one agent share a commit. */
 const TAKE_MESSAGES = 64;
@@ -24,11 +25,15 @@ export interface ReceiveParts {
   readonly openLink: OpenLink;
   readonly subscriber: SubscriberOptions;
   readonly outbox: Outbox;
+  /** Asked about every message. Absent: everybody is believed. */
+  readonly trust?: Trust;
   readonly retry: BackoffLimits;
   readonly logger: Logger;
   readonly clock: () => Date;
   readonly random: () => number;
   readonly ingested: (result: IngestResult) => void;
+  /** A message was not believed. */
+  readonly doubted?: (type: Doubted) => void;
   /** After a commit that others may want to see. */
   readonly changed: () => void;
   /** Told at each change: is there a broker? */
@@ -73,7 +78,7 @@ async function serve(
     for (;;) {
       const messages = await subscriber.take(TAKE_MESSAGES, signal);
       if (messages.length === 0) break;
-      for (const group of groups(parts.subscriber.base, messages)) await keep(parts, group, told);
+      for (const group of await groups(parts, messages)) await keep(parts, group, told);
       parts.changed();
     }
     return signal.aborted ? null : await subscriber.ended;
@@ -85,16 +90,18 @@ async function serve(
 }
 
 interface Group {
-  readonly received: Received;
+  readonly received: Admitted;
   /** All are let go together, after the commit. */
   readonly messages: readonly Incoming[];
 }
 
 /** Neighbouring batches of one epoch that follow each other become one: a commit costs a flush, however small it is. */
-function groups(base: string, messages: readonly Incoming[]): Group[] {
+async function groups({ subscriber, trust }: ReceiveParts, messages: readonly Incoming[]): Promise<Group[]> {
   const grouped: Group[] = [];
   for (const message of messages) {
-    const received = decodeIncoming(base, message);
+    const decoded = decodeIncoming(subscriber.base, message);
+    // Before it is joined: a signature is of one batch.
+    const received = trust === undefined ? decoded : await trust.admit(decoded).catch(rejectStoreFailed);
     const before = grouped.at(-1);
     const joined =
       before?.received.type === 'batch' && received.type === 'batch'
@@ -145,6 +152,13 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
         break;
       case 'empty':
         break;
+      case 'doubted':
+        parts.doubted?.(received.what);
+        // What an agent says of itself once a minute would push out the batches.
+        if (received.what === 'batch' || received.what === 'sync')
+          await poison(parts, messages, 'refused', received.reason, now, told);
+        else tellDoubt(parts.logger, messages, received.reason, told);
+        break;
       case 'unreadable':
         await poison(parts, messages, 'unreadable', received.reason, now, told);
         break;
@@ -181,6 +195,11 @@ async function poison(
   once(told, `poison ${topic} ${reason}`, () => parts.logger.warn({ topic }, `kept in quarantine: ${reason}`));
 }
 
+function tellDoubt(logger: Logger, messages: readonly Incoming[], reason: string, told: Set<string>): void {
+  const topic = messages[0]?.topic ?? '';
+  once(told, `doubt ${topic} ${reason}`, () => logger.warn({ topic }, `left out: ${reason}`));
+}
+
 function tellTrouble(logger: Logger, agent: string, result: IngestResult, told: Set<string>): void {
   const { epoch, seq } = result.stored;
   if (!result.chainOk) {
@@ -212,6 +231,10 @@ function once(told: Set<string>, key: string, tell: () => void): void {
   if (told.size >= MAX_TOLD) told.clear();
   told.add(key);
   tell();
+}
+
+function rejectStoreFailed(cause: unknown): never {
+  throw storeFailed(cause);
 }
 
 function storeFailed(cause: unknown): Error {

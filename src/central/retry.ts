@@ -3,10 +3,13 @@ import type { Retried } from './api/parts.ts';
 import type { KeptMessage, QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
 import { decodeIncoming } from './subscriber/message.ts';
+import type { Trust } from './trust.ts';
 
 export interface RetryParts {
   readonly store: IngestStore & QuarantineStore;
   readonly base: string;
+  /** What was not believed then is believed now only where a key says so. */
+  readonly trust?: Trust;
   readonly clock: () => Date;
   readonly ingested: (result: IngestResult) => void;
   /** After a commit that others may want to see. */
@@ -33,8 +36,14 @@ export async function retry(parts: RetryParts, no: number): Promise<Retried | nu
 }
 
 /** A text is the reason why not. */
-async function takeIn({ store, base }: RetryParts, message: KeptMessage, now: string): Promise<IngestResult | string> {
-  const received = decodeIncoming(base, message);
+async function takeIn(
+  { store, base, trust }: RetryParts,
+  message: KeptMessage,
+  now: string,
+): Promise<IngestResult | string> {
+  const decoded = decodeIncoming(base, message);
+  const received = trust === undefined ? decoded : await trust.admit(decoded);
+  if (received.type === 'doubted') return received.reason;
   if (received.type === 'unreadable') return received.reason;
   if (received.type !== 'batch') return 'it holds no events, and what it says of then is of no use now: drop it';
   try {

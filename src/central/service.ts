@@ -16,6 +16,7 @@ import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox, type Outbox } from './subscriber/outbox.ts';
+import { createTrust } from './trust.ts';
 
 export interface CentralDeps {
   readonly openLink: OpenLink;
@@ -51,6 +52,8 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
     const receive: ReceiveParts = {
       store,
       ...receiveOptions(config, deps, outbox),
+      trust: createTrust({ store, policy: config.trust.keys, logger, clock }),
+      doubted: metrics.doubted,
       clock,
       ingested: metrics.ingested,
       changed: announce,

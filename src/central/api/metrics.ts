@@ -8,6 +8,8 @@ const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
 export interface Metrics {
   /** After every ingest transaction. */
   ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept'>): void;
+  /** A message that was not believed: its signature is missing, wrong or revoked. */
+  doubted(type: 'batch' | 'sync' | 'state' | 'health'): void;
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
   request(method: string, route: string, status: number, seconds: number): void;
   streamClients(count: number): void;
@@ -32,6 +34,11 @@ export function createMetrics(version: string): Metrics {
   const conflicts = counter(
     'collard_ingested_conflicts_total',
     'Events with a known id and other content, since the start',
+  );
+  const doubted = counter(
+    'collard_doubted_messages_total',
+    'Messages whose signature is missing, wrong or revoked, since the start',
+    ['type'],
   );
   const requests = counter('collard_http_requests_total', 'HTTP requests', ['method', 'route', 'status']);
   const seconds = new Histogram({
@@ -59,6 +66,7 @@ export function createMetrics(version: string): Metrics {
       conflicts.inc(result.conflicts);
       unkept.inc(result.unkept);
     },
+    doubted: (type) => doubted.inc({ type }),
     request(method, route, status, took) {
       requests.inc({ method, route, status: `${Math.floor(status / 100)}xx` });
       seconds.observe(took);

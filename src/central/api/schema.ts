@@ -129,6 +129,9 @@ export const agentsAnswer = z.object({
       state: z.enum(['online', 'offline', 'unknown']),
       session: z.int(),
       version: z.string(),
+      signed: z
+        .enum(['unsigned', 'verified', 'first-use', 'revoked'])
+        .describe('must it sign: not, by an enrolled key, by the first that was heard, or is it heard no more'),
       lastHeard: time.nullable(),
       lastEvent: time.nullable(),
       lastStored: time.nullable(),

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { Wearings } from '../models/model.ts';
 import { readHeard } from './heard.ts';
+import { createKeys, signedBy } from './keys.ts';
 import type { AgentRow, UnassignedCollar } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { missingRanges } from './walk.ts';
@@ -13,6 +14,7 @@ const MAX_COLLARS = 1_000;
 export async function agentRows(db: Kysely<Tables>): Promise<readonly AgentRow[]> {
   const agents = await db.selectFrom('agent').selectAll().where('name', '<>', CENTRAL_AGENT).orderBy('name').execute();
   const rows: AgentRow[] = [];
+  const keys = await createKeys(db).keys();
   for (const agent of agents) {
     const newest = await db
       .selectFrom('event')
@@ -27,6 +29,7 @@ export async function agentRows(db: Kysely<Tables>): Promise<readonly AgentRow[]
       state: agent.state === 'online' || agent.state === 'offline' ? agent.state : 'unknown',
       session: agent.session,
       version: agent.version,
+      signed: signedBy(keys.filter((key) => key.agent === agent.name)),
       lastHeard: agent.last_heard,
       lastEvent: newest?.time ?? null,
       lastStored: agent.last_stored,

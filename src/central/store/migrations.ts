@@ -10,6 +10,7 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
     '0001_events': { up: (schema) => createEvents(schema, dialect) },
     '0002_models_v1': { up: (schema) => createModels(schema, dialect) },
     '0003_heard': { up: (schema) => createHeard(schema, dialect) },
+    '0004_agent_key': { up: (schema) => createKeys(schema, dialect) },
     '0005_quarantine': { up: (schema) => widenQuarantine(schema, dialect) },
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
@@ -109,4 +110,12 @@ async function widenQuarantine(db: Kysely<unknown>, dialect: SqlDialect): Promis
     from quarantine_v1`);
   await run(`drop table quarantine_v1`);
   await run(`create index quarantine_agent on quarantine (agent, kind, no, kept)`);
+}
+
+async function createKeys(db: Kysely<unknown>, dialect: SqlDialect): Promise<void> {
+  await sql
+    .raw(`create table agent_key (agent_no integer not null references agent (no), public_key varchar(43) not null,
+    how varchar(16) not null, since varchar(24) not null, revoked_at varchar(24),
+    primary key (agent_no, public_key)) ${dialect.clustered}`)
+    .execute(db);
 }

@@ -9,6 +9,7 @@ import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { FoldPolicy } from './dirty.ts';
 import { createIngest } from './ingest.ts';
+import { createKeys } from './keys.ts';
 import { migrate } from './migrations.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
@@ -49,6 +50,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     return {
       incarnation,
       ...createIngest(db, incarnation),
+      ...createKeys(db),
       ...commands,
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),

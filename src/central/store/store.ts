@@ -7,6 +7,7 @@ import type { EventBatch } from '../../contract/envelope.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { QuarantineStore } from './kept.ts';
+import type { KeyStore } from './key-store.ts';
 
 /** An event with what central added to it. */
 export interface CentralEvent extends StoredEvent {
@@ -88,6 +89,8 @@ export interface AgentRow {
   readonly state: 'online' | 'offline' | 'unknown';
   readonly session: number;
   readonly version: string;
+  /** Must it sign? By a key that a person enrolled, by the first that was heard, or it is heard no more. */
+  readonly signed: 'unsigned' | 'verified' | 'first-use' | 'revoked';
   /** When central last heard anything of it. */
   readonly lastHeard: string | null;
   /** The newest event of it that is stored. */
@@ -184,6 +187,6 @@ export interface Projected {
   readonly meows: readonly { readonly catId: number; readonly event: CentralEvent }[];
 }
 
-export interface Store extends IngestStore, QuarantineStore, CommandStore, ReadStore, ProjectStore {
+export interface Store extends IngestStore, QuarantineStore, KeyStore, CommandStore, ReadStore, ProjectStore {
   close(): Promise<void>;
 }

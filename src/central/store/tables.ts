@@ -45,6 +45,8 @@ export interface AgentTable {
 export interface Tables {
   meta: { name: string; value: string };
   agent: AgentTable;
+  /** Keys that an agent signs with; revoked ones stay. */
+  agent_key: { agent_no: number; public_key: string; how: string; since: string; revoked_at: string | null };
   epoch: EpochTable;
   /** The newest reading of a collar, as an agent's health tells it. */
   heard: { agent_no: number; collar: string; last_heard: string };
