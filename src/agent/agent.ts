@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { HealthMessage } from '../contract/message.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
-import { delay, ticks } from '../lib/wait.ts';
+import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, isoTime, openClock } from './clock.ts';
 import type { AgentConfig, SourceConfig } from './config.ts';
 import { createDecoder } from './decoder/decoder.ts';
@@ -38,7 +38,7 @@ export interface AgentDeps {
 }
 
 const TRIM_MS = 60_000;
-/** After the last event was logged, central has so long to confirm it before the link is closed. What it does not stays here. */
+/** After the stop, central has so long to confirm the last events before the link is closed. What it does not stays here. */
 const LINGER_MS = 1_500;
 
 /**
@@ -72,9 +72,11 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
       [
         async (stop) => {
           let lingerMs = 0;
+          const stoppedAt = aborted(stop).then(monoNow);
           try {
             await runIngest({ sources, log, clock, heard, detect, groupMs, logger }, stop);
-            lingerMs = LINGER_MS;
+            // A card that took long for the last events has used up the time for it.
+            lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
             void linger(status, lingerMs).then(() => sent.abort());
           }
@@ -117,7 +119,13 @@ function openIngestSource(config: SourceConfig, ports: SerialPorts): IngestSourc
 /** Makes room in the log from time to time. */
 async function runTrim(log: IngestLog, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
   for await (const _ of ticks(TRIM_MS, signal)) {
-    const { deleted, lost } = await log.trim(clock.wallNow());
+    // Not waited for at the end: on a slow card it takes longer than a stop may, and goes on at the next start.
+    const wait = childOf(signal);
+    const trimmed = await Promise.race([log.trim(clock.wallNow()), aborted(wait.signal)]);
+    wait.abort();
+    wait.release();
+    if (trimmed === undefined) return;
+    const { deleted, lost } = trimmed;
     if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
     if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: the oldest events were given up');
   }

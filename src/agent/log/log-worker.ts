@@ -64,13 +64,16 @@ if (parentPort !== null) {
       onLost: (lost) => tell({ type: 'lost', lost }),
     });
     tell({ type: 'opened', state: stateOf(log) });
-    port.on('message', (request: LogRequest) => {
+    let closed = false;
+    let running = 0;
+    port.on('message', async (request: LogRequest) => {
       when = request.when;
-      void answer(log, request).then((one) => {
-        tell(one);
-        // Nothing else keeps this thread.
-        if (request.method === 'close') port.close();
-      });
+      running += 1;
+      tell(await answer(log, request));
+      running -= 1;
+      closed ||= request.method === 'close';
+      // A trim that was under way ends after the close. Nothing but the port keeps this thread.
+      if (closed && running === 0) port.close();
     });
   } catch (error) {
     tell(failure(null, error));

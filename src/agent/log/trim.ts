@@ -53,6 +53,8 @@ export async function trimLog(
       lost += given;
     }
     await setImmediate();
+    // Closed in between: the rest goes after the next start.
+    if (!core.db.open) break;
   }
   return { deleted, lost };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { IngestLog } from '../../../src/agent/log/event-log.ts';
 import { type LogOptions, type LogPorts, openEventLog } from '../../../src/agent/log/open-event-log.ts';
+import { openLogWorker, type ThreadPorts } from '../../../src/agent/log/open-log-worker.ts';
 import {
   type EventData,
   type EventType,
@@ -42,6 +43,18 @@ export function openLog(
       freeBytes: () => GIGABYTE,
       ...ports,
     },
+  );
+}
+
+/** The same in a thread of its own. */
+export function openLogInThread(
+  path: string,
+  options: Partial<LogOptions> = {},
+  ports: Partial<ThreadPorts> = {},
+): Promise<IngestLog> {
+  return openLogWorker(
+    { path, agent: 'porch', keepDays: 7, keepBytes: GIGABYTE, budgetBytes: GIGABYTE, ...options },
+    { when: () => ({ time: timeAt(T0), clock: 'synced', boot: null, monoMs: null }), ...ports },
   );
 }
 

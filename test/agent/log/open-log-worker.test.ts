@@ -1,23 +1,15 @@
 /** The log in a thread of its own: all that `open-event-log.test.ts` asks, asked again, and what only a thread can do. */
 import Database from 'better-sqlite3';
 import { describe, expect, it, vi } from 'vitest';
-import type { LogOptions } from '../../../src/agent/log/open-event-log.ts';
-import { MAX_CALLS, openLogWorker, type ThreadPorts } from '../../../src/agent/log/open-log-worker.ts';
-import { event, GIGABYTE, levels, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
-
-const when = () => ({ time: timeAt(T0), clock: 'synced', boot: null, monoMs: null }) as const;
-
-function openLog(path: string, options: Partial<LogOptions> = {}, ports: Partial<ThreadPorts> = {}) {
-  const limits = { keepDays: 7, keepBytes: GIGABYTE, budgetBytes: GIGABYTE };
-  return openLogWorker({ path, agent: 'porch', ...limits, ...options }, { when, ...ports });
-}
+import { MAX_CALLS } from '../../../src/agent/log/open-log-worker.ts';
+import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 // Each opening starts a thread, and the suite below opens many.
 vi.setConfig({ testTimeout: 90_000 });
-vi.mock('./log-fixture.ts', async (original) => ({
-  ...(await original<typeof import('./log-fixture.ts')>()),
-  openLog: (...args: Parameters<typeof openLog>) => openLog(...args),
-}));
+vi.mock('./log-fixture.ts', async (original) => {
+  const fixture = await original<typeof import('./log-fixture.ts')>();
+  return { ...fixture, openLog: fixture.openLogInThread };
+});
 await import('./open-event-log.test.ts');
 
 /** Keeps the thread waiting in its next write, as a slow card does, until released. */
@@ -87,7 +79,7 @@ describe('a log in a thread of its own', () => {
   it('takes the time of events from its caller', async () => {
     const path = tempPath();
     let now = T0;
-    const ports = { when: () => ({ ...when(), time: timeAt(now) }) };
+    const ports = { when: () => ({ time: timeAt(now), clock: 'synced', boot: null, monoMs: null }) as const };
     const log = await openLog(path, { budgetBytes: 100_000 }, ports);
     for (let i = 0; i < 30; i += 1) await log.append(levels(100));
     now = T0 + 77_000;

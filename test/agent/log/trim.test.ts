@@ -3,7 +3,7 @@ import type { IngestLog } from '../../../src/agent/log/event-log.ts';
 import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import type { NewEvent } from '../../../src/contract/event.ts';
-import { event, GIGABYTE, levels, openLog, readAll, T0, tempPath } from './log-fixture.ts';
+import { event, GIGABYTE, levels, openLog, openLogInThread, readAll, T0, tempPath } from './log-fixture.ts';
 
 const DAY = 86_400_000;
 const bulky = (count: number): NewEvent[] =>
@@ -163,5 +163,21 @@ describe('the disk budget', () => {
     expect(await readAll(reader)).toMatchObject([{ seq: 9_001 }]);
     reader.close();
     await log.close();
+  });
+
+  it.each([
+    ['alone', openLog],
+    ['in a thread', openLogInThread],
+  ])('ends early where the log is closed meanwhile, and goes on at the next start (%s)', async (_, open) => {
+    const path = tempPath();
+    const log = await open(path, { keepDays: 0, keepBytes: GIGABYTE });
+    await log.append(levels(9_000, -9_000_000));
+    log.saveMark(log.epochs()[0]?.epoch ?? '', 9_000, 'i');
+    const trimmed = log.trim(T0 + DAY);
+    await log.close();
+    expect((await trimmed).deleted).toBe(2_000);
+    const again = await openLog(path, { keepDays: 0, keepBytes: GIGABYTE });
+    expect((await again.trim(T0 + DAY)).deleted).toBe(7_000);
+    await again.close();
   });
 });
