@@ -48,11 +48,9 @@ const LINGER_MS = 1_500;
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
   const log = await openLog(config, clock, deps);
+  const port = deps.createPort === undefined ? {} : { create: deps.createPort };
+  const sources = config.sources.map((source) => openIngestSource(source, { monoNow: clock.monoNow, random, ...port }));
   try {
-    const port = deps.createPort === undefined ? {} : { create: deps.createPort };
-    const sources = config.sources.map((source) =>
-      openIngestSource(source, { monoNow: clock.monoNow, random, ...port }),
-    );
     const signer = createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
@@ -88,6 +86,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
       signal,
     );
   } finally {
+    logger.info({ sources: sources.map(lastWords) }, 'sources are closed');
     await log.close();
   }
   logger.info({ agent: config.agent }, 'agent has stopped');
@@ -114,6 +113,13 @@ function openLog(config: AgentConfig, clock: Clock, deps: AgentDeps): Promise<In
 function openIngestSource(config: SourceConfig, ports: SerialPorts): IngestSource {
   const source = 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
   return { source, decoder: createDecoder(config), tally: createTally(source.name) };
+}
+
+/** What a source gave over this run, and what of it was lost on the way. */
+function lastWords({ source, decoder, tally }: IngestSource) {
+  const { readings, discarded } = tally.health();
+  const { name, overrunBytes } = source;
+  return { source: name, readings, overrunBytes, discarded, lostSamples: decoder.lostSamples };
 }
 
 /** Makes room in the log from time to time. */

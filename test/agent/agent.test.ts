@@ -61,7 +61,9 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     health: { everyMs: 100 },
   });
   const centralConfig = centralSchema.parse({ store: { url }, mqtt, http: { port: 0 } });
-  const deps = { openLink: openMqttLink, logger, version: '0' };
+  const told: { msg?: string; sources?: unknown }[] = [];
+  const listening = pino({}, { write: (line) => void told.push(JSON.parse(line)) });
+  const deps = { openLink: openMqttLink, logger: listening, version: '0' };
   const stopCentral = run((signal) => runCentral(centralConfig, deps, signal));
   const stopAgent = run((signal) => runAgent(agentConfig, deps, signal));
   await expect.poll(() => typesIn(path), { timeout: 10_000 }).toContain('collard.meow.ended');
@@ -83,6 +85,9 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   });
   expect(await atCentral()).toMatchObject({ lastSeq: head().lastSeq, storedSeq: head().lastSeq });
   await stopAgent();
+  expect(told.find(({ msg }) => msg === 'sources are closed')?.sources).toEqual([
+    { source: file, readings: 80, overrunBytes: 0, discarded: {}, lostSamples: 0 },
+  ]);
   await stopCentral();
   expect(head().storedSeq).toBe(head().lastSeq);
   const chain = await store.chainAt(head().epoch, head().lastSeq);
