@@ -1,12 +1,13 @@
 /** A short selection of `npm run faults`: what it finds here in seconds it need not find in minutes. */
 import { describe, expect, it } from 'vitest';
-import { requireServer } from '../servers.ts';
+import { mosquittoPath, requireServer } from '../servers.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
 import { powerLoss } from './power-loss.ts';
 import { findCompiler } from './recording.ts';
 import { runScenario } from './run-faults.ts';
+import { slowDisk } from './slow-disk.ts';
 
 async function rowsOf(scenario: Scenario, seconds: number, count: number) {
   const outcome = await runScenario(scenario, { seed: 1, count, tell: () => undefined }, seconds * 1_000);
@@ -38,6 +39,18 @@ describe('the log under faults', () => {
     expect(row?.notes.some((note) => note.includes('put aside'))).toBe(true);
   }, 90_000);
 });
+
+it.skipIf(!requireServer('gcc', findCompiler()) || !requireServer('mosquitto', mosquittoPath))(
+  'an agent on a slow card loses no byte of its port; with the log in the reading thread it does',
+  async () => {
+    const rows = await rowsOf(slowDisk, 1, 1);
+    expect(rows.map(({ control, injected }) => ({ control, injected }))).toEqual([
+      { control: false, injected: 1 },
+      { control: true, injected: 1 },
+    ]);
+  },
+  180_000,
+);
 
 describe('a row of the table', () => {
   const sound = { acked: 5, lost: 0, doubled: 0, recoveryMs: 1, breach: null };

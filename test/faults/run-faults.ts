@@ -10,8 +10,9 @@ import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
 import { powerLoss } from './power-loss.ts';
+import { slowDisk } from './slow-disk.ts';
 
-export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown, ioErrors, malformed, diskFull];
+export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown, ioErrors, malformed, diskFull, slowDisk];
 
 export interface Outcome {
   readonly scenario: string;
