@@ -3,8 +3,9 @@
  * agent with `stored`. Reconnects for ever; a store that fails ends it, with nothing acknowledged that is not committed.
  */
 import type { Logger } from 'pino';
-import { type EventBatch, MAX_BATCH_EVENTS } from '../contract/envelope.ts';
+import { MAX_BATCH_EVENTS } from '../contract/envelope.ts';
 import { encodeStored, type StoredMessage } from '../contract/message.ts';
+import type { SortedBatch } from '../contract/sorted-batch.ts';
 import { agentTopic, parseAgentTopic } from '../contract/topic.ts';
 import type { Incoming, OpenLink } from '../lib/mqtt-link.ts';
 import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
@@ -13,12 +14,11 @@ import type { IngestResult, IngestStore } from './store/store.ts';
 import { decodeIncoming } from './subscriber/message.ts';
 import type { Outbox } from './subscriber/outbox.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
+import { once, tellDoubt, tellTrouble } from './tell.ts';
 import type { Admitted, Doubted, Trust } from './trust.ts';
 
 /** Messages that are looked at together, so that small batches of one agent share a commit. */
 const TAKE_MESSAGES = 64;
-/** Epochs of which it is remembered that their trouble was told. */
-const MAX_TOLD = 1_000;
 
 export interface ReceiveParts {
   readonly store: IngestStore & Pick<QuarantineStore, 'quarantine'>;
@@ -119,12 +119,13 @@ async function groups({ subscriber, trust }: ReceiveParts, messages: readonly In
   return grouped;
 }
 
-function join(a: EventBatch, b: EventBatch): EventBatch | null {
+function join(a: SortedBatch, b: SortedBatch): SortedBatch | null {
+  if (a.bad.length > 0 || b.bad.length > 0) return null;
   const last = a.events.at(-1);
   const first = b.events[0];
   if (last === undefined || first === undefined || a.agent !== b.agent || last.epoch !== first.epoch) return null;
   if (first.seq !== last.seq + 1 || a.events.length + b.events.length > MAX_BATCH_EVENTS) return null;
-  return { agent: a.agent, events: [...a.events, ...b.events], chain: b.chain };
+  return { agent: a.agent, events: [...a.events, ...b.events], bad: [], chain: b.chain, chained: null };
 }
 
 async function keep(parts: ReceiveParts, { received, messages }: Group, told: Set<string>): Promise<void> {
@@ -135,7 +136,7 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
   try {
     switch (received.type) {
       case 'batch': {
-        const result = await store.ingest(received.batch, now);
+        const result = await store.ingest({ ...received.batch, topic: messages[0]?.topic ?? '' }, now);
         parts.ingested(result);
         tellTrouble(parts.logger, received.batch.agent, result, told);
         answer(parts, received.batch.agent, result.stored);
@@ -157,7 +158,7 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
         // What an agent says of itself once a minute would push out the batches.
         if (received.what === 'batch' || received.what === 'sync')
           await poison(parts, messages, 'refused', received.reason, now, told);
-        else tellDoubt(parts.logger, messages, received.reason, told);
+        else tellDoubt(parts.logger, messages[0]?.topic ?? '', received.reason, told);
         break;
       case 'unreadable':
         await poison(parts, messages, 'unreadable', received.reason, now, told);
@@ -193,44 +194,6 @@ async function poison(
   }
   const topic = messages[0]?.topic ?? '';
   once(told, `poison ${topic} ${reason}`, () => parts.logger.warn({ topic }, `kept in quarantine: ${reason}`));
-}
-
-function tellDoubt(logger: Logger, messages: readonly Incoming[], reason: string, told: Set<string>): void {
-  const topic = messages[0]?.topic ?? '';
-  once(told, `doubt ${topic} ${reason}`, () => logger.warn({ topic }, `left out: ${reason}`));
-}
-
-function tellTrouble(logger: Logger, agent: string, result: IngestResult, told: Set<string>): void {
-  const { epoch, seq } = result.stored;
-  if (!result.chainOk) {
-    once(told, `chain ${epoch}`, () =>
-      logger.error(
-        { agent, epoch, seq },
-        `the histories of ${agent} differ: collard verify --agent ${agent} tells where`,
-      ),
-    );
-  }
-  if (result.unkept > 0) {
-    once(told, `unkept ${agent}`, () =>
-      logger.error(
-        { agent, epoch },
-        `${agent} sends more events under known numbers than can be kept: some are dropped`,
-      ),
-    );
-  }
-  if (result.conflicts > 0) {
-    const { conflicts } = result;
-    once(told, `conflict ${epoch}`, () =>
-      logger.error({ agent, epoch, conflicts }, `${agent} sends other events under known numbers: is its card a copy?`),
-    );
-  }
-}
-
-function once(told: Set<string>, key: string, tell: () => void): void {
-  if (told.has(key)) return;
-  if (told.size >= MAX_TOLD) told.clear();
-  told.add(key);
-  tell();
 }
 
 function rejectStoreFailed(cause: unknown): never {

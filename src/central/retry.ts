@@ -1,4 +1,5 @@
 /** Takes a message from quarantine in again, as if it came now: after an update of central, or of who may write what. */
+import { decodeEvent, sourceOf } from '../contract/envelope.ts';
 import type { Retried } from './api/parts.ts';
 import type { KeptMessage, QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
@@ -41,6 +42,7 @@ async function takeIn(
   message: KeptMessage,
   now: string,
 ): Promise<IngestResult | string> {
+  if (message.kind === 'rejected') return takeInOne(store, message, now);
   const decoded = decodeIncoming(base, message);
   const received = trust === undefined ? decoded : await trust.admit(decoded);
   if (received.type === 'doubted') return received.reason;
@@ -52,4 +54,15 @@ async function takeIn(
     if (error instanceof Error && 'code' in error && error.code === 'REFUSED') return error.message;
     throw error;
   }
+}
+
+/** One event, into the place that it has left empty. Its batch was believed when it came. */
+async function takeInOne(store: IngestStore, message: KeptMessage, now: string): Promise<IngestResult | string> {
+  const { agent, place, payload } = message;
+  const item: unknown = JSON.parse(Buffer.from(payload).toString('utf8'));
+  const event = decodeEvent(item);
+  if (typeof event === 'string') return event;
+  if (sourceOf(item) !== agent) return 'source is not one agent';
+  if (event.epoch !== place?.epoch || event.seq !== place.seq) return 'it bears another number than its place';
+  return store.ingest({ agent, events: [event], chain: null }, now);
 }

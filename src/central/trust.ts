@@ -4,9 +4,9 @@
  * holds from the next message on. What a signature proves says `contract/signature.ts`.
  */
 import type { Logger } from 'pino';
-import type { EventBatch } from '../contract/envelope.ts';
 import type { SyncMessage } from '../contract/message.ts';
 import { encodePublicKey, keyIdOf, provesBatch, provesSync } from '../contract/signature.ts';
+import type { SortedBatch } from '../contract/sorted-batch.ts';
 import type { CentralConfig } from './config.ts';
 import type { AgentKey, KeyStore } from './store/key-store.ts';
 import type { Received } from './subscriber/message.ts';
@@ -60,13 +60,15 @@ async function doubt(parts: TrustParts, received: Spoken): Promise<string | null
   }
 }
 
-function doubtBatch(batch: EventBatch, keys: readonly AgentKey[]): string | null {
-  const { agent, proof } = batch;
+function doubtBatch(batch: SortedBatch, keys: readonly AgentKey[]): string | null {
+  const { agent, proof, chain, chained } = batch;
   if (proof === undefined) return unsigned(agent, keys);
   const key = keys.find(({ keyId }) => keyId === proof.keyId);
   if (key === undefined) return `signed with key ${proof.keyId}, which is not enrolled for ${agent}`;
   if (isRevoked(key)) return `signed with key ${key.keyId} of ${agent}, which is revoked`;
-  return provesBatch(key.key, batch, proof) ? null : `the signature of ${agent} does not prove these events`;
+  // A bad item may be the agent's own: its signature tells, as long as what it hashed can be read.
+  const proven = chain !== null && chained !== null && provesBatch(key.key, { agent, events: chained, chain }, proof);
+  return proven ? null : `the signature of ${agent} does not prove these events`;
 }
 
 function doubtSync(agent: string, message: SyncMessage, keys: readonly AgentKey[]): string | null {

@@ -56,15 +56,8 @@ export function encodeBatch(batch: EventBatch): string {
 
 /** Reads a stranger's payload. Unknown types, newer versions and further attributes pass; a broken rule names itself. */
 export function decodeBatch(payload: Uint8Array): DecodedBatch {
-  if (payload.byteLength > 4 * MAX_BATCH_BYTES) return bad(`payload of ${payload.byteLength} bytes is too large`);
-  let items: unknown;
-  try {
-    items = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch {
-    return bad('payload is not JSON in UTF-8');
-  }
-  if (!Array.isArray(items) || items.length === 0) return bad('payload is not an array of events');
-  if (items.length > MAX_BATCH_EVENTS) return bad(`${items.length} events, at most ${MAX_BATCH_EVENTS} are allowed`);
+  const items = decodeItems(payload);
+  if (typeof items === 'string') return bad(items);
   const events: StoredEvent[] = [];
   let agent = '';
   let chain: ChainHash | null = null;
@@ -72,8 +65,7 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
   for (const [index, item] of items.entries()) {
     const event = decodeEvent(item);
     if (typeof event === 'string') return bad(`event ${index}: ${event}`);
-    const source = (item as Record<string, unknown>).source;
-    const name = typeof source === 'string' ? (/^\/collard\/agent\/([^/]+)$/.exec(source)?.[1] ?? '') : '';
+    const name = sourceOf(item);
     if (name === '' || (agent !== '' && name !== agent)) return bad(`event ${index}: source is not one agent`);
     agent = name;
     const before = events.at(-1);
@@ -88,6 +80,26 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
   }
   if (chain === null) return bad('the last event carries no chain');
   return { ok: true, batch: { agent, events, chain, ...(proof === null ? {} : { proof }) } };
+}
+
+/** The items of a batch, whatever they are; or why it is no array of them. */
+export function decodeItems(payload: Uint8Array): readonly unknown[] | string {
+  if (payload.byteLength > 4 * MAX_BATCH_BYTES) return `payload of ${payload.byteLength} bytes is too large`;
+  let items: unknown;
+  try {
+    items = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch {
+    return 'payload is not JSON in UTF-8';
+  }
+  if (!Array.isArray(items) || items.length === 0) return 'payload is not an array of events';
+  if (items.length > MAX_BATCH_EVENTS) return `${items.length} events, at most ${MAX_BATCH_EVENTS} are allowed`;
+  return items;
+}
+
+/** The agent that an item names as its source; '' where it names none. */
+export function sourceOf(item: unknown): string {
+  const source = typeof item === 'object' && item !== null && 'source' in item ? item.source : null;
+  return typeof source === 'string' ? (/^\/collard\/agent\/([^/]+)$/.exec(source)?.[1] ?? '') : '';
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -118,6 +130,14 @@ export function decodeEvent(item: unknown): StoredEvent | string {
   const text = JSON.stringify(data);
   if (text.length > MAX_DATA_BYTES) return `data of ${text.length} characters is too long`;
   return { epoch, seq, type, version, subject, time, clock, boot, monoMs, data: text };
+}
+
+/** The number that an item bears by its epoch, seq and id together; null where they tell none. */
+export function placeOf(item: unknown): { readonly epoch: string; readonly seq: number } | null {
+  const { epoch, seq, id } = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>;
+  if (typeof epoch !== 'string' || !UUID.test(epoch)) return null;
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1 || id !== `${epoch}/${seq}`) return null;
+  return { epoch, seq };
 }
 
 function bad(reason: string): DecodedBatch {

@@ -4,17 +4,18 @@ import type { CentralConfig } from '../../src/central/config.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { MAX_AGENTS } from '../../src/central/store/agents.ts';
 import type { Store } from '../../src/central/store/store.ts';
-import type { Received } from '../../src/central/subscriber/message.ts';
+import { decodeIncoming, type Received } from '../../src/central/subscriber/message.ts';
 import { createTrust } from '../../src/central/trust.ts';
-import type { EventBatch } from '../../src/contract/envelope.ts';
-import { newKey, signed, signedSync } from '../contract/signing.ts';
+import { type EventBatch, encodeBatch } from '../../src/contract/envelope.ts';
+import { agentTopic } from '../../src/contract/topic.ts';
+import { chained, newKey, signed, signedSync } from '../contract/signing.ts';
 import { epochId, meowing, NOW } from './store/events.ts';
 
 const [own, other] = [newKey(), newKey()];
 const porch = meowing('porch', epochId(1), 6);
 const extent = { epoch: epochId(1), firstSeq: 1, lastSeq: 6, chain: porch.chain(6) };
 const batch = porch.batch(3, 6);
-const batchOf = (one: EventBatch): Received => ({ type: 'batch', batch: one });
+const batchOf = (one: EventBatch): Received => ({ type: 'batch', batch: { ...one, bad: [], chained: one.events } });
 const syncOf = (message: typeof extent): Received => ({ type: 'sync', agent: 'porch', message });
 const state: Received = {
   type: 'state',
@@ -127,6 +128,29 @@ describe.each(['optional', 'first-use', 'required'] as const)('an agent with a k
     const proven = signed(own, batch, porch.chain(2));
     const events = proven.events.map((event, i) => (i === 0 ? { ...event, data: '{"level":9}' } : event));
     expect(await doubt(batchOf({ ...proven, events }))).toBe(why);
+  });
+
+  test('is taken with an event that is none where the signature tells that it is its own', async () => {
+    const events = batch.events.map((event, i) => (i === 1 ? { ...event, time: 'yesterday' } : event));
+    const proven = signed(own, chained('porch', events, porch.chain(2)), porch.chain(2));
+    const items = JSON.parse(encodeBatch(proven)) as Record<string, unknown>[];
+    const read = (list: readonly unknown[]) =>
+      decodeIncoming('collard/v1', {
+        topic: agentTopic('collard/v1', 'porch', 'events'),
+        payload: Buffer.from(JSON.stringify(list)),
+      });
+    expect(await doubt(read(items))).toBeNull();
+    const why = 'the signature of porch does not prove these events';
+    const spoil = (change: object) => read(items.map((item, i) => (i === 2 ? { ...item, ...change } : item)));
+    for (const change of [
+      { time: 'tomorrow' },
+      { data: { level: 9 } },
+      { specversion: '2' },
+      { source: 'x' },
+      { type: 7 },
+    ]) {
+      expect(await doubt(spoil(change))).toBe(why);
+    }
   });
 
   test('makes no gap by a sync that was changed on its way', async () => {

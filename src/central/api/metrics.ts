@@ -7,7 +7,7 @@ const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
 
 export interface Metrics {
   /** After every ingest transaction. */
-  ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept'>): void;
+  ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept' | 'rejected'>): void;
   /** A message that was not believed: its signature is missing, wrong or revoked. */
   doubted(type: 'batch' | 'sync' | 'state' | 'health'): void;
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
@@ -48,6 +48,7 @@ export function createMetrics(version: string): Metrics {
     registers,
   });
   const clients = gauge('collard_stream_clients', 'Clients that follow the stream');
+  const rejected = counter('collard_ingested_rejected_total', 'Events that were none and left a gap, since the start');
   const unkept = counter('collard_ingested_conflicts_dropped_total', 'Conflicts without room to keep, since the start');
   const quarantine = quarantineGauges(registers);
   const stored = {
@@ -64,6 +65,7 @@ export function createMetrics(version: string): Metrics {
       inserted.inc(result.inserted);
       duplicates.inc(result.duplicates);
       conflicts.inc(result.conflicts);
+      rejected.inc(result.rejected);
       unkept.inc(result.unkept);
     },
     doubted: (type) => doubted.inc({ type }),

@@ -2,16 +2,21 @@
  * duplicates from conflicts. */
 import type { Transaction } from 'kysely';
 import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
-import type { EventBatch } from '../../contract/envelope.ts';
 import type { StoredEvent } from '../../contract/event.ts';
+import type { BadItem } from '../../contract/sorted-batch.ts';
 import { keepConflicts } from './conflicts.ts';
+import { addGaps, fillGap } from './gaps.ts';
+import { keepMessage } from './quarantine.ts';
 import { namedCat, storedEvent } from './rows.ts';
 import { claim, type ShardState, saveEpoch, saveShard } from './shard.ts';
 import { sideEffects } from './side-effects.ts';
 import { insertOnce } from './sqlite.ts';
-import type { IngestResult } from './store.ts';
+import type { IngestBatch, IngestResult } from './store.ts';
 import type { EpochTable, EventTable, Tables } from './tables.ts';
 import { addIsland, claimsUpTo, forgetClaims } from './walk.ts';
+
+/** How the reason of a gap begins whose event is in quarantine. */
+const REJECTED = 'rejected: ';
 
 type Trx = Transaction<Tables>;
 
@@ -25,11 +30,13 @@ export async function appendBatch(
   trx: Trx,
   epoch: EpochTable,
   shard: ShardState,
-  batch: EventBatch,
+  batch: IngestBatch,
   now: string,
 ): Promise<Appended> {
-  const { fresh, duplicates, conflicts, unkept } = await sortOut(trx, epoch, batch.events, now);
-  const last = batch.events.at(-1)?.seq ?? 0;
+  const { bad = [] } = batch;
+  const { fresh, ...counted } = await sortOut(trx, epoch, batch.events, bad, now);
+  const last = Math.max(batch.events.at(-1)?.seq ?? 0, bad.at(-1)?.seq ?? 0);
+  const markBefore = epoch.mark;
   const follows = fresh.length > 0 && fresh[0]?.seq === epoch.mark + 1 && fresh.at(-1)?.seq === last;
   const direct = follows && fresh.length === last - epoch.mark;
   const rows = fresh.map((event, i) => eventRow(epoch, shard, event, i, direct || event.seq <= epoch.mark));
@@ -40,9 +47,12 @@ export async function appendBatch(
   shard.nextArrival += rows.length;
   shard.nextPosition += positioned;
   epoch.highest_seq = Math.max(epoch.highest_seq, last);
-  await claim(trx, epoch, last, chainHex(batch.chain), true);
+  if (batch.chain !== null) await claim(trx, epoch, last, chainHex(batch.chain), true);
   if (direct) await moveMark(trx, epoch, fresh);
   else for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
+  for (const { seq } of fresh) if (seq <= markBefore) await fillGap(trx, epoch.no, seq, REJECTED);
+  const { holes, ...outcome } = counted;
+  const rejected = await rejectItems(trx, epoch, batch, holes, now);
   const others = await sideEffects(trx, epoch, batch.agent, fresh, now);
   await saveEpoch(trx, epoch);
   await saveShard(trx, shard);
@@ -52,35 +62,66 @@ export async function appendBatch(
     .where('no', '=', epoch.agent_no)
     .execute();
   const walks = epoch.highest_seq > epoch.mark ? [epoch.no, ...others] : others;
-  return { inserted: rows.length, duplicates, conflicts, unkept, walks: [...new Set(walks)] };
+  return { ...outcome, ...rejected, inserted: rows.length, walks: [...new Set(walks)] };
 }
 
 /** Tells new events from those that are stored already, and from others under the same key. */
-async function sortOut(trx: Trx, epoch: EpochTable, events: readonly StoredEvent[], now: string) {
-  const from = events[0]?.seq ?? 0;
-  const to = events.at(-1)?.seq ?? 0;
+async function sortOut(
+  trx: Trx,
+  epoch: EpochTable,
+  events: readonly StoredEvent[],
+  bad: readonly BadItem[],
+  now: string,
+) {
+  const seqs = [...events, ...bad].map(({ seq }) => seq);
+  const from = Math.min(...seqs);
   const fromRow = trx.selectFrom('event').selectAll().where('epoch_no', '=', epoch.no);
-  const rows = await fromRow.where('seq', '>=', from).where('seq', '<=', to).execute();
+  const rows = await fromRow
+    .where('seq', '>=', from)
+    .where('seq', '<=', Math.max(...seqs))
+    .execute();
   const existing = new Map(rows.map((row) => [row.seq, row]));
   const gaps =
-    from > epoch.mark ? [] : await trx.selectFrom('gap').selectAll().where('epoch_no', '=', epoch.no).execute();
+    from > epoch.mark && bad.length === 0
+      ? []
+      : await trx.selectFrom('gap').selectAll().where('epoch_no', '=', epoch.no).execute();
+  const isGivenUp = (seq: number) => gaps.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);
   const fresh: StoredEvent[] = [];
-  const other: StoredEvent[] = [];
+  const other: { readonly seq: number; readonly body: string }[] = [];
   for (const event of events) {
     const row = existing.get(event.seq);
     if (row !== undefined) {
-      if (!sameEvent(storedEvent(row, epoch.epoch), event)) other.push(event);
-    } else if (
-      event.seq > epoch.mark ||
+      if (!sameEvent(storedEvent(row, epoch.epoch), event)) other.push({ seq: event.seq, body: JSON.stringify(event) });
+    } else if (event.seq > epoch.mark || isGivenUp(event.seq)) {
       // Given up, yet here it is: what was called lost and comes after all is kept.
-      gaps.some((gap) => gap.from_seq <= event.seq && event.seq <= gap.to_seq)
-    ) {
       fresh.push(event);
     }
   }
-  const bodies = other.map((event) => ({ seq: event.seq, body: JSON.stringify(event) }));
-  const unkept = await keepConflicts(trx, epoch, bodies, now);
-  return { fresh, unkept, conflicts: other.length, duplicates: events.length - fresh.length - other.length };
+  for (const { seq, text } of bad) if (existing.has(seq)) other.push({ seq, body: text });
+  const holes = bad.filter(({ seq }) => !existing.has(seq) && seq > epoch.mark && !isGivenUp(seq));
+  const unkept = await keepConflicts(trx, epoch, other, now);
+  const duplicates = seqs.length - fresh.length - other.length - holes.length;
+  return { fresh, holes, unkept, conflicts: other.length, duplicates };
+}
+
+/** Puts items that are no events into quarantine and a gap into their places, so that the mark passes them. */
+async function rejectItems(
+  trx: Trx,
+  epoch: EpochTable,
+  { agent, topic = '' }: IngestBatch,
+  holes: readonly BadItem[],
+  now: string,
+): Promise<{ readonly rejected: number; readonly waiting: number }> {
+  let rejected = 0;
+  for (const { seq, reason, text } of holes) {
+    const place = { epochNo: epoch.no, seq };
+    const payload = Buffer.from(text);
+    // Without room it is not passed: its agent, which has the only other copy, keeps it and sends it again.
+    if (!(await keepMessage(trx, { agent, topic, payload, kind: 'rejected', reason, ...place }, now))) break;
+    await addGaps(trx, epoch.no, [[seq, seq]], `${REJECTED}${reason}`.slice(0, 255), now);
+    rejected += 1;
+  }
+  return { rejected, waiting: holes.length - rejected };
 }
 
 function sameEvent(a: StoredEvent, b: StoredEvent): boolean {

@@ -30,6 +30,20 @@ export async function addGaps(
   await insertOnce(trx, 'gap', rows);
 }
 
+/** One event of a gap has come after all. Gaps of other reasons stay as they were told. */
+export async function fillGap(trx: Trx, epochNo: number, seq: number, reasonStart: string): Promise<void> {
+  const gap = (await near(trx, epochNo, seq, seq)).find((one) => one.from_seq <= seq && seq <= one.to_seq);
+  if (gap?.reason.startsWith(reasonStart) !== true) return;
+  await trx.deleteFrom('gap').where('epoch_no', '=', epochNo).where('from_seq', '=', gap.from_seq).execute();
+  const left = { ...gap, to_seq: seq - 1 };
+  const right = { ...gap, from_seq: seq + 1 };
+  await insertOnce(
+    trx,
+    'gap',
+    [left, right].filter((one) => one.from_seq <= one.to_seq),
+  );
+}
+
 /** The gaps within [from, to], and the one before them. */
 async function near(trx: Trx, epochNo: number, from: number, to: number): Promise<Gap[]> {
   const ofEpoch = trx.selectFrom('gap').selectAll().where('epoch_no', '=', epochNo);

@@ -47,7 +47,7 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
   return {
     async ingest(batch, now) {
       const { epochNo, shard, walks, ...counted } = await db.transaction().execute(async (trx) => {
-        const epoch = await claimEpoch(trx, batch.agent, batch.events[0]?.epoch ?? '');
+        const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
         const shard = await ownShard(trx, epoch.shard, own);
         const appended = await appendBatch(trx, epoch, shard, batch, now);
         return { epochNo: epoch.no, shard: epoch.shard, ...appended };

@@ -42,7 +42,7 @@ export interface NewMessage {
 export async function keepMessage(trx: Trx, message: NewMessage, now: string): Promise<boolean> {
   const { topic, payload, kind } = message;
   const agent = await knownAgent(trx, message.agent);
-  const hash = createHash('sha256').update(topic).update('\0').update(payload).digest('hex');
+  const hash = createHash('sha256').update(identity(message)).update(payload).digest('hex');
   const reason = message.reason.slice(0, 255);
   const again = await trx
     .updateTable('quarantine')
@@ -75,6 +75,11 @@ export async function keepMessage(trx: Trx, message: NewMessage, now: string): P
   await countKept(trx, agent, kind, { noted: 1 });
   await makeRoom(trx, agent);
   return true;
+}
+
+/** Two places may hold the same bad text: each is put aside. */
+function identity({ topic, epochNo, seq }: NewMessage): string {
+  return JSON.stringify([topic, epochNo ?? null, seq ?? null]);
 }
 
 interface Usage {

@@ -3,9 +3,9 @@
  * and by the project loop (models); read by the API. SQL stays behind these functions.
  */
 import type { ChainHash } from '../../contract/chain.ts';
-import type { EventBatch } from '../../contract/envelope.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
+import type { BadItem } from '../../contract/sorted-batch.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 
@@ -31,6 +31,9 @@ export interface IngestResult {
   readonly conflicts: number;
   /** Conflicts for which there was no room: counted, and not kept. */
   readonly unkept: number;
+  /** Bad items that are in quarantine now, with a gap in their place; and those for which there was no room: they come again. */
+  readonly rejected: number;
+  readonly waiting: number;
   /** False once the epoch's chain has differed from the agent's: said in the log, and shown with the agent. */
   readonly chainOk: boolean;
 }
@@ -120,11 +123,22 @@ export interface UnassignedCollar {
   readonly agent: string;
 }
 
+/** Consecutive events of one epoch, with holes where an item is bad. */
+export interface IngestBatch {
+  readonly agent: string;
+  readonly events: readonly StoredEvent[];
+  /** chain at the last item; null where nobody told. */
+  readonly chain: ChainHash | null;
+  readonly bad?: readonly BadItem[];
+  /** Where it came from: noted with bad items. */
+  readonly topic?: string;
+}
+
 /** What the receive loop needs. */
 export interface IngestStore {
   readonly incarnation: string;
   /** One transaction. Resolves after the commit; then `stored` may be sent. Rejects with `code` and nothing is stored. */
-  ingest(batch: EventBatch, now: string): Promise<IngestResult>;
+  ingest(batch: IngestBatch, now: string): Promise<IngestResult>;
   /** Notes what the agent says it holds (first and last seq, so also gaps that it can no longer fill) and answers. */
   sync(agent: string, message: SyncMessage, now: string): Promise<StoredMessage>;
   /** `now` null: when the agent said it is not known (a retained message). */

@@ -1,11 +1,11 @@
 /** The border to the broker: what came, as one of the few things that central understands, or why it is none of them. */
-import { decodeBatch, type EventBatch } from '../../contract/envelope.ts';
 import { decodeState, decodeSync, parseObject, type StateMessage, type SyncMessage } from '../../contract/message.ts';
+import { type SortedBatch, sortBatch } from '../../contract/sorted-batch.ts';
 import { CENTRAL_AGENT, parseAgentTopic } from '../../contract/topic.ts';
 import type { Incoming } from '../../lib/mqtt-link.ts';
 
 export type Received =
-  | { readonly type: 'batch'; readonly batch: EventBatch }
+  | { readonly type: 'batch'; readonly batch: SortedBatch }
   | { readonly type: 'sync'; readonly agent: string; readonly message: SyncMessage }
   | { readonly type: 'state'; readonly agent: string; readonly message: StateMessage }
   | { readonly type: 'health'; readonly agent: string; readonly health: Readonly<Record<string, unknown>> }
@@ -26,7 +26,7 @@ export function decodeIncoming(base: string, incoming: Pick<Incoming, 'topic' | 
   switch (channel) {
     case 'events':
     case 'backlog': {
-      const decoded = decodeBatch(payload);
+      const decoded = sortBatch(payload);
       if (!decoded.ok) return { type: 'unreadable', reason: decoded.reason };
       if (decoded.batch.agent !== agent) {
         return { type: 'unreadable', reason: `source is ${decoded.batch.agent}, topic is of ${agent}` };

@@ -1,0 +1,60 @@
+/** The lines that the receive loop tells of its agents: each once. */
+import type { Logger } from 'pino';
+import type { IngestResult } from './store/store.ts';
+
+/** What is remembered as told. */
+const MAX_TOLD = 1_000;
+
+export function tellDoubt(logger: Logger, topic: string, reason: string, told: Set<string>): void {
+  once(told, `doubt ${topic} ${reason}`, () => logger.warn({ topic }, `left out: ${reason}`));
+}
+
+export function tellTrouble(logger: Logger, agent: string, result: IngestResult, told: Set<string>): void {
+  const { epoch, seq } = result.stored;
+  if (!result.chainOk) {
+    once(told, `chain ${epoch}`, () =>
+      logger.error(
+        { agent, epoch, seq },
+        `the histories of ${agent} differ: collard verify --agent ${agent} tells where`,
+      ),
+    );
+  }
+  const { rejected, waiting } = result;
+  if (rejected > 0) {
+    once(told, `rejected ${agent} ${epoch}`, () =>
+      logger.warn(
+        { agent, epoch, rejected },
+        `${agent} sends events that are none: collard quarantine list shows them`,
+      ),
+    );
+  }
+  if (waiting > 0) {
+    once(told, `waiting ${agent} ${epoch}`, () =>
+      logger.error(
+        { agent, epoch, waiting },
+        `no more events of ${agent} that are none can be kept: it keeps them. Look at: collard quarantine list`,
+      ),
+    );
+  }
+  if (result.unkept > 0) {
+    once(told, `unkept ${agent}`, () =>
+      logger.error(
+        { agent, epoch },
+        `${agent} sends more events under known numbers than can be kept: some are dropped`,
+      ),
+    );
+  }
+  if (result.conflicts > 0) {
+    const { conflicts } = result;
+    once(told, `conflict ${epoch}`, () =>
+      logger.error({ agent, epoch, conflicts }, `${agent} sends other events under known numbers: is its card a copy?`),
+    );
+  }
+}
+
+export function once(told: Set<string>, key: string, tell: () => void): void {
+  if (told.has(key)) return;
+  if (told.size >= MAX_TOLD) told.clear();
+  told.add(key);
+  tell();
+}
