@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { encodePublicKey } from '../../src/contract/signature.ts';
+import { newKey } from '../contract/signing.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
@@ -265,6 +267,25 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     }
     expect(await page.locator('#simulated').isVisible()).toBe(true);
     expect(await page.title()).toContain('SIMULATED');
+  });
+
+  test('agents show whether they sign, from the moment on when a key is enrolled or revoked', async () => {
+    const now = new Date().toISOString();
+    const { publicKey } = newKey();
+    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, now);
+    await open();
+    const badges = page.locator('.agent', { hasText: 'porch' }).locator('.badges');
+    await page.locator('.agent', { hasText: 'porch' }).waitFor();
+    expect(await badges.innerText()).toBe('');
+    await central.store.enrollKey('porch', publicKey, 'first-use', now);
+    central.changes.announce();
+    await badges.getByText('first-use key').waitFor();
+    const key = encodePublicKey(publicKey);
+    await central.call('POST', 'api/v1/agents/porch/keys', { key });
+    await badges.getByText('signed', { exact: true }).waitFor();
+    await central.call('DELETE', 'api/v1/agents/porch/keys');
+    await badges.getByText('key revoked').waitFor();
+    expect(await badges.innerText()).toBe('key revoked');
   });
 
   test.each(['light', 'dark'] as const)('it fits a phone of 360 px, %s', async (colorScheme) => {

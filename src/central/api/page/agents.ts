@@ -58,6 +58,9 @@ function badgesOf(agent: Agent): [string, string][] {
   const missing = agent.epochs.reduce((sum, epoch) => sum + epoch.missing, 0);
   const badges: [string, string | boolean][] = [
     ['SIMULATED', health.simulated === true && 'simulated'],
+    ['signed', agent.signed === 'verified' && 'good'],
+    ['first-use key', agent.signed === 'first-use' && 'good'],
+    ['key revoked', agent.signed === 'revoked' && 'bad'],
     ['stalled', health.stalled === true && 'bad'],
     ['clock not set', health.clock === 'unsynced' && 'warn'],
     ['histories differ', (health.conflicting === true || agent.epochs.some((epoch) => !epoch.chainOk)) && 'bad'],

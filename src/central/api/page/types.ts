@@ -39,6 +39,7 @@ export interface Agent {
   readonly agent: string;
   readonly state: 'online' | 'offline' | 'unknown';
   readonly version: string;
+  readonly signed: 'unsigned' | 'verified' | 'first-use' | 'revoked';
   readonly lastHeard: string | null;
   readonly lastStored: string | null;
   readonly health: Readonly<Record<string, unknown>> | null;
