@@ -15,6 +15,7 @@ import type { CentralConfig } from './config.ts';
 import { foldEvents } from './models/fold.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { QuarantineStore } from './store/kept.ts';
+import type { KeyStore } from './store/key-store.ts';
 import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
@@ -38,7 +39,7 @@ const CAT_EVENTS = [
 ].map(fullType);
 
 export interface ServeParts {
-  readonly store: ReadStore & QuarantineStore;
+  readonly store: ReadStore & QuarantineStore & KeyStore;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;

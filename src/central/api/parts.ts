@@ -2,12 +2,13 @@
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { QuarantineStore } from '../store/kept.ts';
+import type { KeyStore } from '../store/key-store.ts';
 import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiParts {
-  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'>;
+  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'> & KeyStore;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;

@@ -37,14 +37,19 @@ const statusOfCode: Readonly<Record<string, number>> = {
   CAT_NOT_FOUND: 404,
   EVENT_NOT_FOUND: 404,
   NOT_IN_QUARANTINE: 404,
+  KEY_NOT_FOUND: 404,
   INVALID_NAME: 400,
   INVALID_PLACE: 400,
   INVALID_COLLAR: 400,
   INVALID_REASON: 400,
+  INVALID_KEY: 400,
+  TOO_MANY_KEYS: 409,
+  REFUSED: 409,
   BAD_CURSOR: 400,
   TOO_MANY_STREAMS: 503,
   TOO_MUCH_HISTORY: 503,
   CROSS_SITE: 403,
+  NOT_HERE: 403,
 };
 
 /** For the `response` of a route: these statuses, each a problem. */

@@ -13,6 +13,7 @@ import {
 import type { Logger } from 'pino';
 import { catRoutes } from './cat-routes.ts';
 import { eventRoutes } from './event-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import type { ApiParts } from './parts.ts';
 import { addErrorHandlers, failure, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
@@ -70,6 +71,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     async (api) => {
       await api.register(catRoutes(parts));
       await api.register(eventRoutes(parts));
+      await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));
       await api.register(streamRoutes(parts));

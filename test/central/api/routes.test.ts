@@ -232,9 +232,12 @@ describe('HTTP API', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(routes.sort()).toEqual([
+      'DELETE /api/v1/agents/{agent}/keys',
+      'DELETE /api/v1/agents/{agent}/keys/{key}',
       'DELETE /api/v1/quarantine',
       'DELETE /api/v1/quarantine/{no}',
       'GET /api/v1/agents',
+      'GET /api/v1/agents/keys',
       'GET /api/v1/cats',
       'GET /api/v1/cats/{id}/activity',
       'GET /api/v1/cats/{id}/history',
@@ -245,6 +248,7 @@ describe('HTTP API', () => {
       'GET /api/v1/state',
       'GET /api/v1/stream',
       'PATCH /api/v1/cats/{id}',
+      'POST /api/v1/agents/{agent}/keys',
       'POST /api/v1/cats',
       'POST /api/v1/events/revoke',
       'POST /api/v1/quarantine/{no}/retry',

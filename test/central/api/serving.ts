@@ -42,6 +42,7 @@ export interface Answer {
 export interface ServingOptions {
   readonly simulated?: boolean;
   readonly pageDir?: string;
+  readonly host?: string;
   readonly clock?: () => Date;
   readonly rules?: CentralConfig['rules'];
   readonly notReady?: () => string | null;
@@ -111,7 +112,7 @@ async function startServer(
       cats: openCatService(store, clock),
       watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
-      http: { host: '127.0.0.1', port },
+      http: { host: options.host ?? '127.0.0.1', port },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',
       simulated: options.simulated ?? false,
