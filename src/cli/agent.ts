@@ -6,6 +6,7 @@ import { codeOf } from '../agent/log/log-error.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { agentKeyCommand } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { tell } from './output.ts';
 import { stopOnSignals } from './stop.ts';
@@ -21,7 +22,8 @@ export function agentCommand(): Command {
     .description('Read collars, log their events and forward them.')
     .requiredOption('--config <file>', 'agent.yaml')
     .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
-    .action(agent);
+    .action(agent)
+    .addCommand(agentKeyCommand());
 }
 
 async function agent(options: AgentOptions): Promise<void> {

@@ -5,6 +5,7 @@ import { runCentral } from '../central/service.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { centralKeyCommands } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { print, tell } from './output.ts';
 import { stopOnSignals } from './stop.ts';
@@ -16,11 +17,13 @@ interface CentralOptions {
 }
 
 export function centralCommand(): Command {
-  return new Command('central')
+  const command = new Command('central')
     .description('Receive events, store them and serve the page and the API.')
     .requiredOption('--config <file>', 'central.yaml')
     .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
     .action((options: CentralOptions) => central(options));
+  for (const inner of centralKeyCommands()) command.addCommand(inner);
+  return command;
 }
 
 async function central(options: CentralOptions): Promise<void> {
