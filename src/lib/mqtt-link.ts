@@ -58,7 +58,7 @@ export interface MqttLink {
   readonly receiveMaximum: number;
   /** The broker's Maximum Packet Size; Infinity where it names none. */
   readonly maxPacketBytes: number;
-  /** Messages that found no room for half the keepalive: acknowledged and lost here, so that the link lives. */
+  /** Messages that found no room, at once (QoS 0) or for half the keepalive: acknowledged and lost here, so that the link lives. */
   readonly overruns: number;
   /** Resolves at PUBACK (QoS 1) or when written (QoS 0). Rejects with code LINK_ENDED when the link ends first: "unknown". */
   publish(
@@ -199,6 +199,7 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
     }
     finish();
   };
+  keepAlive(client);
   const property = <K extends keyof Properties>(name: K): Properties[K] | undefined => connack?.properties?.[name];
   const link: MqttLink = {
     protocol,
@@ -246,6 +247,22 @@ function connectFast(client: MqttClient): Error | null {
   // A small packet must not wait for the delayed acknowledgement of the one before it: 40 ms each.
   if (client.stream instanceof Socket) client.stream.setNoDelay(true);
   return null;
+}
+
+/**
+ * A link over which packets come is alive, though PINGRESP may stand behind a long queue of them. MQTT.js counts only the
+ * answers; it looks every half keepalive, and so a dead link is still found within 1.5 times the keepalive.
+ */
+function keepAlive(client: MqttClient): void {
+  let heardAt = 0;
+  client.on('packetreceive', () => {
+    heardAt = performance.now();
+  });
+  const end = client.onKeepaliveTimeout.bind(client);
+  client.onKeepaliveTimeout = () => {
+    if (performance.now() - heardAt < client.keepalive * 1_000) client.sendPing();
+    else end();
+  };
 }
 
 type Properties = NonNullable<IConnackPacket['properties']>;
@@ -320,6 +337,11 @@ function receiveInto(client: MqttClient, limit: number, over: AbortSignal): Inbo
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     const item: Incoming = { topic: packet.topic, payload, retained: packet.retain, done };
     if (incoming.push(item)) return advance();
+    if (packet.qos === 0) {
+      // It may be lost, and what stands behind it may be the answer that we wait for.
+      overruns++;
+      return advance();
+    }
     const patience = AbortSignal.any([AbortSignal.timeout(client.keepalive * 500), over]);
     void incoming.room(patience).then(() => {
       if (!incoming.push(item)) {

@@ -120,6 +120,17 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('with a broker that 
     expect((await take(slow, 1)).map(text)).toEqual(['later']);
   });
 
+  test('a full queue lets a QoS 0 message go at once: it must not hold up what stands behind it', async () => {
+    const slow = await link(broker.url, { incomingLimit: 1, keepaliveSeconds: 60 });
+    await slow.subscribe(['flood']);
+    const sender = await link(broker.url);
+    for (let i = 0; i < 3; i++) await sender.publish('flood', String(i), { qos: 0, retain: false });
+    await until('two were let go', () => slow.overruns === 2);
+    // Its answer comes behind them.
+    await slow.subscribe(['other']);
+    expect((await take(slow, 1)).map(text)).toEqual(['0']);
+  });
+
   test('the will is sent when the link breaks and not when it is closed', async () => {
     const watcher = await link(broker.url);
     await watcher.subscribe(['will/+']);
@@ -224,6 +235,24 @@ describe('without a broker', () => {
     const server = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
     const failed = openMqttLink(options(await listening(server)), never);
     await expect(failed).rejects.toMatchObject({ code: 'UNREACHABLE' });
+  });
+
+  test('a link on which packets come lives without PINGRESP, and ends once nothing comes', async () => {
+    let sent = 0;
+    const server = createServer((socket) => {
+      socket.once('data', () => socket.write(Buffer.from([0x20, 3, 0, 0, 0])));
+      socket.on('error', () => undefined);
+      // QoS 0, topic "t", no properties, no payload; 3 s of them at a keepalive of 1 s.
+      const timer = setInterval(() => {
+        if (++sent > 30) clearInterval(timer);
+        else socket.write(Buffer.from([0x30, 4, 0, 1, 0x74, 0]));
+      }, 100);
+      socket.once('close', () => clearInterval(timer));
+    });
+    const fed = await link(await listening(server), { keepaliveSeconds: 1, protocol: '5' });
+    expect((await fed.ended)?.message).toMatch(/Keepalive timeout/);
+    expect(sent).toBeGreaterThan(30);
+    expect(await fed.incoming.takeUpTo(100, never)).toHaveLength(30);
   });
 
   test('the signal ends the opening', async () => {
