@@ -48,11 +48,13 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {
       const subscriber = await openSubscriber(parts.subscriber, parts.openLink, signal);
-      const { protocol, sessionPresent } = subscriber;
-      logger.info({ protocol, sessionPresent }, 'connected to the broker');
-      attempt = 0;
-      lastError = '';
-      const reason = await serve(parts, subscriber, told, signal);
+      const begun = () => {
+        const { protocol, sessionPresent } = subscriber;
+        logger.info({ protocol, sessionPresent }, 'connected to the broker');
+        attempt = 0;
+        lastError = '';
+      };
+      const reason = await serve(parts, subscriber, { told, begun }, signal);
       if (reason !== null) throw reason;
     } catch (error) {
       if (signal.aborted) return;
@@ -65,15 +67,26 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
   }
 }
 
+interface Serving {
+  readonly told: Set<string>;
+  /** Called once the broker has subscribed us. */
+  readonly begun: () => void;
+}
+
 /** Until the link ends: resolves to the reason. */
 async function serve(
   parts: ReceiveParts,
   subscriber: Subscriber,
-  told: Set<string>,
+  { told, begun }: Serving,
   signal: AbortSignal,
 ): Promise<Error | null> {
-  parts.outbox.attach(subscriber);
-  parts.onConnection(true);
+  let over = false;
+  void subscriber.greeted.then(() => {
+    if (over) return;
+    parts.outbox.attach(subscriber);
+    parts.onConnection(true);
+    begun();
+  });
   try {
     for (;;) {
       const messages = await subscriber.take(TAKE_MESSAGES, signal);
@@ -83,6 +96,7 @@ async function serve(
     }
     return signal.aborted ? null : await subscriber.ended;
   } finally {
+    over = true;
     parts.onConnection(false);
     parts.outbox.detach();
     await subscriber.close();

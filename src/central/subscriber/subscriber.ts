@@ -25,14 +25,17 @@ export interface Subscriber {
   /** Waits for messages, live events first; empty when the link has ended or the signal aborts. */
   take(max: number, signal: AbortSignal): Promise<readonly Incoming[]>;
   readonly publish: MqttLink['publish'];
+  /** Resolves when the broker has subscribed us; never when the link ends before. */
+  readonly greeted: Promise<void>;
+  /** Why the link ended, or why the broker would not subscribe us; null after our own close(). */
   readonly ended: Promise<Error | null>;
   /** Says goodbye, so that nobody waits for the will. */
   close(): Promise<void>;
 }
 
 /**
- * Connects, subscribes and says "online". Rejects as the link does (REFUSED, UNREACHABLE, TLS, SUBSCRIBE_REFUSED, and
- * LINK_ENDED also when the signal aborts).
+ * Connects; subscribes and says "online" while messages are taken already: a broker sends what it has kept for us before it
+ * answers to SUBSCRIBE, and the answer stands behind all of it. Rejects as the link does (REFUSED, UNREACHABLE, TLS).
  */
 export async function openSubscriber(
   options: SubscriberOptions,
@@ -53,19 +56,7 @@ export async function openSubscriber(
     },
     signal,
   );
-  // A broker that lets us in and then stays silent must not hold up the end.
-  const cut = () => void link.close();
-  signal.addEventListener('abort', cut, { once: true });
-  try {
-    // At every connect: the broker may have lost the session.
-    await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
-    await link.publish(topic, say('online'), { qos: 1, retain: true });
-  } catch (error) {
-    await link.close();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', cut);
-  }
+  const greeting = greet(link, base, { topic, payload: say('online') }, signal);
   const { incoming } = link;
   const lanes = createLanes();
   return {
@@ -77,7 +68,12 @@ export async function openSubscriber(
       return until.aborted ? [] : lanes.next(max);
     },
     publish: link.publish,
-    ended: link.ended,
+    greeted: new Promise((resolve) => {
+      void greeting.then((failure) => {
+        if (failure === null) resolve();
+      });
+    }),
+    ended: greeting.then((failure) => failure ?? link.ended),
     async close() {
       const late = new AbortController();
       const goodbye = link.publish(topic, say('offline'), { qos: 1, retain: true }).then(
@@ -90,4 +86,28 @@ export async function openSubscriber(
       await link.close();
     },
   };
+}
+
+/** Resolves to null when done, or to why it cannot be, and then the link is closed. */
+async function greet(
+  link: MqttLink,
+  base: string,
+  online: { readonly topic: string; readonly payload: string },
+  signal: AbortSignal,
+): Promise<Error | null> {
+  // A broker that lets us in and then stays silent must not hold up the end.
+  const cut = () => void link.close();
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    // At every connect: the broker may have lost the session.
+    await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
+    // Not awaited: the answer may get lost, and nothing depends on it.
+    void link.publish(online.topic, online.payload, { qos: 1, retain: true }).catch(() => undefined);
+    return null;
+  } catch (error) {
+    await link.close();
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    signal.removeEventListener('abort', cut);
+  }
 }

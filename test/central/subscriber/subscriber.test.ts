@@ -1,8 +1,9 @@
 import { getEventListeners } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { openSubscriber } from '../../../src/central/subscriber/subscriber.ts';
+import { MAX_INCOMING, openSubscriber } from '../../../src/central/subscriber/subscriber.ts';
 import { openMqttLink } from '../../../src/lib/mqtt-link.ts';
+import { createPackets } from '../../faults/mqtt-packets.ts';
 
 /** A broker that says CONNACK (MQTT 5) and nothing after it. */
 async function startSilentBroker() {
@@ -25,21 +26,69 @@ async function startSilentBroker() {
   return { url: `mqtt://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, heard };
 }
 
-test('the signal ends the opening also at a broker that never answers to SUBSCRIBE', async () => {
+function open(url: string, signal: AbortSignal) {
+  const link = { url, keepaliveSeconds: 60, connectTimeoutMs: 5_000 };
+  const options = { base: 'collard/v1', group: 'central', sessionExpirySeconds: 0, link };
+  return openSubscriber(options, openMqttLink, signal);
+}
+
+test('the signal ends the greeting also at a broker that never answers to SUBSCRIBE', async () => {
   const { url, heard } = await startSilentBroker();
   const stop = new AbortController();
-  const link = { url, keepaliveSeconds: 60, connectTimeoutMs: 5_000 };
-  const opening = openSubscriber(
-    { base: 'collard/v1', group: 'central', sessionExpirySeconds: 0, link },
-    openMqttLink,
-    stop.signal,
-  );
-  const outcome = opening.then(
-    () => 'open',
-    (error: { code?: string }) => error.code,
-  );
+  const subscriber = await open(url, stop.signal);
   await expect.poll(() => heard.bytes).toBeGreaterThan(100);
   stop.abort();
-  expect(await outcome).toBe('LINK_ENDED');
+  expect(await subscriber.ended).toMatchObject({ code: 'LINK_ENDED' });
   expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+});
+
+/** Sends `waiting` messages of an old session before it answers to SUBSCRIBE, and that only after PUBACK for all of them. */
+async function startBusyBroker(waiting: number) {
+  const heard = { pubacks: 0 };
+  const publish = (id: number) => Buffer.from([0x32, 6, 0, 1, 0x74, id >> 8, id & 0xff, 0]);
+  const server = createServer((socket) => {
+    const packets = createPackets();
+    let subscribe: Buffer | null = null;
+    const answer = () => {
+      if (subscribe === null || heard.pubacks < waiting) return;
+      socket.write(Buffer.from([0x90, 8, subscribe[2] ?? 0, subscribe[3] ?? 0, 0, 1, 1, 1, 1, 1]));
+    };
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      for (const packet of packets.push(bytes)) {
+        const type = (packet[0] ?? 0) >> 4;
+        if (type === 1) socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
+        if (type === 1) for (let id = 1; id <= waiting; id += 1) socket.write(publish(id));
+        if (type === 4) heard.pubacks += 1;
+        if (type === 8) subscribe = packet;
+        if (type === 4 || type === 8) answer();
+        if (type !== 3) continue;
+        // PUBLISH "online": its topic ends where the packet id begins.
+        const at = 4 + packet.readUInt16BE(2);
+        socket.write(Buffer.from([0x40, 2, packet[at] ?? 0, packet[at + 1] ?? 0]));
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const address = server.address();
+  return { url: `mqtt://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, heard };
+}
+
+test('more than can wait is taken while the broker has not answered to SUBSCRIBE yet', async () => {
+  const waiting = 3 * MAX_INCOMING;
+  const { url, heard } = await startBusyBroker(waiting);
+  const { signal } = new AbortController();
+  const subscriber = await open(url, signal);
+  for (let taken = 0; taken < waiting; ) {
+    const messages = await subscriber.take(64, signal);
+    for (const message of messages) message.done();
+    taken += messages.length;
+  }
+  await subscriber.greeted;
+  expect(heard.pubacks).toBe(waiting);
+  await subscriber.close();
+  expect(await subscriber.ended).toBeNull();
 });
