@@ -61,7 +61,7 @@ export interface PublisherOptions {
 
 /**
  * Resolves when the broker has let us in, subscribed us, and taken "online". Rejects with a LinkError, SUBSCRIBE_REFUSED,
- * or PEM_UNREADABLE naming the key of the configuration. The PEM files are read at each call, so renewed ones are taken up.
+ * or PEM_UNREADABLE naming the key of the configuration. The greeting too has `connectTimeoutMs`. The PEM files are read at each call, so renewed ones are taken up.
  */
 export async function openPublisher(
   options: PublisherOptions,
@@ -103,26 +103,38 @@ export async function openPublisher(
       await link.close();
     },
   };
-  await greet(link, publisher, [topicOf('stored'), requestTopic(base, agent, '+'), centralStateTopic(base)], signal);
+  const topics = [topicOf('stored'), requestTopic(base, agent, '+'), centralStateTopic(base)];
+  await greet(link, publisher, { topics, patienceMs: mqtt.connectTimeoutMs }, signal);
   return publisher;
 }
 
-/** The rest of the opening. A broker that lets us in and then stays silent is left after the keepalive. */
+/**
+ * The rest of the opening. A broker that lets us in and does not answer then is left after a while: it may live, and its
+ * answer be lost, so that the keepalive alone would wait for ever.
+ */
 async function greet(
   link: MqttLink,
   publisher: Publisher,
-  topics: readonly string[],
+  { topics, patienceMs }: { readonly topics: readonly string[]; readonly patienceMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const cut = () => void link.close();
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    cut();
+  }, patienceMs);
   signal.addEventListener('abort', cut, { once: true });
   try {
     await link.subscribe(topics);
     await publisher.publishState('online');
   } catch (error) {
     await link.close();
-    throw error;
+    if (!isLate) throw error;
+    const message = `the broker lets us in and then answers nothing for ${patienceMs} ms: is it well?`;
+    throw Object.assign(new Error(message, { cause: error }), { code: 'UNREACHABLE' });
   } finally {
+    clearTimeout(late);
     signal.removeEventListener('abort', cut);
   }
 }

@@ -95,6 +95,16 @@ test('a refused subscription closes the link and is told', async () => {
   expect(told.closed).toBe(1);
 });
 
+test('a broker that lives and whose answer to "online" is lost is left after a while', async () => {
+  let closed: () => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => {
+    closed = () => reject(new Error('closed'));
+  });
+  const { open } = scriptedLink({ publish: () => lost, close: async () => closed() });
+  const opening = openPublisher(options({ connectTimeoutMs: 100 }), open, never);
+  await expect(opening).rejects.toMatchObject({ code: 'UNREACHABLE', message: expect.stringContaining('100 ms') });
+});
+
 test('a PEM file that cannot be read is named with its key', async () => {
   const { open } = scriptedLink();
   const failed = openPublisher(options({ ca: '/nowhere/ca.pem' }), open, never);
