@@ -1,5 +1,6 @@
 /** Kills agent, broker and central with SIGKILL at random moments under load, and then compares what both sides hold. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { mulberry32 } from '../faults/frame.ts';
 import { startMosquitto } from '../servers.ts';
 import { openStack, type Verdict } from './stack.ts';
 
@@ -88,15 +89,4 @@ async function eventIds(
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   return events.map((e) => ({ id: String(e.id), body: JSON.stringify([e.type, e.subject, e.time, e.clock, e.data]) }));
-}
-
-/** Tommy Ettinger's mulberry32: small, seeded, good enough to choose moments. */
-export function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

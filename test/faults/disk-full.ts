@@ -51,7 +51,7 @@ async function fillOnce(disk: SmallDisk, seed: number): Promise<{ verdict: Verdi
   const heard = nothingHeard();
   const child = startChild(plan, { heard });
   await child.acking;
-  fill(ballast);
+  fillDisk(ballast);
   const { code, signal, stderr } = await child.ended;
   const said = heard.errors.map((error) => `the program met ${error}`);
   let breach: string | null = null;
@@ -69,7 +69,7 @@ async function fillOnce(disk: SmallDisk, seed: number): Promise<{ verdict: Verdi
 }
 
 /** Takes all the room there is. */
-function fill(ballast: string): void {
+export function fillDisk(ballast: string): void {
   const fd = openSync(ballast, 'w');
   try {
     for (let size = 1024 * 1024; size >= 512; ) {

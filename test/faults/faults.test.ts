@@ -4,6 +4,7 @@ import { mosquittoPath, requireServer } from '../servers.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
+import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { findCompiler } from './recording.ts';
 import { runScenario } from './run-faults.ts';
@@ -51,6 +52,14 @@ it.skipIf(!requireServer('gcc', findCompiler()) || !requireServer('mosquitto', m
   },
   180_000,
 );
+
+describe.skipIf(!requireServer('mosquitto', mosquittoPath))('agent, broker and central under faults', () => {
+  it('lose and double nothing under the nemesis, and come back', async () => {
+    const rows = await rowsOf(nemesis, 20, 30);
+    for (const row of rows) expect(row).toMatchObject({ lost: 0, doubled: 0 });
+    expect(rows.reduce((sum, { injected }) => sum + injected, 0)).toBeGreaterThan(5);
+  }, 180_000);
+});
 
 describe('a row of the table', () => {
   const sound = { acked: 5, lost: 0, doubled: 0, recoveryMs: 1, breach: null };

@@ -9,10 +9,20 @@ import { godown } from './godown.ts';
 import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
+import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { slowDisk } from './slow-disk.ts';
 
-export const SCENARIOS: readonly Scenario[] = [kill, powerLoss, godown, ioErrors, malformed, diskFull, slowDisk];
+export const SCENARIOS: readonly Scenario[] = [
+  kill,
+  powerLoss,
+  godown,
+  ioErrors,
+  malformed,
+  diskFull,
+  slowDisk,
+  nemesis,
+];
 
 export interface Outcome {
   readonly scenario: string;
@@ -31,6 +41,8 @@ export interface FaultOptions {
   /** At most so many injections in each row. */
   readonly count: number;
   readonly only: readonly string[];
+  /** The folders stay, for whoever looks into a breach. */
+  readonly keep?: boolean;
   readonly tell: (line: string) => void;
 }
 
@@ -79,7 +91,8 @@ export async function runScenario(
   } catch (error) {
     return end(null, error instanceof Error ? (error.stack ?? error.message) : String(error), []);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (options.keep === true) options.tell(`${name}: kept ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-/** npm run faults -- [--minutes 10] [--seed 1] [--only NAME …] [--count N] [--json] */
+/** npm run faults -- [--minutes 10] [--seed 1] [--only NAME …] [--count N] [--keep] [--json] */
 import { parseArgs } from 'node:util';
 import { whyBad } from './frame.ts';
 import { runFaults, SCENARIOS } from './run-faults.ts';
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     count: { type: 'string' },
     only: { type: 'string', multiple: true },
+    keep: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -23,6 +24,7 @@ const outcomes = await runFaults({
   seed: Number(values.seed),
   count: values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count),
   only: values.only ?? SCENARIOS.map((scenario) => scenario.name),
+  keep: values.keep,
   tell: (line) => process.stderr.write(`${line}\n`),
 });
 process.stdout.write(values.json ? `${JSON.stringify(outcomes, null, 2)}\n` : asTable(outcomes));
