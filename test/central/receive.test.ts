@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/central/open-store.ts';
 import { type ReceiveParts, runReceive } from '../../src/central/receive.ts';
 import type { IngestResult, Store } from '../../src/central/store/store.ts';
-import { createOutbox, MAX_WAITING } from '../../src/central/subscriber/outbox.ts';
+import { createOutbox, MAX_IN_FLIGHT, MAX_WAITING } from '../../src/central/subscriber/outbox.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
 import { decodeStored, encodeSync, type StoredMessage } from '../../src/contract/message.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
@@ -258,11 +258,30 @@ describe('the outbox', () => {
     expect(outbox.dropped).toBe(11);
     const sent: string[] = [];
     outbox.attach({
+      receiveMaximum: 65_535,
       publish: async (_topic, payload) => {
         sent.push(payload);
         return { ok: true };
       },
     });
     expect(sent[0]).toBe('10');
+  });
+
+  it.each([
+    [65_535, MAX_IN_FLIGHT],
+    [20, 19],
+    [1, 1],
+  ])('of a broker that takes %i at once has no more than %i under way', (receiveMaximum, window) => {
+    const outbox = createOutbox();
+    for (let i = 0; i < 100; i += 1) outbox.put('b', String(i), { retain: false });
+    let underWay = 0;
+    outbox.attach({
+      receiveMaximum,
+      publish: () => {
+        underWay += 1;
+        return new Promise(() => undefined);
+      },
+    });
+    expect(underWay).toBe(window);
   });
 });

@@ -22,6 +22,8 @@ export interface SubscriberOptions {
 export interface Subscriber {
   readonly protocol: MqttLink['protocol'];
   readonly sessionPresent: boolean;
+  /** The broker's Receive Maximum. */
+  readonly receiveMaximum: number;
   /** Waits for messages, live events first; empty when the link has ended or the signal aborts. */
   take(max: number, signal: AbortSignal): Promise<readonly Incoming[]>;
   readonly publish: MqttLink['publish'];
@@ -62,6 +64,7 @@ export async function openSubscriber(
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
+    receiveMaximum: link.receiveMaximum,
     async take(max, until) {
       const waiting = incoming.size > 0 || lanes.size === 0;
       if (waiting && lanes.size < MAX_HELD) lanes.add(await incoming.takeUpTo(MAX_HELD - lanes.size, until));
