@@ -6,7 +6,6 @@ import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.t
 
 /** Events of one transaction: others wait no longer than it takes to fold these. */
 export const SLICE_EVENTS = 2_000;
-/** Looked at again after this time even if nobody woke us: another process may have written. */
 const IDLE_MS = 1_000;
 
 /** One meow, as it is told to dashboards. Never from a replay: only when its event is seen for the first time. */
@@ -24,6 +23,8 @@ export interface ProjectParts {
   /** Announced by the receive loop after its commits. */
   readonly arrived: Changes;
   readonly clock: () => Date;
+  /** Looks again after this time even if nobody woke it: another process may have written. 1 s by default. */
+  readonly idleMs?: number;
   /** Must neither wait nor throw. */
   readonly announceCat: (row: CatRow) => void;
   readonly announceMeow: (meow: MeowNotice) => void;
@@ -33,13 +34,14 @@ export interface ProjectParts {
 
 /** Resolves after the signal aborted. Rejects with code FOLD_FAILED (policy `stop`) or the store's error. */
 export async function runProject(parts: ProjectParts, signal: AbortSignal): Promise<void> {
+  const { idleMs = IDLE_MS } = parts;
   while (!signal.aborted) {
     const seen = parts.arrived.version;
     const result = await parts.store.project(SLICE_EVENTS);
     if (result.changedCats.length > 0) await announce(parts, result);
     if (result.events > 0 || result.changedCats.length > 0) parts.changed();
     if (result.events === SLICE_EVENTS) await setImmediate();
-    else await parts.arrived.after(seen, signal, IDLE_MS);
+    else await parts.arrived.after(seen, signal, idleMs);
   }
 }
 
