@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { HealthMessage } from '../contract/message.ts';
+import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
@@ -35,6 +36,8 @@ export interface AgentDeps {
   readonly openLog?: (options: LogOptions, ports: LogPorts) => Promise<IngestLog>;
   /** Free bytes on the disk of this folder, for health; null where the system does not tell. */
   readonly freeBytes?: (folder: string) => Promise<number | null>;
+  /** Gives the key to sign with, for each link; `createSigner` by default, beside the log. */
+  readonly signer?: () => Promise<SigningKey | null>;
 }
 
 const TRIM_MS = 60_000;
@@ -51,7 +54,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
   const sources = config.sources.map((source) => openIngestSource(source, { monoNow: clock.monoNow, random, ...port }));
   try {
-    const signer = createSigner(signingKeyPath(config), config.agent, logger);
+    const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
     deps.onRunning?.();
