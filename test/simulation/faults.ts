@@ -1,0 +1,261 @@
+/** What goes wrong, and when: drawn from the seed. Each seed has its own few kinds of faults, so that each mix comes about. */
+import type { Random } from '../../src/simulator/random.ts';
+import { type AgentMachine, PLENTY_BYTES } from './agent-machine.ts';
+import type { Broker, BrokerFaults, Message } from './broker.ts';
+import { type CentralMachine, GROUP } from './central-machine.ts';
+import type { Network } from './link.ts';
+import type { World } from './world.ts';
+
+/** What the network and the broker do wrong at this moment. */
+export interface Weather {
+  slowMs: number;
+  reachable: 'yes' | 'refused' | 'silent';
+  swallow: number;
+  refuse: number;
+  copy: number;
+  holdBack: number;
+  storedLost: number;
+  storedLate: number;
+}
+
+export function fairWeather(): Weather {
+  const calm = { slowMs: 0, swallow: 0, refuse: 0, copy: 0, holdBack: 0, storedLost: 0, storedLate: 0 };
+  return { ...calm, reachable: 'yes' };
+}
+
+export function faultsOf(weather: Weather, world: World): BrokerFaults {
+  const random = world.random('broker');
+  const happens = (share: number, fault: string) => {
+    if (share === 0 || random.next() >= share) return false;
+    world.count(fault);
+    return true;
+  };
+  const isStored = ({ topic }: Message) => topic.endsWith('/stored');
+  return {
+    swallows: (message) =>
+      isStored(message)
+        ? happens(weather.storedLost, '`stored` lost')
+        : message.qos === 1 && happens(weather.swallow, 'acknowledged and dropped'),
+    refuses: (message) =>
+      message.qos === 1 && happens(weather.refuse, 'refused') ? random.pick([0x87, 0x10, 0x97]) : null,
+    copies: () => (happens(weather.copy, 'doubled') ? 2 : 1),
+    heldBackMs(message) {
+      if (isStored(message) && happens(weather.storedLate, '`stored` late')) return random.whole(500, 30_000);
+      return happens(weather.holdBack, 'overtaken') ? random.whole(10, 3_000) : 0;
+    },
+  };
+}
+
+export interface Targets {
+  readonly world: World;
+  readonly network: Network;
+  readonly broker: Broker;
+  readonly weather: Weather;
+  readonly agents: readonly [AgentMachine, ...AgentMachine[]];
+  readonly central: CentralMachine;
+  /** `stored` messages that were sent at any time. */
+  readonly storedBefore: readonly Message[];
+}
+
+interface Kind {
+  readonly name: string;
+  /** Times in a minute, on average, where a seed has this kind. */
+  readonly perMinute: number;
+  strike(targets: Targets, random: Random): void;
+}
+
+/** Sets a part of the weather for a while. */
+function spell(change: (random: Random) => Partial<Weather>, maxMs: number, fault?: string): Kind['strike'] {
+  return ({ weather, world }, random) => {
+    const changed = change(random);
+    const fair: Partial<Weather> = fairWeather();
+    Object.assign(weather, changed);
+    if (fault !== undefined) world.count(fault);
+    world.time.after(random.whole(200, maxMs), () => {
+      for (const key of Object.keys(changed)) Object.assign(weather, { [key]: fair[key as keyof Weather] });
+    });
+  };
+}
+
+const anyClient = ({ agents }: Targets, random: Random): string =>
+  random.pick([GROUP, ...agents.map((agent) => agent.clientId)]);
+
+const MINUTE_MS = 60_000;
+
+export const KINDS: readonly Kind[] = [
+  {
+    name: 'slow network',
+    perMinute: 2,
+    strike: spell((r) => ({ slowMs: r.whole(20, 2_000) }), 20_000, 'slow network'),
+  },
+  {
+    name: 'broker away',
+    perMinute: 1,
+    strike(targets, random) {
+      spell((r) => ({ reachable: r.pick(['refused', 'silent']) }), 30_000, 'broker away')(targets, random);
+      for (const connection of [...targets.network.open.values()]) connection.cut();
+    },
+  },
+  { name: 'dropping', perMinute: 2, strike: spell((r) => ({ swallow: r.between(0.05, 1) }), 15_000) },
+  { name: 'refusing', perMinute: 2, strike: spell((r) => ({ refuse: r.between(0.05, 1) }), 15_000) },
+  { name: 'doubling', perMinute: 2, strike: spell((r) => ({ copy: r.between(0.1, 1) }), 20_000) },
+  { name: 'overtaking', perMinute: 2, strike: spell((r) => ({ holdBack: r.between(0.1, 0.7) }), 20_000) },
+  { name: 'stored lost', perMinute: 2, strike: spell((r) => ({ storedLost: r.between(0.2, 1) }), 20_000) },
+  { name: 'stored late', perMinute: 2, strike: spell((r) => ({ storedLate: r.between(0.2, 1) }), 20_000) },
+  {
+    name: 'stale stored',
+    perMinute: 6,
+    strike({ storedBefore, broker, world }, random) {
+      const message = storedBefore[random.whole(0, storedBefore.length - 1)];
+      if (message === undefined) return;
+      world.count('stale `stored`');
+      broker.publish(message);
+    },
+  },
+  {
+    name: 'cut',
+    perMinute: 5,
+    strike(targets, random) {
+      const connection = targets.network.open.get(anyClient(targets, random));
+      if (connection === undefined) return;
+      targets.world.count('connection cut');
+      connection.cut();
+    },
+  },
+  {
+    name: 'half-open',
+    perMinute: 1.5,
+    strike(targets, random) {
+      const connection = targets.network.open.get(anyClient(targets, random));
+      if (connection === undefined) return;
+      targets.world.count('half-open');
+      const until = targets.world.time.nowMs + random.pick([1_000, 4_000, 12_000, 60_000, 180_000]);
+      const which = random.whole(1, 3);
+      if ((which & 1) !== 0) connection.wire.toBroker.freeze(until);
+      if ((which & 2) !== 0) connection.wire.toClient.freeze(until);
+    },
+  },
+  {
+    name: 'broker restart',
+    perMinute: 1,
+    strike({ broker, world }, random) {
+      const forgets = random.pick<Parameters<Broker['restart']>[0]>([
+        { sessions: false, retained: false },
+        { sessions: true, retained: false },
+        { sessions: true, retained: true },
+      ]);
+      world.count(forgets.sessions ? 'broker amnesia' : 'broker restart');
+      broker.restart(forgets);
+    },
+  },
+  {
+    name: 'agent killed',
+    perMinute: 3,
+    strike({ agents, world }, random) {
+      const agent = random.pick(agents);
+      if (!agent.running) return;
+      world.count('agent killed');
+      agent.killAtStep(random.whole(1, 30));
+    },
+  },
+  {
+    name: 'power off',
+    perMinute: 1,
+    strike({ agents, world }, random) {
+      world.count('power off');
+      random.pick(agents).kill(true);
+    },
+  },
+  {
+    name: 'agent stopped',
+    perMinute: 1,
+    strike({ agents, world }, random) {
+      world.count('agent stopped');
+      random.pick(agents).stop();
+    },
+  },
+  {
+    name: 'clock steps',
+    perMinute: 1.5,
+    strike({ agents, world }, random) {
+      world.count('clock step');
+      random.pick(agents).stepClock(random.whole(-7_200_000, 7_200_000));
+    },
+  },
+  {
+    name: 'card full',
+    perMinute: 1,
+    strike({ agents, world }, random) {
+      const agent = random.pick(agents);
+      world.count('card full');
+      agent.freeBytes = 8 * 1024 * 1024 - random.whole(0, 60_000);
+      world.time.after(random.whole(5_000, 90_000), () => {
+        agent.freeBytes = PLENTY_BYTES;
+      });
+    },
+  },
+  {
+    name: 'card put back',
+    perMinute: 0.8,
+    strike({ agents }, random) {
+      const agent = random.pick(agents);
+      if (random.next() < 0.5) agent.keepCopyOfCard();
+      else agent.putBackCopy();
+    },
+  },
+  {
+    name: 'unplugged',
+    perMinute: 2,
+    strike({ agents, world }, random) {
+      world.count('port unplugged');
+      random.pick(agents).unplug();
+    },
+  },
+  {
+    name: 'central killed',
+    perMinute: 3,
+    strike({ central, world }, random) {
+      if (!central.running) return;
+      world.count('central killed');
+      central.killAtStep(random.whole(1, 60));
+    },
+  },
+  {
+    name: 'central stopped',
+    perMinute: 1,
+    strike({ central, world }) {
+      world.count('central stopped');
+      central.stop();
+    },
+  },
+  {
+    name: 'central restored',
+    perMinute: 1,
+    strike({ central, world }, random) {
+      if (random.next() < 0.5) central.keepBackup();
+      else if (central.restore()) world.count('central restored from a backup');
+    },
+  },
+];
+
+/** Lets the faults of this seed strike until `untilMs`. Returns the names of its kinds. */
+export function planFaults(targets: Targets, untilMs: number): readonly string[] {
+  const { world } = targets;
+  const random = world.random('faults');
+  const density = random.pick([0.1, 0.3, 0.6]);
+  const kinds = KINDS.filter(() => random.next() < density);
+  for (const kind of kinds) {
+    const own = world.random(`fault ${kind.name}`);
+    const next = () => {
+      const pauseMs = (-Math.log(1 - own.next()) * MINUTE_MS) / kind.perMinute;
+      if (world.time.nowMs + pauseMs >= untilMs) return;
+      world.time.after(pauseMs, () => {
+        world.note('fault', kind.name);
+        kind.strike(targets, own);
+        next();
+      });
+    };
+    next();
+  }
+  return kinds.map(({ name }) => name);
+}

@@ -1,0 +1,181 @@
+/** What must be true when all faults are over: each event that an agent's card holds is in central once, or its loss is told. */
+import type Database from 'better-sqlite3';
+import { foldEvents } from '../../src/central/models/fold.ts';
+import type { CentralEvent } from '../../src/central/store/store.ts';
+import { type EventData, fullType } from '../../src/contract/event.ts';
+import type { AgentMachine } from './agent-machine.ts';
+import type { CentralMachine } from './central-machine.ts';
+import { bodyOf } from './ledger.ts';
+
+export interface Findings {
+  readonly breaches: readonly string[];
+  /** Committed on a card that was not taken away. */
+  readonly events: number;
+  /** Of these: not in central, and told. */
+  readonly told: number;
+  /** Kept apart, because another event had the same number. */
+  readonly conflicts: number;
+}
+
+interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked'> {
+  readonly mono_ms: number | null;
+  readonly taken_back: number;
+}
+
+/** Has central all that the cards hold, and are its models up to date? Cheap: asked again and again while things heal. */
+export function isSettled(agents: readonly AgentMachine[], central: CentralMachine): boolean {
+  for (const { log } of agents) {
+    if (log === null) return false;
+    for (const { epoch, lastSeq } of log.epochs()) if (markOf(central.observer, epoch) < lastSeq) return false;
+  }
+  const behind = central.observer
+    .prepare(
+      `SELECT count(*) FROM shard LEFT JOIN model_cursor USING (shard) WHERE coalesce(arrival, 0) < next_arrival - 1`,
+    )
+    .pluck()
+    .get();
+  return behind === 0;
+}
+
+export function judge(agents: readonly AgentMachine[], central: CentralMachine): Findings {
+  const db = central.observer;
+  const breaches: string[] = [];
+  const stored = readEvents(db);
+  const conflicts = readConflicts(db);
+  let events = 0;
+  let told = 0;
+  for (const agent of agents) {
+    const own = stored.filter((event) => event.agent === agent.name);
+    const found = judgeEvents(agent, own, conflicts, central);
+    breaches.push(...found.breaches, ...judgeMarks(agent, db));
+    events += found.events;
+    told += found.told;
+  }
+  breaches.push(...judgeOrder(stored), ...judgeModels(stored, db));
+  return { breaches, events, told, conflicts: conflicts.size };
+}
+
+/** D2 and D3: nothing lost, nothing that nobody wrote. */
+function judgeEvents(
+  { name, ledger }: AgentMachine,
+  stored: readonly CentralEvent[],
+  conflicts: ReadonlySet<string>,
+  central: CentralMachine,
+) {
+  const breaches: string[] = [];
+  const bodies = new Map(stored.map((event) => [`${event.epoch}/${event.seq}`, bodyOf(event)]));
+  const losses = stored
+    .filter(({ type }) => type === fullType('history.lost'))
+    .map(({ data }) => JSON.parse(data) as EventData['history.lost']);
+  // Beyond a restore, what the agent had trimmed before is told as a gap by central itself.
+  if (central.restores > 0) losses.push(...readGaps(central.observer));
+  let events = 0;
+  let told = 0;
+  for (const { epoch, seq, body, abandoned } of ledger.entries) {
+    if (abandoned) continue;
+    events += 1;
+    if (bodies.get(`${epoch}/${seq}`) === body) continue;
+    told += 1;
+    if (losses.some((lost) => lost.epoch === epoch && lost.fromSeq <= seq && seq <= lost.toSeq)) continue;
+    // An older card went on with numbers that were used before: said, and both are kept.
+    if (conflicts.has(body) || (ledger.tornEpochs.has(epoch) && isFlagged(central.observer, epoch))) continue;
+    breaches.push(`lost: ${name} ${epoch}/${seq} ${body}`);
+  }
+  for (const event of stored) {
+    const known = ledger.entriesOf(event.epoch, event.seq);
+    if (!known.some(({ body }) => body === bodyOf(event))) breaches.push(`phantom: ${bodyOf(event)}`);
+  }
+  return { breaches, events, told };
+}
+
+/** Both sides hold the same history, and know it. */
+function judgeMarks({ name, ledger, log }: AgentMachine, db: Database.Database): string[] {
+  if (log === null) return [`${name} does not run`];
+  const breaches: string[] = [];
+  for (const { epoch, lastSeq } of log.epochs()) {
+    const mark = markOf(db, epoch);
+    const torn = ledger.tornEpochs.has(epoch);
+    if (mark < lastSeq || (mark > lastSeq && !torn))
+      breaches.push(`mark ${mark} of ${epoch}, the log ends at ${lastSeq}`);
+    if (!torn && isFlagged(db, epoch)) breaches.push(`central takes ${epoch} for another history`);
+  }
+  return breaches;
+}
+
+/** Arrivals and positions of each shard are 1, 2, 3 …; each agent's order is kept. */
+function judgeOrder(stored: readonly CentralEvent[]): string[] {
+  const breaches: string[] = [];
+  const shards = new Map<number, CentralEvent[]>();
+  for (const event of stored) shards.set(event.shard, [...(shards.get(event.shard) ?? []), event]);
+  for (const [shard, events] of shards) {
+    for (const number of ['arrival', 'position'] as const) {
+      const given = events.map((event) => event[number] ?? 0).sort((a, b) => a - b);
+      if (given.some((value, i) => value !== i + 1)) breaches.push(`${number} of shard ${shard}: ${given.join(' ')}`);
+    }
+  }
+  return breaches;
+}
+
+function judgeModels(stored: readonly CentralEvent[], db: Database.Database): string[] {
+  const { cats, meowing } = foldEvents(stored);
+  const states = db.prepare<[], string>('SELECT state FROM cat_v1 WHERE name IS NOT NULL ORDER BY id').pluck().all();
+  const breaches: string[] = [];
+  const expected = cats.map((cat) => JSON.stringify(cat));
+  const given = states.map((state) => JSON.stringify(JSON.parse(state)));
+  if (!sameTexts(expected, given)) breaches.push(`cats are ${given.join(' ')}, the fold says ${expected.join(' ')}`);
+  const named = new Set(cats.map(({ catId }) => catId));
+  const rows = db.prepare<[], { id: string; cat_id: number }>('SELECT id, cat_id FROM meowing_v1').all();
+  const told = (all: readonly { id: string; catId: number }[]) =>
+    all
+      .filter(({ catId }) => named.has(catId))
+      .map(({ id, catId }) => `${catId} ${id}`)
+      .sort();
+  if (!sameTexts(told(meowing), told(rows.map(({ id, cat_id }) => ({ id, catId: cat_id })))))
+    breaches.push('the model meowing differs from its fold');
+  return breaches;
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => sameKeys(text, b[i] ?? ''));
+}
+
+/** Equal as objects, whatever the order of their keys. */
+function sameKeys(a: string, b: string): boolean {
+  if (a === b || !a.startsWith('{') || !b.startsWith('{')) return a === b;
+  const sorted = (text: string) => JSON.stringify(Object.entries(JSON.parse(text) as object).sort());
+  return sorted(a) === sorted(b);
+}
+
+function markOf(db: Database.Database, epoch: string): number {
+  return db.prepare<[string], number>('SELECT mark FROM epoch WHERE epoch = ?').pluck().get(epoch) ?? 0;
+}
+
+function isFlagged(db: Database.Database, epoch: string): boolean {
+  return db.prepare<[string], number>('SELECT chain_ok FROM epoch WHERE epoch = ?').pluck().get(epoch) === 0;
+}
+
+function readEvents(db: Database.Database): CentralEvent[] {
+  const rows = db
+    .prepare<[], EventRow>(
+      `SELECT event.*, epoch.epoch AS epoch, agent.name AS agent,
+         (SELECT count(*) FROM revoked r WHERE r.epoch_no = event.epoch_no AND r.seq = event.seq) AS taken_back
+       FROM event JOIN epoch ON epoch.no = event.epoch_no JOIN agent ON agent.no = epoch.agent_no`,
+    )
+    .all();
+  return rows.map((row) => ({ ...row, monoMs: row.mono_ms, revoked: row.taken_back > 0 }));
+}
+
+/** The bodies of events that were kept apart. */
+function readConflicts(db: Database.Database): ReadonlySet<string> {
+  const rows = db.prepare<[], string>('SELECT body FROM conflict').pluck().all();
+  return new Set(rows.map((text) => bodyOf(JSON.parse(text) as CentralEvent)));
+}
+
+function readGaps(db: Database.Database): EventData['history.lost'][] {
+  return db
+    .prepare<[], EventData['history.lost']>(
+      `SELECT epoch.epoch AS epoch, from_seq AS fromSeq, to_seq AS toSeq, 0 AS count, reason
+       FROM gap JOIN epoch ON epoch.no = gap.epoch_no WHERE reason = 'trimmed by the agent'`,
+    )
+    .all();
+}

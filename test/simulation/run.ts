@@ -1,0 +1,63 @@
+/**
+ * npm run simulation -- [--seeds 1000] [--from 1] [--processes 2] [--minutes 60] [--json]
+ * npm run simulation -- --replay SEED [--control puback|early]: one seed, with all that happened on stdout.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { takeOverMachine } from './machine.ts';
+import { asText, whyBad } from './report.ts';
+import { runSeeds, type SeedsOptions } from './seeds.ts';
+import { CONTROLS, simulate } from './simulate.ts';
+import { makeTemplate, memoryFolder } from './template.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    processes: { type: 'string', default: '2' },
+    minutes: { type: 'string', default: '600' },
+    json: { type: 'boolean', default: false },
+    replay: { type: 'string' },
+    control: { type: 'string' },
+  },
+});
+const tell = (line: string) => process.stderr.write(`${line}\n`);
+
+if (values.replay === undefined) await runAll();
+else await replay(Number(values.replay));
+
+async function runAll(): Promise<void> {
+  const [from, seeds] = [Number(values.from), Number(values.seeds)];
+  const common: SeedsOptions = {
+    from,
+    seeds,
+    processes: Number(values.processes),
+    minutes: Number(values.minutes),
+    tell,
+  };
+  const real = await runSeeds(common);
+  const controls = [];
+  for (const control of CONTROLS) {
+    const few = Math.min(seeds, Math.max(50, Math.round(seeds / 100)));
+    controls.push({ control, ...(await runSeeds({ ...common, seeds: few, control })) });
+  }
+  process.stdout.write(values.json ? `${JSON.stringify({ real, controls }, null, 2)}\n` : asText(real, controls));
+  process.exitCode = whyBad(real, controls).length === 0 ? 0 : 1;
+}
+
+/** Prints what happened, line by line; the last line is the hash over all of it. */
+async function replay(seed: number): Promise<void> {
+  takeOverMachine();
+  const folder = mkdtempSync(memoryFolder());
+  try {
+    const control = CONTROLS.find((name) => name === values.control);
+    const own = control === undefined ? {} : { control };
+    const outcome = await simulate(seed, { folder, template: await makeTemplate(folder), keepsNotes: true, ...own });
+    process.stdout.write(`${outcome.notes.join('')}${outcome.hash}\n`);
+    for (const breach of outcome.breaches) tell(breach);
+    tell(`seed ${seed}: ${outcome.events} events, well after ${outcome.healedMs} ms`);
+    process.exitCode = outcome.breaches.length === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,80 @@
+/** A thousand seeds of the simulation, each in a process whose clock is not the machine's. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { whyBad } from './report.ts';
+import { runSeeds } from './seeds.ts';
+import { CONTROLS, type Control } from './simulate.ts';
+
+const SEEDS = 1_000;
+const CONTROL_SEEDS = 50;
+
+const run = (seeds: number, control?: Control) =>
+  runSeeds({
+    from: 1,
+    seeds,
+    processes: 2,
+    minutes: 10,
+    tell: () => undefined,
+    ...(control === undefined ? {} : { control }),
+  });
+
+async function replay(seed: number): Promise<string> {
+  const path = fileURLToPath(new URL('run.ts', import.meta.url));
+  const child = spawn(process.execPath, [path, '--replay', String(seed)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [out] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return out;
+}
+
+/** Every kind must have happened, or it is no proof against it. */
+const FAULTS = [
+  'acknowledged and dropped',
+  'refused',
+  'doubled',
+  'overtaken',
+  '`stored` lost',
+  '`stored` late',
+  'stale `stored`',
+  'connection cut',
+  'half-open',
+  'slow network',
+  'broker away',
+  'broker restart',
+  'broker amnesia',
+  'agent killed',
+  'agent stopped',
+  'power off',
+  'clock step',
+  'card full',
+  'events given up for the disk',
+  'confirmed events trimmed',
+  'older card put back',
+  'older log put back',
+  'epochs given up',
+  'port unplugged',
+  'central killed',
+  'central stopped',
+  'central restored from a backup',
+];
+
+describe('the simulation', () => {
+  it('replays a seed with every delivery and every commit as it was', async () => {
+    const [first, second] = await Promise.all([replay(3), replay(3)]);
+    expect(first).toMatch(/ routed .* commit /s);
+    expect(second).toBe(first);
+  }, 60_000);
+
+  it(`loses nothing in ${SEEDS} seeds, each under its own mix of faults, and its controls do`, async () => {
+    const real = await run(SEEDS);
+    const controls = [];
+    for (const control of CONTROLS) controls.push({ control, ...(await run(CONTROL_SEEDS, control)) });
+    expect(whyBad(real, controls)).toEqual([]);
+    expect(FAULTS.filter((fault) => (real.tally.faults[fault] ?? 0) === 0)).toEqual([]);
+    expect(real.tally.events).toBeGreaterThan(10 * SEEDS);
+    const { tally, seconds, cpuSeconds } = real;
+    const ratio = (tally.simulatedMs / 1_000 / cpuSeconds).toFixed(0);
+    process.stdout.write(`${(tally.seeds / seconds).toFixed(1)} seeds/s, ${ratio} × real time for one processor\n`);
+  }, 600_000);
+});
