@@ -130,6 +130,18 @@ describe('each route with each method', () => {
     },
   );
 
+  test.each(['/%c0', '/api/v1/cats/%ff', `/api/v1/cats/${'1'.repeat(200)}/history`])(
+    'a path that no route can take is a problem with all headers: %s',
+    async (path) => {
+      const { status, headers, body } = await ask('GET', path);
+      expect([400, 404]).toContain(status);
+      expect(headers['content-type']).toContain('application/problem+json');
+      expect(JSON.parse(body)).toMatchObject({ status });
+      expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
+      expect(headers['content-security-policy']).toContain("default-src 'none'");
+    },
+  );
+
   test('a form of another site cannot write: only JSON is taken', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
       const response = await fetch(new URL('api/v1/cats', central.url), {

@@ -25,6 +25,7 @@ const titles: Readonly<Record<number, string>> = {
   405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
@@ -83,6 +84,19 @@ export function addErrorHandlers(app: FastifyInstance): void {
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) =>
     sendProblem(reply, 404, `there is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}`),
   );
+}
+
+/** What fastify refuses before any hook has run: a path that cannot be decoded, or is too long. */
+export function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers({
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+  });
+  sendProblem(reply, error.statusCode ?? 400, error.message);
 }
 
 export function sendProblem(

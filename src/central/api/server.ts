@@ -15,7 +15,7 @@ import { catRoutes } from './cat-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import type { ApiParts } from './parts.ts';
-import { addErrorHandlers, failure, sendProblem } from './problem.ts';
+import { addErrorHandlers, failure, refuseRequest, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
 import { streamRoutes } from './stream.ts';
 
@@ -39,6 +39,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
+    frameworkErrors: refuseRequest,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: 5_000,
     forceCloseConnections: 'idle',
