@@ -8,6 +8,9 @@ export type SeqRange = readonly [from: number, to: number];
 /** At most this many ranges are asked for in one `stored`; the rest is asked for later. */
 export const MAX_NEED_RANGES = 64;
 
+/** The agent keeps the incarnation that it heard last. */
+const MAX_INCARNATION_CHARACTERS = 64;
+
 /** Agent at connect, and on a timer without answer. `lastSeq` 0: an empty log. `firstSeq` is the oldest it still holds. */
 export interface SyncMessage extends Extent {
   /** Who says so, where the agent signs. */
@@ -113,8 +116,8 @@ export function decodeSync(payload: Uint8Array): SyncMessage | null {
 export function decodeStored(payload: Uint8Array): StoredMessage | null {
   const m = parseObject(payload);
   const chain = parseChainHex(m?.chain);
-  if (m === null || chain === null || !isEpoch(m.epoch) || !isCount(m.seq) || typeof m.incarnation !== 'string')
-    return null;
+  if (m === null || chain === null || !isEpoch(m.epoch) || !isCount(m.seq)) return null;
+  if (typeof m.incarnation !== 'string' || m.incarnation.length > MAX_INCARNATION_CHARACTERS) return null;
   const need: SeqRange[] = [];
   for (const range of Array.isArray(m.need) ? m.need.slice(0, MAX_NEED_RANGES) : []) {
     if (!Array.isArray(range) || !isCount(range[0]) || !isCount(range[1]) || range[0] < 1 || range[1] < range[0])

@@ -56,6 +56,7 @@ describe('stored', () => {
 
   test.each([
     { incarnation: 1 },
+    { incarnation: 'i'.repeat(65) },
     { seq: -1 },
     { need: [[2, 1]] },
     { need: [[0, 1]] },
