@@ -126,6 +126,9 @@ export function decodeEvent(item: unknown): StoredEvent | string {
   if (boot !== null && (typeof boot !== 'string' || boot.length > 64))
     return 'boot is not a text of up to 64 characters';
   if (monoMs !== null && (typeof monoMs !== 'number' || !Number.isFinite(monoMs))) return 'monoMs is not a number';
+  // A store would give back other text, and with it another chain. In `data` JSON has escaped it.
+  if (![type, subject ?? '', boot ?? ''].every((text) => text.isWellFormed()))
+    return 'type, subject or boot is not well-formed Unicode';
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not an object';
   const text = JSON.stringify(data);
   if (text.length > MAX_DATA_BYTES) return `data of ${text.length} characters is too long`;
