@@ -14,6 +14,8 @@ export interface Authority {
   readonly ca: string;
   /** A certificate for `127.0.0.1` or a DNS name, valid between two times like `20260101000000Z`. */
   issue(name: string, from?: string, to?: string): Pair;
+  /** One that no authority vouches for. */
+  selfSigned(name: string): Pair;
   remove(): void;
 }
 
@@ -61,6 +63,21 @@ rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nx509_extensions
         at(`${id}.pem`),
       );
       return { cert: readFileSync(at(`${id}.pem`), 'utf8'), key: readFileSync(at(`${id}.key`), 'utf8') };
+    },
+    selfSigned(name) {
+      const files = ['-keyout', at('self.key'), '-out', at('self.pem')];
+      openssl(
+        'req',
+        '-x509',
+        ...newKey,
+        '-days',
+        '30',
+        ...files,
+        ...subject(name),
+        '-addext',
+        `subjectAltName=IP:${name}`,
+      );
+      return { cert: readFileSync(at('self.pem'), 'utf8'), key: readFileSync(at('self.key'), 'utf8') };
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Incoming, type LinkOptions, type MqttLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
 import {
   freePort,
@@ -287,6 +287,7 @@ describe.skipIf(!requireServer('openssl', opensslPath))('over TLS', () => {
 
   test.each([
     ['whose authority is unknown', () => authority.issue('127.0.0.1'), false, 'mqtt.ca'],
+    ['that it signed itself', () => authority.selfSigned('127.0.0.1'), true, 'mqtt.ca'],
     ['of another name', () => authority.issue('example.org'), true, 'use that name in mqtt.url'],
     ['that is not valid yet', () => authority.issue('127.0.0.1', '20480101000000Z'), true, 'clock of this machine'],
     ['that has expired', () => authority.issue('127.0.0.1', '20200101000000Z', '20210101000000Z'), true, 'has expired'],
@@ -300,6 +301,36 @@ describe.skipIf(!requireServer('openssl', opensslPath))('over TLS', () => {
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     const url = await tlsBroker({ ...authority.issue('127.0.0.1'), ...old });
     await expect(openMqttLink(options(url, { ca: authority.ca }), never)).rejects.toMatchObject({ code: 'TLS' });
+  });
+
+  test('not even the environment turns the check off', async () => {
+    const url = await tlsBroker(authority.selfSigned('127.0.0.1'));
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    try {
+      await expect(openMqttLink(options(url), never)).rejects.toMatchObject({ code: 'TLS' });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  test('where TLS is wanted nothing is said in plain text, over either protocol', async () => {
+    const heard: Buffer[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes) => {
+        heard.push(bytes);
+        socket.end(Buffer.from([0x20, 2, 0, 0]));
+      });
+    });
+    const url = (await listening(server)).replace('mqtt:', 'mqtts:');
+    const given = { ca: authority.ca, username: 'porch', password: 'secret', connectTimeoutMs: 1_000 };
+    const failed = openMqttLink(options(url, given), never);
+    await expect(failed).rejects.toMatchObject({ code: expect.stringMatching(/^(TLS|UNREACHABLE)$/) });
+    expect(heard).toHaveLength(2);
+    // Each connection begins with a TLS record of a handshake.
+    expect(new Set(heard.map((bytes) => bytes[0]))).toEqual(new Set([0x16]));
+    expect(Buffer.concat(heard).includes('MQTT')).toBe(false);
+    expect(Buffer.concat(heard).includes('secret')).toBe(false);
   });
 
   test('a missing client certificate is refused by the broker and named', async () => {
