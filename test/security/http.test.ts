@@ -32,6 +32,9 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/events': ['GET'],
   '/api/v1/events/revoke': ['POST'],
   '/api/v1/agents': ['GET'],
+  '/api/v1/agents/keys': ['GET'],
+  '/api/v1/agents/1/keys': ['POST', 'DELETE'],
+  '/api/v1/agents/1/keys/1': ['DELETE'],
   '/api/v1/quarantine': ['GET', 'DELETE'],
   '/api/v1/quarantine/1': ['GET', 'DELETE'],
   '/api/v1/quarantine/1/retry': ['POST'],
@@ -92,7 +95,7 @@ describe('each route with each method', () => {
       paths: Record<string, Record<string, unknown>>;
     };
     for (const [path, methods] of Object.entries(paths)) {
-      expect(ROUTES[path.replace(/\{\w+\}/, '1')], path).toEqual(
+      expect(ROUTES[path.replaceAll(/\{\w+\}/g, '1')], path).toEqual(
         Object.keys(methods).map((method) => method.toUpperCase()),
       );
     }
