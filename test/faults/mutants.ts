@@ -1,11 +1,13 @@
 /** Ways in which a log's files may be spoilt. Each takes the files of a sound log and leaves them damaged. */
 import { below } from './frame.ts';
 
-/** By suffix: '' is the database, then '-wal', '-shm', '-journal', '.lock', '.suspect'. */
+/** By suffix: '' is the database, then '-wal', '-shm', '.head' (the witness), '-journal', '.lock', '.suspect'. */
 export type Files = Map<string, Buffer>;
 
 export interface Mutation {
   readonly name: string;
+  /** The witness goes as well: what was there nobody knows. */
+  readonly blinds?: true;
   /** `other`: the files of another sound log. */
   spoil(files: Files, random: () => number, other: ReadonlyMap<string, Buffer>): void;
 }
@@ -52,6 +54,23 @@ export const MUTATIONS: readonly Mutation[] = [
   foreign('the WAL of another log', '-wal'),
   foreign('the shm of another log', '-shm'),
   foreign('the database of another log', ''),
+  flips('one bit of the witness', '.head', 1),
+  gone('no witness', '.head'),
+  change('the witness all noise', '.head', (file, random) => noise(file.length, random)),
+  {
+    name: 'the database all noise, no WAL, no witness',
+    blinds: true,
+    spoil(files, random) {
+      for (const suffix of ['-wal', '-shm', '.head']) files.delete(suffix);
+      files.set('', noise(files.get('')?.length ?? 0, random));
+    },
+  },
+  {
+    name: 'no database, no WAL',
+    spoil(files) {
+      for (const suffix of ['', '-wal', '-shm']) files.delete(suffix);
+    },
+  },
   { name: 'a journal of noise', spoil: (files, random) => files.set('-journal', noise(8_192, random)) },
   { name: 'a lock file of noise', spoil: (files, random) => files.set('.lock', noise(8_192, random)) },
   {

@@ -11,6 +11,7 @@ import {
   currentEpoch,
   type EpochState,
   type LogCore,
+  readFact,
   saveFact,
   write,
 } from './core.ts';
@@ -31,15 +32,22 @@ const REASONS = {
   damage: 'damaged log',
 } as const;
 
+/** Why the file before this one was put aside. */
+export interface Damage {
+  /** What of it could not be saved. */
+  readonly lost: readonly Lost[];
+  /** Nobody knows what was in it. */
+  readonly unknown: boolean;
+}
+
 /**
- * Sees to it that there is an epoch whose next number was never used. `damage`: why the file before this one was put aside,
- * or null. Returns what it told as lost.
+ * Sees to it that there is an epoch whose next number was never used, and tells in it what was lost. Returns what it told.
+ * `damage`: null for a file that was found sound.
  */
-export function beginLog(core: LogCore, head: Head | null, damage: string | null, ports: BeginPorts): readonly Lost[] {
+export function beginLog(core: LogCore, head: Head | null, damage: Damage | null, ports: BeginPorts): readonly Lost[] {
   const mine = head?.agent === core.agent ? head : null;
-  const isNew = core.epochs.length === 0;
   const missing = mine === null ? null : missingOf(core, mine);
-  if (!isNew && missing === null) return [];
+  if (core.epochs.length > 0 && missing === null && damage === null) return [];
   const reason = damage !== null ? REASONS.damage : (missing?.reason ?? 'new file');
   return write(core, () => {
     if (mine !== null && missing !== null) closeBehind(core, mine, missing.epoch);
@@ -47,13 +55,16 @@ export function beginLog(core: LogCore, head: Head | null, damage: string | null
     const when = ports.when();
     addEpoch(core, epoch, Date.parse(when.time), reason);
     // Starts at the time in seconds: so it is above what the broker remembers of the file before.
-    if (isNew) saveFact(core.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
-    const lost = lostOf(mine, missing, reason);
-    if (lost.length === 0 && damage !== null) lost.push({ epoch, fromSeq: 0, toSeq: 0, count: 0, reason });
-    appendRows(
-      core,
-      lost.map((one) => newEvent('history.lost', null, one, when)),
-    );
+    if (readFact(core.db, 'session') === null)
+      saveFact(core.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
+    const lost = [...(damage?.lost ?? []), ...lostOf(mine, missing, reason)];
+    if (lost.length === 0 && damage?.unknown === true) lost.push({ epoch, fromSeq: 0, toSeq: 0, count: 0, reason });
+    if (lost.length > 0) {
+      appendRows(
+        core,
+        lost.map((one) => newEvent('history.lost', null, one, when)),
+      );
+    }
     return lost;
   });
 }
@@ -98,8 +109,8 @@ function closeBehind(core: LogCore, head: Head, known: EpochState | null): void 
 
 function lostOf(head: Head | null, missing: Missing | null, reason: string): Lost[] {
   if (head === null || missing === null) return [];
-  const { epoch, lastSeq, storedSeq, firstSeq } = head;
-  const fromSeq = Math.max(missing.through, storedSeq, firstSeq - 1) + 1;
+  const { epoch, lastSeq, storedSeq } = head;
+  const fromSeq = Math.max(missing.through, storedSeq) + 1;
   if (fromSeq > lastSeq) return [];
   return [{ epoch, fromSeq, toSeq: lastSeq, count: lastSeq - fromSeq + 1, reason }];
 }

@@ -3,9 +3,18 @@ import { type ChainHash, chainHex, chainNext, chainStart } from '../../contract/
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { HeadWitness } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, type LogError, logError } from './log-error.ts';
-import { type Db, suspect } from './log-file.ts';
+import { type Db, SCHEMA_VERSION, suspect } from './log-file.ts';
 import { type Memory, openMemory } from './remember.ts';
-import { type Chains, chainAtPos, createChains, createRows, type EpochSpan, type Rows } from './rows.ts';
+import {
+  type Chains,
+  chainAtPos,
+  copyKey,
+  createChains,
+  createRows,
+  type EpochSpan,
+  epochCopy,
+  type Rows,
+} from './rows.ts';
 
 /** An epoch with its marks. The last one of the list is being written. */
 export interface EpochState extends EpochSpan {
@@ -51,6 +60,7 @@ export function loadCore(db: Db, path: string, agent: string): LogCore {
   const current = epochs.at(-1);
   const lastPos = current === undefined ? 0 : current.base + current.lastSeq;
   if (current !== undefined) assertTail(rows, chains, current, path);
+  for (const epoch of epochs) assertStart(chains, epoch, path);
   return {
     path,
     agent,
@@ -101,10 +111,10 @@ export function write<T>(core: LogCore, work: () => T): T {
 export function noteHead(core: LogCore): void {
   const current = core.epochs.at(-1);
   if (current === undefined) return;
-  const { agent, epoch, no, base, firstSeq, lastSeq, storedSeq } = current;
+  const { agent, epoch, no, base, lastSeq, storedSeq } = current;
   const previous = core.epochs.at(-2)?.epoch ?? '';
   const chain = chainHex(core.lastChain);
-  core.witness?.note({ agent, epoch, no, base, previous, firstSeq, lastSeq, storedSeq, chain });
+  core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, lastSeq, storedSeq, chain });
 }
 
 /** Runs `work` that only reads. Damage that it meets is noted: else each start would run into it again. */
@@ -115,24 +125,6 @@ export function reading<T>(path: string, work: () => T): T {
     if (!isDamage(error)) throw error;
     trySuspect(path);
     throw explainDisk(path, error);
-  }
-}
-
-/** Reads every event of the file. Throws SQLITE_CORRUPT where one is missing or does not match its chain. */
-export function assertWhole({ path, rows, chains, epochs }: LogCore): void {
-  for (const epoch of epochs) {
-    const { firstSeq, lastSeq, base } = epoch;
-    if (firstSeq > lastSeq) continue;
-    let hash = chainOfEpoch(rows, chains, epoch, firstSeq - 1);
-    let seq = firstSeq - 1;
-    for (const event of rows.iterate(epoch, base + firstSeq, base + lastSeq)) {
-      seq += 1;
-      if (event.seq !== seq) break;
-      hash = hash === null ? null : chainNext(hash, event);
-    }
-    const kept = chainOfEpoch(rows, chains, epoch, lastSeq);
-    if (seq !== lastSeq || hash === null || kept === null || Buffer.compare(hash, kept) !== 0)
-      throw logError('SQLITE_CORRUPT', `log ${path}: events of epoch ${epoch.epoch} are missing or have changed`);
   }
 }
 
@@ -174,7 +166,9 @@ export function addEpoch(core: LogCore, epoch: string, created: number, reason: 
     .run(epoch, core.agent, core.lastPos, Math.round(created), reason);
   const no = Number(lastInsertRowid);
   const { agent, lastPos: base } = core;
-  core.epochs.push({ no, epoch, agent, base, storedSeq: 0, firstSeq: 1, lastSeq: 0 });
+  const added: EpochState = { no, epoch, agent, base, storedSeq: 0, firstSeq: 1, lastSeq: 0 };
+  saveFact(core.db, copyKey(no), epochCopy(added));
+  core.epochs.push(added);
   core.lastChain = chainStart(agent, epoch);
 }
 
@@ -221,6 +215,13 @@ export function saveFact(db: Db, key: string, value: string | null): void {
 function chainAtLast(chains: Chains, epoch: EpochState): ChainHash {
   const nearest = chains.nearest(epoch.base, epoch.base + epoch.lastSeq);
   return nearest?.hash ?? chainStart(epoch.agent, epoch.epoch);
+}
+
+/** What was deleted has taken its hashes along, all but the last one: a hash without its events is the trace of damage. */
+function assertStart(chains: Chains, { base, firstSeq, lastSeq }: EpochState, path: string): void {
+  const first = chains.first(base, base + lastSeq);
+  if (first !== null && first < base + firstSeq - 1)
+    throw logError('SQLITE_CORRUPT', `log ${path}: its oldest events are missing`);
 }
 
 /** A torn or stale end of the file shows here: the last commit group is hashed again. */

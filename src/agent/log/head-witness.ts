@@ -10,6 +10,8 @@ import { codeOf, explainDisk } from './log-error.ts';
 
 /** Where the log stood. All of one epoch, the one that was written. */
 export interface Head {
+  /** Of the file's tables. */
+  readonly version: number;
   readonly agent: string;
   readonly epoch: string;
   /** Of the epoch in its file: number, and pos = base + seq. */
@@ -17,8 +19,6 @@ export interface Head {
   readonly base: number;
   /** The epoch before it in the file, or ''. */
   readonly previous: string;
-  /** Below it everything was deleted: confirmed, or told by `history.lost`. */
-  readonly firstSeq: number;
   readonly lastSeq: number;
   readonly storedSeq: number;
   /** chain at lastSeq, in hex. */

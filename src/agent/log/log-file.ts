@@ -10,7 +10,6 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,7 +24,7 @@ export type Db = Database.Database;
 
 /** "coll" in the header of the file. */
 const APPLICATION_ID = 0x636f_6c6c;
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 const WAL_PAGES = 1_000;
 const WAL_BYTES = 8 * 1024 * 1024;
 /** So long a reader or checkpoint of another process may hold us up. */
@@ -131,15 +130,6 @@ export function openLogFileReadOnly(path: string): Db {
   } catch (error) {
     throw codeOf(error).startsWith('LOG_') ? error : explainDisk(path, error);
   }
-}
-
-/** Renames the file and its companions. Returns the new path. */
-export function moveAside(path: string, now: number): string {
-  const aside = `${path}.damaged-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  return aside;
 }
 
 /** Notes that the file is to be checked from end to end when it is opened next. */

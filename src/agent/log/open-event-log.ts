@@ -1,22 +1,14 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
 import { createWaiters } from '../../lib/wait.ts';
-import { beginLog, type Lost } from './begin.ts';
 import * as core from './core.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
-import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
-import {
-  checkFile,
-  clearSuspicion,
-  fileBytes,
-  isSuspect,
-  lockLog,
-  moveAside,
-  openLogFile,
-  prepareFile,
-} from './log-file.ts';
+import { codeOf, explainDisk } from './log-error.ts';
+import { fileBytes, lockLog, prepareFile } from './log-file.ts';
+import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
+import { readProven } from './read-proven.ts';
 import { assertStorable } from './rows.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
 
@@ -30,21 +22,17 @@ export interface LogOptions extends TrimLimits {
   readonly markFlushMs?: number;
 }
 
-export interface LogPorts extends Pick<TrimPorts, 'when'> {
+export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<TrimPorts, 'when'> {
   readonly freeBytes?: TrimPorts['freeBytes'];
   readonly newEpochId?: () => string;
-  /** Told once: the damaged file was moved to `aside`. */
-  readonly onDamaged?: (aside: string, reason: string) => void;
-  /** Told of each run of events that was acknowledged and is gone; `history.lost` says the same. */
-  readonly onLost?: (lost: Lost) => void;
 }
 
 const MARK_FLUSH_MS = 10_000;
 
 /**
  * Resolves when the file is open, proved safe and locked. Rejects with LOG_IN_USE, LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER,
- * LOG_UNSAFE or the disk's code. A damaged file is moved aside and a new one begun, with a `history.lost` event; so is told what
- * the witness has seen and the file does not hold.
+ * LOG_UNSAFE or the disk's code. A damaged file is moved aside, and another one takes its place with what could be proved of it;
+ * `history.lost` tells the rest, and what the witness has seen and the file does not hold.
  */
 export async function openEventLog(options: LogOptions, ports: LogPorts): Promise<IngestLog> {
   const closers = [takeLock(options.path)];
@@ -54,12 +42,9 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
   try {
     const witness = openHeadWitness(options.path);
     closers.push(witness);
-    const { state, damage } = openOrReplace(options, ports);
+    const state = await openCore(options, witness.found, { ...ports, newEpochId: () => newEpochId(ports) });
     closers.push(state.db);
-    assertOwner(state);
     state.witness = witness;
-    const lost = beginLog(state, witness.found, damage, { when: ports.when, newEpochId: () => newEpochId(ports) });
-    for (const one of lost) ports.onLost?.(one);
     prove(state);
     return eventLog(state, options, ports, closeAll);
   } catch (error) {
@@ -68,52 +53,9 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
   }
 }
 
-function assertOwner({ path, agent, epochs }: core.LogCore): void {
-  const owner = epochs.at(-1)?.agent ?? agent;
-  if (owner === agent) return;
-  throw logError(
-    'LOG_OTHER_AGENT',
-    `log ${path} belongs to agent "${owner}", not "${agent}": set agent or log.path accordingly`,
-  );
-}
-
 function takeLock(path: string): { close(): void } {
   prepareFile(path);
   return lockLog(path);
-}
-
-function openOrReplace(
-  options: LogOptions,
-  ports: LogPorts,
-): { readonly state: core.LogCore; readonly damage: string | null } {
-  try {
-    return { state: openCore(options), damage: null };
-  } catch (error) {
-    if (!isDamage(error)) throw codeOf(error).startsWith('LOG_') ? error : explainDisk(options.path, error);
-    const reason = error instanceof Error ? error.message : String(error);
-    const aside = moveAside(options.path, Date.parse(ports.when().time));
-    clearSuspicion(options.path);
-    ports.onDamaged?.(aside, reason);
-    prepareFile(options.path);
-    return { state: openCore(options), damage: reason };
-  }
-}
-
-function openCore(options: LogOptions): core.LogCore {
-  const db = openLogFile(options.path);
-  try {
-    const suspected = isSuspect(options.path);
-    if (suspected) checkFile(db, options.path);
-    const state = core.loadCore(db, options.path, options.agent);
-    if (suspected) {
-      core.assertWhole(state);
-      clearSuspicion(options.path);
-    }
-    return state;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
 }
 
 /** The one commit that each start makes. It also flushes what a predecessor that was killed had written and not flushed. */
@@ -202,7 +144,7 @@ function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState 
     async read(epoch, from, to, limit, maxBytes) {
       const span = find(epoch);
       if (span === undefined) return [];
-      return core.reading(state.path, () => core.readEvents(state.rows, span, { from, to, limit, maxBytes }));
+      return core.reading(state.path, () => readProven(state, span, { from, to, limit, maxBytes }));
     },
     async chainAt(epoch, seq) {
       const span = find(epoch);

@@ -13,6 +13,15 @@ export interface EpochSpan {
   readonly base: number;
 }
 
+/** The fact that says again what the table says of an epoch: so a flipped bit in a name is told from another name. */
+export function copyKey(no: number): string {
+  return `epoch/${no}`;
+}
+
+export function epochCopy({ no, epoch, agent, base }: EpochSpan): string {
+  return JSON.stringify({ no, epoch, agent, base });
+}
+
 export interface Rows {
   /** Writes one event. Within the caller's transaction. */
   insert(pos: number, event: NewEvent): void;
@@ -71,6 +80,10 @@ export interface Chains {
   save(pos: number, hash: ChainHash): void;
   /** The nearest kept hash with pos in (base, limit], or null. */
   nearest(base: number, limit: number): { readonly pos: number; readonly hash: ChainHash } | null;
+  /** The kept hashes with pos in [from, to], in order. */
+  range(from: number, to: number): readonly { readonly pos: number; readonly hash: ChainHash }[];
+  /** The lowest kept pos in (base, end], or null. */
+  first(base: number, end: number): number | null;
   /** Forgets hashes with pos in [from, to]. */
   remove(from: number, to: number): void;
   /** The highest pos that was ever written; 0 when none was. */
@@ -82,6 +95,12 @@ export function createChains(db: Db): Chains {
   const nearest = db.prepare<[number, number], { pos: number; hash: Uint8Array | null }>(
     'SELECT pos, hash FROM chain WHERE pos > ? AND pos <= ? ORDER BY pos DESC LIMIT 1',
   );
+  const range = db.prepare<[number, number], { pos: number; hash: Uint8Array }>(
+    'SELECT pos, hash FROM chain WHERE pos BETWEEN ? AND ? ORDER BY pos',
+  );
+  const first = db
+    .prepare<[number, number], number | null>('SELECT min(pos) FROM chain WHERE pos > ? AND pos <= ?')
+    .pluck();
   const remove = db.prepare('DELETE FROM chain WHERE pos BETWEEN ? AND ?');
   const last = db.prepare<[], number | null>('SELECT max(pos) FROM chain').pluck();
   return {
@@ -95,6 +114,8 @@ export function createChains(db: Db): Chains {
       if (hash?.length !== HASH_BYTES) throw logError('SQLITE_CORRUPT', `the log's chain at ${pos} is no hash`);
       return { pos, hash };
     },
+    range: (from, to) => range.all(from, to),
+    first: (base, end) => first.get(base, end) ?? null,
     remove(from, to) {
       remove.run(from, to);
     },

@@ -4,12 +4,12 @@ import { type Head, openHeadWitness } from '../../../src/agent/log/head-witness.
 import { tempPath } from './log-fixture.ts';
 
 const HEAD: Head = {
+  version: 1,
   agent: 'porch',
   epoch: '01a20867-068a-70da-b9ee-759f41bde6a8',
   no: 1,
   base: 0,
   previous: '',
-  firstSeq: 1,
   lastSeq: 0,
   storedSeq: 0,
   chain: 'ab'.repeat(32),
@@ -42,7 +42,7 @@ describe('the witness of a log', () => {
     const path = tempPath();
     const witness = openHeadWitness(path);
     const most = Number.MAX_SAFE_INTEGER;
-    const numbers = { no: 9_999, base: most, firstSeq: most, lastSeq: most, storedSeq: most };
+    const numbers = { no: 9_999, base: most, lastSeq: most, storedSeq: most };
     const head = { ...HEAD, agent: 'x'.repeat(64), previous: HEAD.epoch, ...numbers };
     witness.note(head);
     witness.close();

@@ -1,0 +1,137 @@
+/** Opens the file of a log so that it can be trusted, or puts it aside and another one, with what could be saved, in its place. */
+
+import { markMade, putAside, removeFiles, salvagePaths, takeSalvage } from './aside.ts';
+import { type BeginPorts, beginLog, type Lost } from './begin.ts';
+import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
+import type { Head } from './head-witness.ts';
+import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
+import { copyKey, epochCopy } from './rows.ts';
+import { type Salvaged, salvage } from './salvage.ts';
+import { assertWhole } from './whole.ts';
+
+export interface OpenPorts extends BeginPorts {
+  /** Told once: the damaged file was moved to `aside`. */
+  readonly onDamaged?: (aside: string, reason: string) => void;
+  /** Told of each run of events that was acknowledged and is gone; `history.lost` says the same. */
+  readonly onLost?: (lost: Lost) => void;
+}
+
+interface Place {
+  readonly path: string;
+  readonly agent: string;
+}
+
+/** Resolves with a log that has an epoch to be written. Rejects with LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER, LOG_UNSAFE or the disk's code. */
+export async function openCore(place: Place, head: Head | null, ports: OpenPorts): Promise<LogCore> {
+  const { path } = place;
+  const aside = takeSalvage(path, timeOf(ports));
+  if (aside !== null) ports.onDamaged?.(aside, 'a salvage that was interrupted is finished');
+  try {
+    return begun(load(place, head), head, ports);
+  } catch (error) {
+    if (!isDamage(error) && !isDisguised(error, place, head))
+      throw codeOf(error).startsWith('LOG_') ? error : explainDisk(path, error);
+    return await replace(place, head, ports, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** The file says that it is not ours, but the witness knows better: its header is damaged. */
+function isDisguised(error: unknown, { agent }: Place, head: Head | null): boolean {
+  const code = codeOf(error);
+  if (head?.agent !== agent) return false;
+  return code === 'LOG_FOREIGN' || (code === 'LOG_NEWER' && head.version <= SCHEMA_VERSION);
+}
+
+function begun(core: LogCore, head: Head | null, ports: OpenPorts): LogCore {
+  try {
+    for (const lost of beginLog(core, head, null, ports)) ports.onLost?.(lost);
+    return core;
+  } catch (error) {
+    core.db.close();
+    throw error;
+  }
+}
+
+async function replace(place: Place, head: Head | null, ports: OpenPorts, reason: string): Promise<LogCore> {
+  const { path } = place;
+  const saved = await save(place, head, ports);
+  const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
+  clearSuspicion(path);
+  ports.onDamaged?.(
+    aside ?? path,
+    `${reason}; ${saved === null ? 'no room to save anything' : `${saved.saved} events saved`}`,
+  );
+  prepareFile(path);
+  const core = load(place, head);
+  // Where nothing could be saved for want of room the witness alone tells what was there.
+  const lost = saved?.lost ?? beginLog(core, head, { lost: [], unknown: head === null }, ports);
+  for (const one of lost) ports.onLost?.(one);
+  return core;
+}
+
+/** null where the disk has no room even for what is not confirmed. */
+async function save({ path, agent }: Place, head: Head | null, ports: OpenPorts): Promise<Salvaged | null> {
+  const target = salvagePaths(path).making;
+  for (const onlyUnconfirmed of [false, true]) {
+    try {
+      const saved = await salvage({ path, target, agent, head, onlyUnconfirmed }, ports);
+      markMade(path);
+      return saved;
+    } catch (error) {
+      removeFiles(target);
+      if (!/^(SQLITE_FULL|ENOSPC)$/.test(codeOf(error))) throw explainDisk(path, error);
+    }
+  }
+  return null;
+}
+
+function load({ path, agent }: Place, head: Head | null): LogCore {
+  const db = openLogFile(path);
+  try {
+    const suspected = isSuspect(path);
+    if (suspected) checkFile(db, path);
+    const core = loadCore(db, path, agent);
+    assertNames(core, head);
+    if (suspected) {
+      assertWhole(core);
+      clearSuspicion(path);
+    }
+    return core;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Another name is another agent's log, if all that tells it agrees; else bytes have changed. */
+function assertNames(core: LogCore, head: Head | null): void {
+  const { path, agent, db } = core;
+  const without: EpochState[] = [];
+  for (const epoch of core.epochs) {
+    const copy = readFact(db, copyKey(epoch.no));
+    if (copy === null) without.push(epoch);
+    else if (copy !== epochCopy(epoch))
+      throw logError('SQLITE_CORRUPT', `log ${path}: what names its epochs does not agree, the file is damaged`);
+  }
+  if (readFact(db, copyKey((core.epochs.at(-1)?.no ?? 0) + 1)) !== null)
+    throw logError('SQLITE_CORRUPT', `log ${path}: its newest epoch is missing, the file is damaged`);
+  const owner = core.epochs.at(-1)?.agent ?? agent;
+  if (owner !== agent) {
+    if (without.length > 0 && head?.agent === agent)
+      throw logError('SQLITE_CORRUPT', `log ${path}: the name of its agent is damaged`);
+    throw logError(
+      'LOG_OTHER_AGENT',
+      `log ${path} belongs to agent "${owner}", not "${agent}": set agent or log.path accordingly`,
+    );
+  }
+  // A file of a version that kept no copies.
+  if (without.length > 0)
+    write(core, () => {
+      for (const epoch of without) saveFact(db, copyKey(epoch.no), epochCopy(epoch));
+    });
+}
+
+function timeOf(ports: OpenPorts): number {
+  return Date.parse(ports.when().time);
+}
