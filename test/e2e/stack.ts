@@ -21,6 +21,8 @@ export interface Part {
   kill9(): Promise<void>;
   stop(): Promise<number | null>;
   rssBytes(): number;
+  /** 0 before it was started. */
+  pid(): number;
   /** Null while it runs. */
   exitCode(): number | null;
 }
@@ -200,6 +202,7 @@ function createPart(name: string, folder: string, args: readonly string[]): Part
     },
     stop: () => end('SIGTERM'),
     exitCode: () => child?.exitCode ?? null,
+    pid: () => child?.pid ?? 0,
     rssBytes() {
       if (child?.pid === undefined) return 0;
       const pages = Number(readFileSync(`/proc/${child.pid}/statm`, 'utf8').split(' ')[1]);
