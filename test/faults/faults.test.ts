@@ -1,7 +1,9 @@
 /** A short selection of `npm run faults`: what it finds here in seconds it need not find in minutes. */
 import { describe, expect, it } from 'vitest';
 import { mosquittoPath, requireServer } from '../servers.ts';
+import { confirmation } from './confirmation.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
+import { idWrap } from './id-wrap.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
 import { MUTATIONS } from './mutants.ts';
@@ -63,6 +65,21 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('agent, broker and c
     expect(rows.reduce((sum, { injected }) => sum + injected, 0)).toBeGreaterThan(5);
   }, 180_000);
 });
+
+it.skipIf(!requireServer('mosquitto', mosquittoPath))(
+  'only what central has committed is safe: who believes less loses',
+  async () => {
+    const rows = await rowsOf(confirmation, 60, 1);
+    expect(rows.map(({ control, lost }) => control === lost > 0)).toEqual([true, true, true, true]);
+  },
+  180_000,
+);
+
+it('message ids never wrap over those in use', async () => {
+  const [ours, theirs] = await rowsOf(idWrap, 1, 1);
+  expect(ours).toMatchObject({ control: false, lost: 0 });
+  expect(theirs).toMatchObject({ control: true, lost: 4_465 });
+}, 90_000);
 
 describe('a row of the table', () => {
   const sound = { acked: 5, lost: 0, doubled: 0, recoveryMs: 1, breach: null };

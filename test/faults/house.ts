@@ -111,7 +111,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   };
 }
 
-function startBroker(folder: string, port: number, lines: readonly string[]): Supervised {
+export function startBroker(folder: string, port: number, lines: readonly string[]): Supervised {
   if (mosquittoPath === null) throw new Error('mosquitto is not installed');
   const conf = join(folder, 'mosquitto.conf');
   const user = process.getuid?.() === 0 ? ['user root'] : [];

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import type { Row, Scenario } from './frame.ts';
 import { godown } from './godown.ts';
+import { idWrap } from './id-wrap.ts';
 import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
@@ -22,6 +24,8 @@ export const SCENARIOS: readonly Scenario[] = [
   diskFull,
   slowDisk,
   nemesis,
+  confirmation,
+  idWrap,
 ];
 
 export interface Outcome {
