@@ -11,9 +11,18 @@ import type { Operation } from './recording.ts';
 /**
  * process: the process dies, the system lives. strict: all that was not flushed is gone. reorder: any subset of the writes is
  * there. torn: any subset of their 512-byte sectors. garbled: as torn, and lost sectors hold noise. destroyed: as torn, and
- * whole sectors around one write in flight hold noise, beyond the written bytes too.
+ * whole sectors around one write in flight hold noise, beyond the written bytes too. destroyed-65536: so does the erase block
+ * of a card, with what had been flushed in it: no log withstands that, and no row of CRASH_MODELS asks for it.
  */
-export type CrashModel = 'process' | 'strict' | 'reorder' | 'torn' | 'garbled' | 'destroyed-512' | 'destroyed-4096';
+export type CrashModel =
+  | 'process'
+  | 'strict'
+  | 'reorder'
+  | 'torn'
+  | 'garbled'
+  | 'destroyed-512'
+  | 'destroyed-4096'
+  | 'destroyed-65536';
 
 export const CRASH_MODELS: readonly CrashModel[] = [
   'process',
@@ -45,6 +54,7 @@ export interface Disk {
 }
 
 const SECTOR = 512;
+const ERASE_BLOCK = 65_536;
 
 /** `ignoresSync`: the flushes of a lying card. */
 export function createDisk(ignoresSync = false): Disk {
@@ -117,7 +127,8 @@ export function createDisk(ignoresSync = false): Disk {
       for (const [name, inode] of names) {
         if (name.endsWith('-shm')) continue;
         const left = leaveBehind(inode, model, random, target);
-        spoilt += left.spoilt;
+        // The witness is never flushed: to drop a write of it is no fault of the log.
+        if (!name.endsWith('.head')) spoilt += left.spoilt;
         writeFileSync(join(folder, name), left.content.bytes());
       }
       return model.startsWith('destroyed') && target === null ? 0 : spoilt;
@@ -128,7 +139,7 @@ export function createDisk(ignoresSync = false): Disk {
 /** One of the newest writes that no flush has covered, anywhere. */
 function inFlight(names: ReadonlyMap<string, Inode>, random: () => number): Change | null {
   const writes = [...names].flatMap(([name, inode]) =>
-    name.endsWith('-shm') ? [] : inode.pending.filter((change) => change.type === 'write').slice(-4),
+    /-shm$|\.head$/.test(name) ? [] : inode.pending.filter((change) => change.type === 'write').slice(-4),
   );
   return writes[below(random, writes.length)] ?? null;
 }
@@ -147,7 +158,7 @@ function leaveBehind(
   let spoilt = 0;
   for (const change of pending) {
     if (change === target) {
-      destroy(content, change, model === 'destroyed-512' ? 512 : 4_096, random);
+      destroy(content, change, Number(model.slice('destroyed-'.length)), random);
       spoilt += 1;
     } else if (model === 'process') applyChange(content, change);
     else if (model === 'strict') spoilt += 1;
@@ -183,7 +194,9 @@ function tear(
 function destroy(content: Content, change: Change, sector: number, random: () => number): void {
   if (change.type !== 'write') return;
   const from = change.offset - (change.offset % sector);
-  const to = Math.ceil((change.offset + change.data.length) / sector) * sector;
+  const written = change.offset + change.data.length;
+  const end = Math.ceil(written / sector) * sector;
+  const to = sector === ERASE_BLOCK ? Math.min(end, Math.max(written, content.bytes().length)) : end;
   content.write(from, noise(to - from, random));
 }
 

@@ -31,7 +31,7 @@ describe('the log under faults', () => {
     'keeps what it acknowledged over power cuts under every model, and the controls do not',
     async () => {
       const rows = await rowsOf(powerLoss, 25, 2_000);
-      expect(rows.filter((row) => row.control)).toHaveLength(5);
+      expect(rows.filter((row) => row.control)).toHaveLength(6);
       for (const row of rows.filter(({ control }) => !control)) expect(row.injected).toBeGreaterThan(20);
     },
     90_000,

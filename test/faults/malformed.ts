@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { v7 } from 'uuid';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { chainHex, chainOver, chainStart } from '../../src/contract/chain.ts';
-import { type StoredEvent, shortType } from '../../src/contract/event.ts';
-import { lostRanges } from '../../src/contract/lost.ts';
+import type { StoredEvent } from '../../src/contract/event.ts';
 import { createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
 import { type Files, MUTATIONS, type Mutation } from './mutants.ts';
 import { asideOf, openForCheck } from './oracle.ts';
+import { toldRanges } from './told-loss.ts';
 import { AGENT, epochOf, eventAt, sameEvent, type Truth, truthOf } from './workload.ts';
 
 /** Starts until the agent runs: one may find the damage, one more may have to put the log aside. */
@@ -162,7 +162,7 @@ async function judge(log: IngestLog, path: string, { truth, baseSeed }: Mutant):
   const mine = log.epochs().find((head) => head.epoch === epoch);
   const events = mine === undefined ? [] : await log.read(epoch, 1, ALL, ALL, ALL);
   const there = new Set(events.filter((event) => sameEvent(event, truth.event(event.seq))).map(({ seq }) => seq));
-  const told = await toldOf(log, epoch);
+  const told = await toldRanges(log, epoch);
   let lost = 0;
   for (let seq = 1; seq <= lastSound(); seq += 1) {
     if (!there.has(seq) && !told.some(([from, to]) => from <= seq && seq <= to)) lost += 1;
@@ -177,18 +177,6 @@ async function judge(log: IngestLog, path: string, { truth, baseSeed }: Mutant):
     breach: shows ? null : `${changed} events changed unseen`,
     end: changed > 0 ? 'changed, the chain shows it' : `${isAside ? 'put aside, ' : ''}${what} is there`,
   };
-}
-
-async function toldOf(log: IngestLog, epoch: string): Promise<readonly (readonly [number, number])[]> {
-  const told: (readonly [number, number])[] = [];
-  for (const head of log.epochs()) {
-    for (const event of await log.read(head.epoch, 1, ALL, ALL, ALL)) {
-      if (shortType(event.type) !== 'history.lost') continue;
-      const body = JSON.parse(event.data) as { readonly epoch: string };
-      if (body.epoch === epoch) told.push(...(lostRanges({ ...body }) ?? []));
-    }
-  }
-  return told;
 }
 
 async function isProven(log: IngestLog, epoch: string, events: readonly StoredEvent[]): Promise<boolean> {

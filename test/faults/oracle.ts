@@ -78,6 +78,8 @@ async function compare(
     if (same && seq <= heard.acked) whole += 1;
     numbers.add(numberOf(event) ?? -seq);
   }
+  // Nothing is lost, so nothing may be told as lost.
+  if (log.epochs().length > 1) breach ??= `a new epoch began: ${JSON.stringify(log.epochs())}`;
   const trimmed = Math.min(head.firstSeq - 1, heard.marked, heard.acked);
   if (head.firstSeq > Math.max(heard.marked, 0) + 1)
     breach ??= `trimmed through ${head.firstSeq - 1}, confirmed ${heard.marked}`;

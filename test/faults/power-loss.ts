@@ -15,14 +15,16 @@ import {
   type Tally,
   type Verdict,
 } from './frame.ts';
-import { checkLog } from './oracle.ts';
+import { checkLog, type Expectation } from './oracle.ts';
 import { buildRecorder, findCompiler, type Operation, recordRun } from './recording.ts';
 import { controlChild, type Heard, hear, nothingHeard, realChild } from './run-child.ts';
+import { checkTold } from './told-loss.ts';
 import { truthOf } from './workload.ts';
 
 /** Cuts of one recording, each under every model. */
 const CUTS = 60;
 const CONTROL_CUTS = 40;
+const TOLD_CUTS = 20;
 
 export const powerLoss: Scenario = {
   name: 'power-loss',
@@ -83,6 +85,7 @@ async function runModels(context: Context, library: string, folder: string): Pro
   const checks = () => [...tallies.values()].reduce((sum, { injected }) => sum + injected, 0);
   const early = createTally('acknowledged before the commit', true);
   const lying = createTally('a card that lies about fsync', true);
+  const told = toldRows();
   const began = performance.now();
   let recordings = 0;
   while (context.more(checks())) {
@@ -100,6 +103,7 @@ async function runModels(context: Context, library: string, folder: string): Pro
       return context.more(checks());
     };
     await replay({ operations, models: CRASH_MODELS, cuts: CUTS, random, folder, check, found });
+    await told.replay({ operations, random, folder }, { seed, truth }, recordings);
     // Two bent recordings of the first run: what the oracle must not let pass, through the real log.
     if (recordings > 1) continue;
     const bent = { models: ['strict'] as const, cuts: CONTROL_CUTS, random, folder, check };
@@ -111,10 +115,64 @@ async function runModels(context: Context, library: string, folder: string): Pro
     await replay({ ...bent, operations, lies: true, found: into2(lying) });
   }
   const perSecond = Math.round((checks() * 1_000) / (performance.now() - began));
-  const rows = [...tallies.values(), early, lying].map((tally) => tally.row());
+  const rows = [...[...tallies.values()].map((tally) => tally.row()), ...told.rows(), early.row(), lying.row()];
   const [first, ...others] = rows;
   if (first === undefined) return rows;
   return [{ ...first, notes: [`${recordings} recordings, ${perSecond} checks a second`] }, ...others];
+}
+
+/** Faults that no log withstands: every loss must be told. Without the witness it is not. */
+function toldRows() {
+  const faults = [
+    {
+      tally: createTally('an erase block of 64 KiB destroyed: every loss is told'),
+      models: ['destroyed-65536'],
+      lies: false,
+      blind: false,
+    },
+    {
+      tally: createTally('a card that lies about fsync: every loss is told'),
+      models: ['reorder', 'torn'],
+      lies: true,
+      blind: false,
+    },
+    {
+      tally: createTally('a card that lies about fsync, and the witness is taken away', true),
+      models: ['reorder'],
+      lies: true,
+      blind: true,
+    },
+  ] as const;
+  const sums = faults.map(() => ({ told: 0, beyond: 0, blind: 0 }));
+  return {
+    async replay(run: Pick<Replay, 'operations' | 'random' | 'folder'>, known: Omit<Expectation, 'heard'>, no: number) {
+      for (const [i, { tally, models, lies, blind }] of faults.entries()) {
+        const check = async (path: string, heard: Heard) => {
+          const { told, beyond, blind: unseen, ...verdict } = await checkTold(path, { ...known, heard }, blind);
+          const sum = sums[i] ?? { told: 0, beyond: 0, blind: 0 };
+          sum.told += told;
+          sum.beyond += beyond;
+          sum.blind += unseen;
+          return verdict;
+        };
+        const found = (model: CrashModel, verdict: Verdict, cut: number) => {
+          tally.add(verdict, `recording ${no}, seed ${known.seed}, ${model} after operation ${cut}`);
+          return true;
+        };
+        await replay({ ...run, models, lies, cuts: TOLD_CUTS, check, found });
+      }
+    },
+    rows: () =>
+      faults.map(({ tally }, i) => {
+        const { told, beyond, blind } = sums[i] ?? { told: 0, beyond: 0, blind: 0 };
+        if (!faults[i]?.blind)
+          tally.note(
+            `${told} events were gone and told; ${beyond} had been acknowledged after the last record of the witness that the fault ` +
+              `left, and ${blind} where it left none: these only central can miss`,
+          );
+        return tally.row();
+      }),
+  };
 }
 
 /** Short runs and long ones, with and without trimming and reopening: so that cuts fall into each of these too. */
