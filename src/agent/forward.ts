@@ -8,6 +8,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { backoffMs, delay } from '../lib/wait.ts';
 import type { AgentConfig } from './config.ts';
 import type { EventLog } from './log/event-log.ts';
+import { createEpochGate, type EpochGate } from './publisher/epoch-gate.ts';
 import type { PlanRules } from './publisher/plan-state.ts';
 import { openPublisher, type Publisher } from './publisher/publisher.ts';
 import { runSession } from './publisher/session.ts';
@@ -41,6 +42,7 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   const { config, log, status, random, monoNow } = parts;
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const told = new Set<string>();
+  const epochGate = createEpochGate(monoNow);
   let failures = 0;
   let session: number | null = null;
   while (!signal.aborted) {
@@ -52,7 +54,7 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
       session = null;
       const before = status.acknowledged;
       const openedAt = monoNow();
-      const why = await work(parts, publisher, signal);
+      const why = await work(parts, publisher, epochGate, signal);
       // A quiet house has nothing to acknowledge for days: a link that lasted was a good one too.
       if (status.acknowledged > before || monoNow() - openedAt > retry.maxMs) failures = 0;
       if (why !== null) tell(parts, told, why);
@@ -88,7 +90,12 @@ async function open(
   }
 }
 
-async function work(parts: ForwardParts, publisher: Publisher, signal: AbortSignal): Promise<string | null> {
+async function work(
+  parts: ForwardParts,
+  publisher: Publisher,
+  epochGate: EpochGate,
+  signal: AbortSignal,
+): Promise<string | null> {
   const { config, log, status, health, logger, monoNow, random, signer } = parts;
   const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs, stalledAfterMs } = config.forward;
   const rules: PlanRules = {
@@ -106,7 +113,7 @@ async function work(parts: ForwardParts, publisher: Publisher, signal: AbortSign
   try {
     const key = (await signer?.()) ?? null;
     return await runSession(
-      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, monoNow, random },
+      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, epochGate, monoNow, random },
       signal,
     );
   } finally {

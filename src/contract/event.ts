@@ -34,6 +34,8 @@ export interface EventData {
     /** Lengths from `fromSeq` on: lost, not lost, lost, …, lost. Absent: everything up to `toSeq` is lost. See `lost.ts`. */
     readonly runs?: readonly number[];
   };
+  /** Central holds another history of this epoch up to `seq`: a new epoch has begun, and what differs lies with it as conflicts. */
+  readonly 'history.conflict': { readonly epoch: string; readonly seq: number; readonly reason: string };
   readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
 }
 

@@ -36,6 +36,7 @@ const shapes: { readonly [T in EventType]: Check } = {
   'sensor.recovered': all(text('source'), text('reason')),
   'clock.synced': all(text('boot'), number('offsetMs')),
   'history.lost': all(text('epoch'), number('fromSeq'), number('toSeq'), number('count'), text('reason')),
+  'history.conflict': all(text('epoch'), number('seq'), text('reason')),
   'event.revoked': all(text('epoch'), number('seq'), text('reason')),
 };
 

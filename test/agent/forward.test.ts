@@ -82,6 +82,8 @@ const epochOf = (log: EventLog) => log.epochs().at(-1)?.epoch ?? '';
 const isWhole = (log: EventLog, central: ScriptedCentral) =>
   log.epochs().every(({ epoch, lastSeq, storedSeq }) => storedSeq === lastSeq && central.mark(epoch) === lastSeq);
 
+const isDone = (log: EventLog) => log.epochs().every(({ lastSeq, storedSeq }) => storedSeq === lastSeq);
+
 async function centralAt(url: string, ...more: [incarnation?: string, epochs?: ScriptedCentral['epochs']]) {
   const central = await startCentral(url, AGENT, ...more);
   cleanups.push(() => central.stop());
@@ -190,31 +192,126 @@ for (const [name, isThere, start] of brokers) {
       expect(log.epochs()).toHaveLength(2);
     });
 
-    test('a chain that differs holds trimming, is told once, and forwarding goes on', async () => {
+    test('a disowned epoch is sent once and waits no more, also not after the next start', async () => {
+      const { broker, central, log, start } = await setUp(250);
+      const first = epochOf(log);
+      central.script = (message) => [message.epoch === first ? { ...message, seq: 800 } : message];
+      const { status, stop } = await start();
+      await until('the old epoch is done', () => log.epochs()[0]?.storedSeq === 250);
+      await until('nothing waits', () => status.queue === 0);
+      expect(central.epochs.get(first)?.events.size).toBe(250);
+      expect(status.stalled).toBe(false);
+      await stop();
+      central.arrivals.length = 0;
+      const again = await forward(broker.url, log);
+      await log.append(levels(3));
+      await until('live goes on', () => isDone(log));
+      expect([log.epochs().length, again.lines.filter((line) => line.includes('new epoch'))]).toEqual([2, []]);
+      expect(central.arrivals.every(({ epoch }) => epoch !== first)).toBe(true);
+    });
+
+    test('a chain that differs begins a new epoch with an event that says so, and all of the old one is sent once', async () => {
       const { central, log, start } = await setUp(10);
-      central.script = (message) => [{ ...message, chain: new Uint8Array(32).fill(7) }];
+      const first = epochOf(log);
+      log.saveMark(first, 4, 'first');
+      const chain = new Uint8Array(32).fill(7);
+      central.script = (message) => [message.epoch === first ? { ...message, seq: 8, need: [], chain } : message];
       const held: boolean[] = [];
       log.holdTrimming = () => void held.push(true);
       const { status, lines } = await start();
-      await until('the conflict is seen', () => status.conflicting);
+      await until('the conflict is seen', () => status.conflicting && log.epochs().length === 2);
       await log.append(levels(5));
-      await until('all arrived', () => central.mark(epochOf(log)) === 15);
+      await until('the new epoch is stored', () => central.mark(epochOf(log)) === 6);
+      const [told] = await log.read(epochOf(log), 1, 1, 1, 1_000);
+      expect([told?.type, JSON.parse(told?.data ?? '')]).toEqual([
+        'collard.history.conflict',
+        { epoch: first, seq: 8, reason: 'chains differ' },
+      ]);
+      await until('nothing waits', () => status.queue === 0);
+      // What was proven the same is not sent again; all that may differ is, for central to keep.
+      expect([...(central.epochs.get(first)?.events.keys() ?? [])]).toEqual([5, 6, 7, 8, 9, 10]);
       expect(held.length).toBeGreaterThan(0);
       expect(lines.filter((line) => line.includes('another history'))).toHaveLength(1);
-      expect(log.epochs()[0]?.storedSeq).toBe(0);
+      expect(log.epochs()).toHaveLength(2);
     });
 
-    test('another central with another history is asked once, not for ever', async () => {
+    test('marks of no known chain, however many, begin one epoch, and live events pass', async () => {
+      const { central, log, start } = await setUp(10);
+      central.script = (message) => [{ ...message, chain: new Uint8Array(32).fill(7) }];
+      const { status, lines } = await start();
+      await until('the conflict is seen', () => log.epochs().length === 2);
+      for (let i = 0; i < 50; i += 1) {
+        const forged = { incarnation: 'first', epoch: epochOf(log), need: [], chain: new Uint8Array(32) };
+        const seq = i % 2 === 0 ? 1 : 10_000;
+        await central.say(agentTopic(BASE, AGENT, 'stored'), encodeStored({ ...forged, seq }));
+      }
+      await log.append(levels(5));
+      await until('live goes on', () => central.mark(epochOf(log)) === 6);
+      await until('it is told', () => lines.some((line) => line.includes('left aside for a while')));
+      expect([log.epochs().length, log.epochs().at(-1)?.storedSeq, status.queue >= 6]).toEqual([2, 0, true]);
+      // When the forger is gone, all is confirmed.
+      central.script = (message) => [message];
+      await log.append(levels(1));
+      await until('the new epoch is confirmed', () => log.epochs().at(-1)?.storedSeq === 7);
+    });
+
+    test('another central with another history gets everything, once', async () => {
       const { broker, central, log, start } = await setUp(10);
       await start();
       await until('all is stored', () => isWhole(log, central));
+      const first = epochOf(log);
       await central.stop();
       const other = await centralAt(broker.url, 'second');
-      other.script = (message) => [{ ...message, chain: new Uint8Array(32).fill(7) }];
-      await until('it has all', () => other.mark(epochOf(log)) === 10);
+      other.script = (message) => [
+        message.epoch === first ? { ...message, seq: 3, chain: new Uint8Array(32).fill(7) } : message,
+      ];
+      await until('it has all', () => other.epochs.get(first)?.events.size === 10);
+      await until('a new epoch has begun', () => log.epochs().length === 2);
       await log.append(levels(1));
-      await until('live goes on', () => other.mark(epochOf(log)) === 11);
-      expect(other.syncs).toBeLessThan(5);
+      await until('live goes on', () => other.mark(epochOf(log)) === 2);
+      await until('nothing waits', () => isDone(log));
+      expect(other.syncs).toBeLessThan(8);
+      expect(other.arrivals.filter(({ epoch }) => epoch === first)).toHaveLength(1);
+    });
+
+    test('a flood of stores that speak as central has nothing sent over and over', async () => {
+      const { central, log, start } = await setUp(300);
+      const { lines } = await start();
+      await until('all is stored', () => isWhole(log, central));
+      const epoch = epochOf(log);
+      const chain = central.epochs.get(epoch)?.chains[0] ?? new Uint8Array();
+      const [arrived, asked] = [central.arrivals.length, central.syncs];
+      for (let i = 0; i < 200; i += 1) {
+        const forged = { incarnation: `forged-${i}`, epoch, seq: 0, chain, need: [] };
+        await central.say(agentTopic(BASE, AGENT, 'stored'), encodeStored(forged));
+      }
+      await until('it is told', () => lines.some((line) => line.includes('several stores speak as central')));
+      await log.append(levels(1));
+      await until('live goes on', () => central.epochs.get(epoch)?.events.has(301) === true);
+      // Once for the first of them.
+      expect(central.arrivals.length - arrived).toBeLessThan(10);
+      expect(central.syncs - asked).toBeLessThan(20);
+    });
+
+    test('a flood of lower marks has the agent ask now and then, not each time', async () => {
+      const { central, log, start } = await setUp(300);
+      await start();
+      await until('all is stored', () => isWhole(log, central));
+      const epoch = epochOf(log);
+      const late = {
+        incarnation: 'first',
+        epoch,
+        seq: 5,
+        chain: central.epochs.get(epoch)?.chains[5] ?? new Uint8Array(),
+      };
+      const [asked, from] = [central.syncs, performance.now()];
+      for (let i = 0; i < 300; i += 1) {
+        await central.say(agentTopic(BASE, AGENT, 'stored'), encodeStored({ ...late, need: [] }));
+      }
+      await log.append(levels(1));
+      await until('live goes on', () => isWhole(log, central));
+      // 200 ms apart, as syncAfterMs is here, and the first one.
+      expect(central.syncs - asked).toBeLessThan((performance.now() - from) / 200 + 3);
     });
 
     test('a mark for an epoch that is not here is ignored', async () => {

@@ -43,6 +43,9 @@ const golden: { readonly [T in EventType]: readonly (readonly [version: number, 
         { epoch: EPOCH, fromSeq: 1, toSeq: 9, count: 9, reason: 'budget' },
       ],
     ],
+    'history.conflict': [
+      [1, `{"epoch":"${EPOCH}","seq":9,"reason":"a copy"}`, { epoch: EPOCH, seq: 9, reason: 'a copy' }],
+    ],
     'event.revoked': [[1, `{"epoch":"${EPOCH}","seq":4,"reason":"a dog"}`, { epoch: EPOCH, seq: 4, reason: 'a dog' }]],
   };
 

@@ -114,3 +114,18 @@ function lostOf(head: Head | null, missing: Missing | null, reason: string): Los
   if (fromSeq > lastSeq) return [];
   return [{ epoch, fromSeq, toSeq: lastSeq, count: lastSeq - fromSeq + 1, reason }];
 }
+
+/** Another epoch while the log is open, with the event that says why where another history is the reason. Returns its name. */
+export function beginEpoch(
+  core: LogCore,
+  reason: string,
+  conflict: EventData['history.conflict'] | undefined,
+  ports: BeginPorts,
+): string {
+  const [epoch, when] = [ports.newEpochId(), ports.when()];
+  write(core, () => {
+    addEpoch(core, epoch, Date.parse(when.time), reason);
+    if (conflict !== undefined) appendRows(core, [newEvent('history.conflict', null, conflict, when)]);
+  });
+  return epoch;
+}

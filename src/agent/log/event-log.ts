@@ -3,7 +3,7 @@
  * One writer: the process that opened it. The methods are asynchronous so that a flush need not stop the reader of the port.
  */
 import type { ChainHash } from '../../contract/chain.ts';
-import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import type { EventData, NewEvent, StoredEvent } from '../../contract/event.ts';
 
 export interface EpochHead {
   readonly epoch: string;
@@ -41,8 +41,11 @@ export interface EventLog extends LogReader {
   saveMark(epoch: string, seq: number, incarnation: string): void;
   /** The incarnation of central that was last heard, or null. */
   readonly incarnation: string | null;
-  /** Closes the current epoch and starts another, for a cloned, restored or lying card. */
-  startEpoch(reason: string): Promise<string>;
+  /**
+   * Closes the current epoch and starts another, for a cloned, restored or lying card. Where central holds another history
+   * of the old one, the new one begins with an event that says so.
+   */
+  startEpoch(reason: string, conflict?: EventData['history.conflict']): Promise<string>;
   /** Until the next start only the disk budget makes events go (chains disagree: the evidence is kept while there is room). */
   holdTrimming(): void;
   /** Deletes confirmed events older than the grace, and the oldest others beyond the disk budget (`history.lost`). */

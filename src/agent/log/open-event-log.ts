@@ -1,6 +1,7 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
 import { createWaiters } from '../../lib/wait.ts';
+import { beginEpoch } from './begin.ts';
 import * as core from './core.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
@@ -107,9 +108,8 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
       core.noteHead(state);
       marks.start();
     },
-    async startEpoch(reason) {
-      const epoch = newEpochId(ports);
-      core.write(state, () => core.addEpoch(state, epoch, Date.parse(ports.when().time), reason));
+    async startEpoch(reason, conflict) {
+      const epoch = beginEpoch(state, reason, conflict, { when: ports.when, newEpochId: () => newEpochId(ports) });
       waiters.wake();
       return epoch;
     },

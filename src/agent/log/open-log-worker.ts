@@ -202,7 +202,7 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
       if (thread.dead !== null && !signal.aborted) throw thread.dead;
     },
     saveMark: mirror.saveMark,
-    startEpoch: (reason) => thread.call('startEpoch', reason),
+    startEpoch: (...args) => thread.call('startEpoch', ...args),
     holdTrimming() {
       // As with marks: a thread that has ended trims nothing.
       thread.call('holdTrimming').catch(() => undefined);

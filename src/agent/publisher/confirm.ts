@@ -3,6 +3,8 @@ import {
   change,
   type EpochPlan,
   flying,
+  givenUpTo,
+  isSent,
   land,
   type Plan,
   type PlanInput,
@@ -19,10 +21,15 @@ import { clip, type Ranges, span, union, without } from './ranges.ts';
  */
 export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: number): Plan {
   const e = plan.epochs.find((one) => one.epoch === input.epoch);
-  if (e === undefined || e.disowned) return plan;
+  if (e === undefined) return plan;
+  if (e.disowned) {
+    // Central answers a question after the batches that came before it.
+    if (e.question === null || !isSent(plan, e)) return plan;
+    return change(plan, e.epoch, () => ({ ...e, mark: givenUpTo(e), question: null, progressAt: now }));
+  }
   const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent } : null;
   const question = e.question ?? unasked;
-  if (question === null && input.seq < e.mark) return change(plan, e.epoch, () => ({ ...e, syncDue: true }));
+  if (question === null && input.seq < e.mark) return change(plan, e.epoch, () => ({ ...e, doubt: true }));
   const seq = Math.min(input.seq, e.lastSeq);
   const moved = seq > e.mark;
   const marked: EpochPlan = {

@@ -1,6 +1,8 @@
 /** What central says, taken into the plan and the log. */
 import { chainHex } from '../../contract/chain.ts';
+import type { EventData } from '../../contract/event.ts';
 import type { StoredMessage } from '../../contract/message.ts';
+import type { EpochHead } from '../log/event-log.ts';
 import { markOf } from './plan.ts';
 import { apply, type Session, tellOnce } from './session-state.ts';
 
@@ -10,10 +12,13 @@ export function heardCentral(session: Session, online: boolean, fresh: boolean):
   if (online && fresh) apply(session, { type: 'recheck' });
 }
 
+/** Another store than before may speak so often; in between it is not heard, and then all is asked anew. */
+export const OTHER_EVERY_MS = 60_000;
+
 export async function heardStored(session: Session, message: StoredMessage): Promise<void> {
   const { log, rules, status } = session;
   if (rules.confirm === 'broker') return;
-  const { epoch, seq, need, incarnation } = message;
+  const { epoch, seq, incarnation } = message;
   const heads = log.epochs();
   const head = heads.find((one) => one.epoch === epoch);
   if (head === undefined) {
@@ -26,42 +31,103 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   session.central = 'online';
   // Also where nothing waits: what we asked has got through.
   status.lastError = null;
-  if (seq > head.lastSeq) return disown(session, epoch, seq, epoch === heads.at(-1)?.epoch);
-  const chain = await log.chainAt(epoch, seq);
-  const conflicting = chain !== null && chainHex(chain) !== chainHex(message.chain);
-  if (conflicting) {
-    status.conflicting = true;
-    log.holdTrimming();
-    const text = `central holds another history of epoch ${epoch} up to ${seq}: nothing is trimmed, run collard verify`;
-    tellOnce(session, `conflict ${epoch}`, text, 'error');
+  const store = storeOf(session, incarnation);
+  if (store === 'too soon') return;
+  const chain = seq > head.lastSeq ? null : await log.chainAt(epoch, seq);
+  const heard: Heard = { ...message, head, other: store === 'other' };
+  if (seq > head.lastSeq) await above(session, heard);
+  else if (chain !== null && chainHex(chain) !== chainHex(message.chain)) await conflicting(session, heard);
+  else believe(session, heard);
+  if (store === 'same') return;
+  session.logger.warn({ incarnation }, 'central is another store than before: it gets what it misses');
+  apply(session, { type: 'recheck' });
+}
+
+interface Heard extends StoredMessage {
+  readonly head: EpochHead;
+  /** From another store than the message before. */
+  readonly other: boolean;
+}
+
+function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too soon' {
+  const before = session.incarnation;
+  if (before !== null && before !== incarnation) {
+    if (session.monoNow() - session.otherAt < OTHER_EVERY_MS) {
+      session.recheckAt = session.otherAt + OTHER_EVERY_MS;
+      tellOnce(session, 'incarnations', 'several stores speak as central: one at a time is heard');
+      return 'too soon';
+    }
+    session.otherAt = session.monoNow();
   }
-  const isOther = session.incarnation !== null && session.incarnation !== incarnation;
   session.incarnation = incarnation;
-  const before = head.storedSeq;
-  apply(session, { type: 'stored', epoch, seq, need, other: isOther });
+  return before === null || before === incarnation ? 'same' : 'other';
+}
+
+/** Asks about everything once a store that spoke too soon may be heard. */
+export function recheckLate(session: Session): void {
+  if (session.recheckAt === null || session.monoNow() < session.recheckAt) return;
+  session.recheckAt = null;
+  apply(session, { type: 'recheck' });
+}
+
+/** Our history up to the mark. */
+function believe(session: Session, { head, epoch, seq, need, incarnation, other }: Heard): void {
+  const { log, status } = session;
+  apply(session, { type: 'stored', epoch, seq, need, other });
   const mark = markOf(session.plan, epoch);
-  // The evidence stays: a mark over another history is kept for this link only.
-  if (mark !== null && !conflicting && (mark !== before || isOther || log.incarnation === null)) {
-    log.saveMark(epoch, mark, incarnation);
-  }
-  if (!conflicting && mark !== null && mark > before) status.confirmed();
-  if (isOther) {
-    session.logger.warn({ incarnation }, 'central is another store than before: it gets what it misses');
-    apply(session, { type: 'recheck' });
-  }
+  if (mark === null) return;
+  if (mark !== head.storedSeq || other || log.incarnation === null) log.saveMark(epoch, mark, incarnation);
+  if (mark > head.storedSeq) status.confirmed();
 }
 
 /** A mark above what we hold: this card was cloned, restored, or lied about a flush. Its numbers are used up. */
-async function disown(session: Session, epoch: string, seq: number, current: boolean): Promise<void> {
-  const { log, logger } = session;
-  log.holdTrimming();
-  if (current) {
-    const next = await log.startEpoch('mark above the log');
-    logger.error(
-      { epoch, seq, next },
-      'central holds events of this epoch that are not in this log: a new epoch begins',
-    );
-    apply(session, { type: 'log', epochs: log.epochs() });
+async function above(session: Session, heard: Heard): Promise<void> {
+  const { head, epoch, seq } = heard;
+  // Where all of ours was confirmed before, nothing is at stake.
+  if (head.storedSeq < head.lastSeq) {
+    session.log.holdTrimming();
+    const text = `central holds events of epoch ${epoch} up to ${seq}, this log ends at ${head.lastSeq}: what is missing here is there`;
+    tellOnce(session, `above ${epoch}`, text, 'error');
   }
-  apply(session, { type: 'disowned', epoch });
+  if (await leave(session, epoch, 'mark above the log')) disown(session, heard);
+}
+
+/** Another history up to the mark: what follows must not go on under its numbers. What differs goes to central as conflicts. */
+async function conflicting(session: Session, heard: Heard): Promise<void> {
+  const { log, status } = session;
+  const { epoch, seq } = heard;
+  status.conflicting = true;
+  log.holdTrimming();
+  const text = `central holds another history of epoch ${epoch} up to ${seq}: nothing is trimmed, run collard verify`;
+  tellOnce(session, `conflict ${epoch}`, text, 'error');
+  const reason = 'chains differ';
+  if (await leave(session, epoch, reason, { epoch, seq, reason })) disown(session, heard);
+}
+
+/** False: it is the current epoch, and for now it must stay so. */
+async function leave(
+  session: Session,
+  epoch: string,
+  reason: string,
+  conflict?: EventData['history.conflict'],
+): Promise<boolean> {
+  const { log, logger, epochGate } = session;
+  if (log.epochs().at(-1)?.epoch !== epoch) return true;
+  if (!epochGate.pass()) {
+    const text = `a new epoch began not long ago: what central says of ${epoch} (${reason}) is left aside for a while`;
+    tellOnce(session, `gate ${epoch}`, text);
+    return false;
+  }
+  const next = await log.startEpoch(reason, conflict);
+  logger.error({ epoch, next, reason }, `a new epoch begins: ${reason}`);
+  apply(session, { type: 'log', epochs: log.epochs() });
+  return true;
+}
+
+/** Sent once; when central has answered after that, nothing of it waits any more, also not after the next start. */
+function disown(session: Session, { head, epoch, seq, need, incarnation, other }: Heard): void {
+  apply(session, { type: 'disowned', epoch, other });
+  apply(session, { type: 'stored', epoch, seq, need });
+  const mark = markOf(session.plan, epoch);
+  if (mark !== null && mark !== head.storedSeq) session.log.saveMark(epoch, mark, incarnation);
 }

@@ -52,8 +52,14 @@ export interface EpochPlan {
   readonly question: Question | null;
   /** When the last one was, answered or not. */
   readonly askedAt: number;
+  /** A mark came that is lower than ours: we are to ask; and when we last asked for that. */
+  readonly doubt: boolean;
+  readonly doubtedAt: number;
   readonly progressAt: number;
-  /** Central knows more of it than we do: it is sent once, for quarantine, and no longer waited for. */
+  /**
+   * Central holds more or others of it than we do: it is sent once, so that central keeps what differs as conflicts. Then we
+   * ask once; with the answer it is done.
+   */
   readonly disowned: boolean;
 }
 
@@ -92,13 +98,24 @@ export type PlanInput =
       /** From another store than before: no late word of the one that we know. */
       readonly other?: boolean;
     }
-  | { readonly type: 'disowned'; readonly epoch: string }
+  | { readonly type: 'disowned'; readonly epoch: string; readonly other?: boolean }
   /** What of the flight was really there to be sent; `from` > `to`: nothing. */
   | { readonly type: 'read'; readonly flight: number; readonly from: number; readonly to: number }
   | { readonly type: 'skipped'; readonly flight: number }
   | { readonly type: 'acked'; readonly flight: number }
   | { readonly type: 'refused'; readonly flight: number; readonly pauseMs: number }
   | { readonly type: 'tick' };
+
+/** Up to where a disowned epoch is done once all is sent: what is too large for this broker was not. */
+export function givenUpTo(e: EpochPlan): number {
+  return Math.min(e.lastSeq, (e.skipped[0]?.[0] ?? Number.POSITIVE_INFINITY) - 1);
+}
+
+/** A disowned epoch of which everything was sent, and which is not done. */
+export function isSent(plan: Plan, e: EpochPlan): boolean {
+  const isAll = e.open && e.todo.length === 0 && e.liveNext > e.lastSeq && flying(plan, e.epoch).length === 0;
+  return e.disowned && isAll && e.mark < givenUpTo(e);
+}
 
 export function isWaiting(e: EpochPlan): boolean {
   return !e.disowned && e.mark < e.lastSeq;

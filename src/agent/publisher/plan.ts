@@ -10,6 +10,7 @@ import {
   change,
   type EpochPlan,
   type Flight,
+  isSent,
   isWaiting,
   type Lane,
   type LogSpan,
@@ -53,6 +54,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     syncDue: asks && (current || firstSeq <= lastSeq || mark < lastSeq),
     question: null,
     askedAt: Number.NEGATIVE_INFINITY,
+    doubt: false,
+    doubtedAt: Number.NEGATIVE_INFINITY,
     progressAt: now,
     disowned: false,
   };
@@ -68,18 +71,24 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
         syncDue: false,
         question: { at: now, lastSeq: e.lastSeq, sent: e.sent },
         askedAt: now,
+        doubt: false,
+        doubtedAt: e.doubt ? now : e.doubtedAt,
       }));
     case 'recheck':
       return {
         ...plan,
         refusals: 0,
         pausedUntil: now,
-        epochs: plan.epochs.map((e) => ({ ...e, syncDue: !e.disowned })),
+        epochs: plan.epochs.map((e) => ({ ...e, syncDue: !e.disowned || e.syncDue })),
       };
     case 'stored':
       return confirm(plan, input, now);
     case 'disowned':
-      return change(plan, input.epoch, (e) => ({ ...begin(plan, e), disowned: true, syncDue: false, question: null }));
+      return change(plan, input.epoch, (e) => {
+        // Nobody has proven what another store holds below our mark.
+        const from = input.other === true ? { ...e, mark: 0, open: false, sent: [], disowned: false } : e;
+        return from.disowned ? e : { ...begin(plan, from), disowned: true, syncDue: false, question: null };
+      });
     case 'read':
       return narrow(plan, input, now, rules);
     case 'skipped':
@@ -96,9 +105,10 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
     case 'tick':
       return {
         ...plan,
-        epochs: plan.epochs.map((e) =>
-          !e.open && e.question !== null && now - e.question.at >= rules.syncAnswerMs ? begin(plan, e) : e,
-        ),
+        epochs: plan.epochs.map((e) => {
+          if (isSent(plan, e) && e.question === null) return { ...e, syncDue: true };
+          return !e.open && e.question !== null && now - e.question.at >= rules.syncAnswerMs ? begin(plan, e) : e;
+        }),
       };
   }
 }
@@ -135,7 +145,9 @@ export function dueSyncs(plan: Plan, now: number, rules: PlanRules): readonly st
   // An answer that moves nothing is no reason to ask again at once.
   const isQuiet = (e: EpochPlan) => now - Math.max(e.askedAt, e.question?.at ?? e.progressAt) >= rules.syncAfterMs;
   const isOpen = (e: EpochPlan) => e.question !== null || (isWaiting(e) && e.sent.length > 0);
-  return plan.epochs.filter((e) => e.syncDue || (isOpen(e) && isQuiet(e))).map((e) => e.epoch);
+  // However many lower marks come: one question about them has a while for its answer.
+  const doubts = (e: EpochPlan) => e.doubt && now - e.doubtedAt >= rules.syncAnswerMs;
+  return plan.epochs.filter((e) => e.syncDue || doubts(e) || (isOpen(e) && isQuiet(e))).map((e) => e.epoch);
 }
 
 /** Nothing has been confirmed for too long although something waits. */

@@ -3,6 +3,7 @@ import type { HealthMessage } from '../../contract/message.ts';
 import type { SigningKey } from '../../contract/signature.ts';
 import type { BackoffLimits } from '../../lib/wait.ts';
 import type { EventLog } from '../log/event-log.ts';
+import type { EpochGate } from './epoch-gate.ts';
 import { step } from './plan.ts';
 import type { Plan, PlanInput, PlanRules } from './plan-state.ts';
 import type { Publisher } from './publisher.ts';
@@ -28,6 +29,8 @@ export interface SessionParts {
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   readonly status: ForwardStatus;
   readonly logger: Logger;
+  /** Shared by all links. */
+  readonly epochGate: EpochGate;
   readonly monoNow: () => number;
   readonly random: () => number;
 }
@@ -36,6 +39,9 @@ export interface Session extends SessionParts {
   plan: Plan;
   /** Of the last mark: another one is told and asked about once. */
   incarnation: string | null;
+  /** When that was last another one than before; and when to ask about everything because one was not heard, or null. */
+  otherAt: number;
+  recheckAt: number | null;
   central: 'unknown' | 'online' | 'offline';
   /** What has been told once on this link. */
   readonly told: Set<string>;

@@ -9,7 +9,7 @@ import { runAll } from '../../lib/run-all.ts';
 import { backoffMs, childOf, ticks } from '../../lib/wait.ts';
 import { answerRequest } from './answer.ts';
 import { fittingEvents, followingEvents } from './batch.ts';
-import { heardCentral, heardStored } from './hear.ts';
+import { heardCentral, heardStored, recheckLate } from './hear.ts';
 import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from './plan.ts';
 import type { Flight } from './plan-state.ts';
 import type { AgentMessage } from './publisher.ts';
@@ -32,6 +32,8 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     ...parts,
     plan: openPlan(parts.log.epochs(), parts.rules, parts.monoNow()),
     incarnation: parts.log.incarnation,
+    otherAt: Number.NEGATIVE_INFINITY,
+    recheckAt: null,
     central: 'unknown',
     told: new Set(),
     asking: new Set(),
@@ -79,6 +81,7 @@ async function send(
     const heads = session.log.epochs();
     session.plan = step(session.plan, { type: 'log', epochs: heads }, monoNow(), rules);
     session.plan = step(session.plan, { type: 'tick' }, monoNow(), rules);
+    recheckLate(session);
     for (const epoch of dueSyncs(session.plan, monoNow(), rules)) await ask(session, epoch);
     let next = take(session.plan, monoNow(), rules);
     while (next !== null && !signal.aborted) {

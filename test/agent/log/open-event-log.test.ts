@@ -155,6 +155,20 @@ describe('a log', () => {
     await log.close();
   });
 
+  it('begins an epoch with the conflict that is its reason, in one commit', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(3));
+    const conflict = { epoch: log.epochs()[0]?.epoch ?? '', seq: 2, reason: 'chains differ' };
+    const second = await log.startEpoch('chains differ', conflict);
+    expect(log.epochs().at(-1)).toMatchObject({ epoch: second, firstSeq: 1, lastSeq: 1 });
+    await log.close();
+    const again = await openLog(path);
+    const [told] = await again.read(second, 1, 9, 9, 1_000);
+    expect([told?.type, JSON.parse(told?.data ?? '')]).toEqual(['collard.history.conflict', conflict]);
+    await again.close();
+  });
+
   it('remembers place, open meow, silence and battery of each collar', async () => {
     const path = tempPath();
     const log = await openLog(path);

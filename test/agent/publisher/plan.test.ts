@@ -204,6 +204,51 @@ describe('marks', () => {
     expect([dueSyncs(later, 9_000, rules), isStalled(later, 9_000, rules)]).toEqual([[], false]);
   });
 
+  test('a disowned epoch of which all was sent is asked about once, and done with the answer', () => {
+    const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, grown(head(20, 5), head(0, 0, 1, 'next')));
+    const disowned: PlanInput = { type: 'disowned', epoch: E };
+    const { plan, flights } = takeAll(given(open, 1, disowned), 1);
+    const half = given(plan, 2, ...acks(flights.slice(0, 1)), { type: 'tick' }, stored(900));
+    expect([markOf(half, E), dueSyncs(half, 2, rules)]).toEqual([5, []]);
+    const sent = given(half, 3, ...acks(flights.slice(1)), stored(900), disowned, { type: 'tick' });
+    expect([markOf(sent, E), dueSyncs(sent, 3, rules)]).toEqual([5, [E]]);
+    const asked = given(sent, 4, synced, { type: 'tick' });
+    expect([dueSyncs(asked, 5, rules), dueSyncs(asked, 1_100, rules)]).toEqual([[], [E]]);
+    const done = given(asked, 6, stored(900), { type: 'tick' });
+    expect([markOf(done, E), dueSyncs(done, 9_000, rules)]).toEqual([20, []]);
+  });
+
+  test('what is too large to be sent of a disowned epoch is not done', () => {
+    const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, { type: 'disowned', epoch: E });
+    const { plan, flights } = takeAll(given(open, 1, grown(head(20, 5), head(0, 0, 1, 'next'))), 1);
+    const large = given(plan, 2, { type: 'skipped', flight: flights[1]?.id ?? 0 }, ...acks(flights.slice(0, 1)));
+    const done = given(large, 3, { type: 'tick' }, synced, stored(900), { type: 'tick' });
+    expect([markOf(done, E), dueSyncs(done, 9_000, rules)]).toEqual([15, []]);
+  });
+
+  test('of an epoch that another store disowns all is sent, whatever was confirmed before', () => {
+    const plan = given(openPlan([head(20, 20)], rules, 0), 0, synced, stored(20));
+    const other = given(
+      plan,
+      1,
+      { type: 'disowned', epoch: E, other: true },
+      grown(head(20, 20), head(0, 0, 1, 'next')),
+    );
+    expect([markOf(other, E), shown(takeAll(other, 1).flights)]).toEqual([0, ['backlog 1-10', 'backlog 11-20']]);
+  });
+
+  test('lower marks have it ask now and then, however many come', () => {
+    let plan = given(openPlan([head(30)], rules, 0), 0, synced, stored(30));
+    const askedAt: number[] = [];
+    for (let now = 10; now < 1_000; now += 10) {
+      plan = given(plan, now, stored(5));
+      if (dueSyncs(plan, now, rules).length === 0) continue;
+      askedAt.push(now);
+      plan = given(plan, now, synced, stored(30));
+    }
+    expect(askedAt).toEqual([10, 310, 610, 910]);
+  });
+
   test('confirm: broker moves the mark over PUBACKs without a gap', () => {
     const byBroker: PlanRules = { ...rules, confirm: 'broker' };
     const first = takeAll(openPlan([head(30)], byBroker, 0), 0, byBroker);

@@ -55,6 +55,8 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
       return say('quiet', 'knows the time now', agent);
     case 'history.lost':
       return say('warn', `lost ${text(data.count)} events: ${text(data.reason)}`, agent);
+    case 'history.conflict':
+      return say('warn', `has another history than central from ${text(data.seq)} down: ${text(data.reason)}`, agent);
     case 'event.revoked':
       return say('quiet', `An event was taken back: ${text(data.reason)}`, null);
     default:
