@@ -15,6 +15,7 @@ import {
   provesSync,
   signBatch,
 } from '../../src/contract/signature.ts';
+import { sortBatch } from '../../src/contract/sorted-batch.ts';
 import { anyEvent, anyRun, EPOCH, meow } from './arbitrary.ts';
 import { chained, keyOf, newKey, signed, signedSync } from './signing.ts';
 
@@ -156,12 +157,19 @@ function mend(attacked: EventBatch, original: EventBatch, how: number): EventBat
 const isProven = (batch: EventBatch) =>
   batch.proof !== undefined && batch.agent === 'porch' && provesBatch(porch.publicKey, batch, batch.proof);
 
-/** Nothing, or what the agent wrote under these numbers. */
+/** Nothing, or what the agent wrote under these numbers; and no hole where it wrote an event. */
 function expectFoundOrTrue(payload: Uint8Array, original: EventBatch): void {
+  const written = (from: number) => original.events.filter(({ seq }) => seq >= from);
   const read = decodeBatch(payload);
-  if (!read.ok || !isProven(read.batch)) return;
-  const written = original.events.filter(({ seq }) => seq >= first(read.batch));
-  expect(read.batch.events).toEqual(written);
+  if (read.ok && isProven(read.batch)) expect(read.batch.events).toEqual(written(first(read.batch)));
+  const sorted = sortBatch(payload);
+  if (!sorted.ok) return;
+  const { batch } = sorted;
+  const { agent, chain, chained, proof } = batch;
+  if (agent !== 'porch' || chain === null || chained === null || proof === undefined) return;
+  if (!provesBatch(porch.publicKey, { agent, events: chained, chain }, proof)) return;
+  expect(batch.bad).toEqual([]);
+  expect(batch.events).toEqual(written(batch.events[0]?.seq ?? 0));
 }
 
 describe('of a batch between the agent and central', () => {
@@ -181,6 +189,24 @@ describe('of a batch between the agent and central', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('what is not hashed makes no hole where it is spoilt', () => {
+    const spoilt = [
+      ['"specversion":"1.0"', '"specversion":"2.0"'],
+      ['/collard/agent/porch"', '/collard/agent/shed"'],
+      [`"id":"${EPOCH}/2"`, `"id":"${EPOCH}/3"`],
+      ['"seq":2', '"seq":"2"'],
+    ] as const;
+    const events = [1, 2, 3].map((seq) => ({ ...meow, seq }));
+    const batch = signed(porch, chained('porch', events, start));
+    const payload = encodeBatch(batch);
+    const second = payload.indexOf('"specversion"', payload.indexOf('"specversion"') + 1);
+    for (const [from, to] of spoilt) {
+      const mutant = payload.slice(0, second) + payload.slice(second).replace(from, to);
+      expect(mutant).not.toBe(payload);
+      expectFoundOrTrue(Buffer.from(mutant), batch);
+    }
   });
 
   test.each(Object.keys(attacks))('it is found when somebody %s', (name) => {
