@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
-import { runAgent } from '../../src/agent/agent.ts';
+import { type AgentDeps, runAgent } from '../../src/agent/agent.ts';
 import { agentSchema } from '../../src/agent/config.ts';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
+import { openLogWorker } from '../../src/agent/log/open-log-worker.ts';
 import { centralSchema } from '../../src/central/config.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { runCentral } from '../../src/central/service.ts';
+import { asFailure } from '../../src/cli/agent.ts';
 import { chainHex } from '../../src/contract/chain.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { startAedes } from '../servers.ts';
@@ -126,6 +128,22 @@ it('what is logged while stopping is confirmed before the link is closed', async
   await stopAgent();
   expect(await typesIn(path)).toContain('collard.meow.ended');
   expect(head()?.storedSeq).toBe(head()?.lastSeq);
+});
+
+it('ends with the failure of the log when its thread ends by itself', async () => {
+  const home = tempFolder();
+  const config = agentSchema.parse({
+    agent: 'short-lived',
+    sources: [{ serial: join(home, 'nothing') }],
+    log: { path: join(home, 'events.db') },
+    mqtt: { url: 'mqtt://127.0.0.1:1' },
+  });
+  const program = new URL('./log/dying-worker.ts', import.meta.url);
+  const openLog: AgentDeps['openLog'] = (options, ports) => openLogWorker(options, { ...ports, program });
+  const deps = { openLink: openMqttLink, logger, version: '0', openLog };
+  const failure = await runAgent(config, deps, new AbortController().signal).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'LOG_THREAD', message: expect.stringContaining('exit code 3') });
+  expect(asFailure(failure)).toMatchObject({ exitCode: 74 });
 });
 
 async function typesIn(path: string): Promise<readonly string[]> {

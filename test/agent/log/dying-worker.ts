@@ -1,11 +1,17 @@
-/** In place of the log's thread: answers nothing, and ends in the way that the reason of a new epoch names. */
-import { parentPort } from 'node:worker_threads';
-import type { LogAnswer, LogRequest } from '../../../src/agent/log/log-worker.ts';
+/**
+ * In place of the log's thread: answers next to nothing, and ends in the way that the reason of a new epoch names. The one of the
+ * agent "short-lived" ends when something is to be appended.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { LogAnswer, LogRequest, LogStart } from '../../../src/agent/log/log-worker.ts';
 
 const epoch = { epoch: '01a20867-068a-70da-b9ee-759f41bde6a8', firstSeq: 1, lastSeq: 5, storedSeq: 0 };
 const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0 };
 parentPort?.postMessage({ type: 'opened', state } satisfies LogAnswer);
-parentPort?.on('message', ({ method, args: [reason] }: LogRequest) => {
+const { options } = workerData as LogStart;
+parentPort?.on('message', ({ id, method, args: [reason] }: LogRequest) => {
+  if (method === 'remembered') parentPort?.postMessage({ type: 'done', id, value: [], state } satisfies LogAnswer);
+  if (method === 'append' && options.agent === 'short-lived') process.exit(3);
   if (method !== 'startEpoch') return;
   if (reason === 'throw') throw new Error('out of luck');
   if (reason === 'exit') process.exit(3);
