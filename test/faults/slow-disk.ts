@@ -1,6 +1,7 @@
 /**
  * A worn card: each flush takes 50 to 500 ms more, while the port runs at the full rate of 115 200 baud. A tty keeps 4 KiB for a
  * reader that is late, and what comes then is lost. The control keeps its log in the thread that reads, and must lose.
+ * And another program that locks the log for seconds, longer than SQLite waits by itself.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,14 +9,16 @@ import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, wr
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import koffi from 'koffi';
 import type { LogReader } from '../../src/agent/log/event-log.ts';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
+import { delay } from '../../src/lib/wait.ts';
 import { openPty, type Pty } from '../../src/simulator/pty.ts';
 import { type ScriptedCentral, startCentral } from '../agent/scripted-central.ts';
 import { mosquittoPath, startMosquitto, until } from '../servers.ts';
-import { type Context, createTally, type Row, type Scenario, type Verdict } from './frame.ts';
+import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
 import { findCompiler } from './recording.ts';
 import { sameEvent } from './workload.ts';
 
@@ -29,6 +32,7 @@ const TTY_BYTES = 4_095;
 /** 25 collars at 50 Hz are 11 400 bytes a second in frames. */
 const LOAD = ['--format', 'frame', '--collars', '25', '--rate', '50', '--seconds', '10'];
 const SLOW = { minMs: 50, maxMs: 500 };
+const LOCKED = { minMs: 500, maxMs: 6_000 };
 const KEEPALIVE_S = 5;
 /** SIGTERM must have ended everything after so long. */
 const STOP_MS = 5_000;
@@ -42,14 +46,16 @@ export const slowDisk: Scenario = {
     const flags = ['-O2', '-shared', '-fPIC', '-o', library, program('./slow.c'), '-ldl', '-pthread'];
     execFileSync(findCompiler() ?? 'cc', flags, { stdio: 'pipe' });
     const real = createTally('flushes of 50 to 500 ms at 115 200 baud, then SIGTERM');
-    const control = createTally('the log in the thread that reads the port', true);
+    const locked = createTally('the log locked by another program for 0.5 to 6 s at 115 200 baud');
+    const control = createTally('slow flushes, the log in the thread that reads the port', true);
     do {
       const seed = (context.seed + real.injected) >>> 0;
-      await one(context, { library, seed, inProcess: false }, real);
+      await one(context, { fault: 'slow', library, seed, inProcess: false }, real);
+      await one(context, { fault: 'locked', library, seed, inProcess: false }, locked);
       // One is enough to see that bytes can be lost here.
-      if (control.injected === 0) await one(context, { library, seed, inProcess: true }, control);
+      if (control.injected === 0) await one(context, { fault: 'slow', library, seed, inProcess: true }, control);
     } while (context.more(real.injected));
-    return [real.row(), control.row()];
+    return [real.row(), locked.row(), control.row()];
   },
 };
 
@@ -59,13 +65,14 @@ function whyNot(): string | null {
 }
 
 interface Run {
+  readonly fault: 'slow' | 'locked';
   readonly library: string;
   readonly seed: number;
   readonly inProcess: boolean;
 }
 
 async function one(context: Context, run: Run, tally: ReturnType<typeof createTally>): Promise<void> {
-  const folder = join(context.folder, `${run.seed}-${run.inProcess}`);
+  const folder = join(context.folder, `${run.seed}-${run.fault}-${run.inProcess}`);
   mkdirSync(folder);
   const broker = await startMosquitto();
   const central = await startCentral(broker.url, 'porch');
@@ -88,7 +95,8 @@ async function one(context: Context, run: Run, tally: ReturnType<typeof createTa
 }
 
 interface Found {
-  readonly flushes: readonly number[];
+  /** How long each flush, or each lock, has held the writer up. */
+  readonly delaysMs: readonly number[];
   readonly written: number;
   readonly readingsWritten: number;
   readonly seconds: number;
@@ -107,6 +115,7 @@ async function measure(folder: string, run: Run, pty: Pty, agent: Agent, central
   await until('the agent reads its port', () => agent.told().includes('source is open'), 30_000);
   await until('the agent is connected', () => central.seen.some(({ text }) => text.includes('online')), 30_000);
   const wire = openWire(pty);
+  const locks = run.fault === 'locked' ? lockNowAndThen(join(folder, 'events.db'), run.seed) : null;
   const began = performance.now();
   for (let at = 0; at < load.bytes.length; at += 128) {
     await wire.send(load.bytes.subarray(at, at + 128));
@@ -116,6 +125,7 @@ async function measure(folder: string, run: Run, pty: Pty, agent: Agent, central
   const seconds = (performance.now() - began) / 1_000;
   await until('the port is read', () => wire.waiting() === 0, 10_000);
   wire.close();
+  const held = (await locks?.stop()) ?? [];
   await pause(200);
   const stopped = performance.now();
   agent.process.kill('SIGTERM');
@@ -123,7 +133,7 @@ async function measure(folder: string, run: Run, pty: Pty, agent: Agent, central
   const stopMs = performance.now() - stopped;
   const told = join(folder, 'flushes');
   return {
-    flushes: existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n').map(Number) : [],
+    delaysMs: existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n').map(Number) : held,
     written: load.bytes.length,
     readingsWritten: load.readings,
     seconds,
@@ -157,6 +167,39 @@ function openWire(pty: Pty) {
   return wire;
 }
 
+/** Another program in the middle of a transaction, again and again. `stop` resolves to how long each has lasted. */
+function lockNowAndThen(path: string, seed: number) {
+  const db = new Database(path, { timeout: 0 });
+  const random = mulberry32(seed);
+  const held: number[] = [];
+  const end = new AbortController();
+  const run = async () => {
+    while (!end.signal.aborted) {
+      try {
+        db.exec('BEGIN IMMEDIATE');
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+        await pause(5);
+        continue;
+      }
+      const ms = LOCKED.minMs + below(random, LOCKED.maxMs - LOCKED.minMs);
+      held.push(ms);
+      await delay(ms, end.signal);
+      db.exec('ROLLBACK');
+      await delay(300, end.signal);
+    }
+    db.close();
+  };
+  const done = run();
+  return {
+    async stop() {
+      end.abort();
+      await done;
+      return held;
+    },
+  };
+}
+
 function makeLoad(folder: string, seed: number): { readonly bytes: Buffer; readonly readings: number } {
   const out = join(folder, 'wire');
   const args = [bin, 'simulate', ...LOAD, '--seed', `${seed}`, '--out', out];
@@ -186,15 +229,7 @@ mqtt: { url: "${brokerUrl}", keepaliveSeconds: ${KEEPALIVE_S} }
   args.push(...(run.inProcess ? [program('./in-process-agent.ts')] : [bin, 'agent', '--config']), config);
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: {
-      ...process.env,
-      LD_PRELOAD: run.library,
-      SLOW_SEED: `${run.seed}`,
-      SLOW_MIN_MS: `${SLOW.minMs}`,
-      SLOW_MAX_MS: `${SLOW.maxMs}`,
-      SLOW_TOLD: join(folder, 'flushes'),
-      LAG_TOLD: join(folder, 'lag'),
-    },
+    env: { ...process.env, LAG_TOLD: join(folder, 'lag'), ...(run.fault === 'slow' ? slowCard(folder, run) : {}) },
   });
   const orphan = () => child.kill('SIGKILL');
   process.once('exit', orphan);
@@ -207,6 +242,16 @@ mqtt: { url: "${brokerUrl}", keepaliveSeconds: ${KEEPALIVE_S} }
     return code ?? null;
   });
   return { process: child, ended, told: () => text };
+}
+
+function slowCard(folder: string, { library, seed }: Run): NodeJS.ProcessEnv {
+  return {
+    LD_PRELOAD: library,
+    SLOW_SEED: `${seed}`,
+    SLOW_MIN_MS: `${SLOW.minMs}`,
+    SLOW_MAX_MS: `${SLOW.maxMs}`,
+    SLOW_TOLD: join(folder, 'flushes'),
+  };
 }
 
 /** What the agent says of its port when it ends. */
@@ -242,7 +287,8 @@ async function readAll(reader: LogReader): Promise<StoredEvent[]> {
 }
 
 function whyBroken(found: Found): string | null {
-  if (found.flushes.length < 5) throw new Error(`only ${found.flushes.length} flushes were slow: nothing was injected`);
+  const { delaysMs } = found;
+  if (delaysMs.length < 2) throw new Error(`the writer was held up ${delaysMs.length} times: nothing was injected`);
   const { lostBytes, overrunBytes, discarded, readings, readingsWritten, lagMs, stopMs, exit } = found;
   if (lostBytes > 0) return `the tty lost ${lostBytes} bytes`;
   if (overrunBytes > 0) return `${overrunBytes} bytes overran the agent`;
@@ -252,12 +298,12 @@ function whyBroken(found: Found): string | null {
   return stopMs > STOP_MS ? `SIGTERM took ${stopMs} ms` : null;
 }
 
-function describe({ inProcess, seed }: Run, found: Found): string {
-  const { flushes, written, seconds, lostBytes, readings, readingsWritten, lagMs, stopMs } = found;
-  const slow = Math.round(flushes.reduce((sum, ms) => sum + ms, 0) / flushes.length);
+function describe({ fault, inProcess, seed }: Run, found: Found): string {
+  const { delaysMs, written, seconds, lostBytes, readings, readingsWritten, lagMs, stopMs } = found;
+  const mean = Math.round(delaysMs.reduce((sum, ms) => sum + ms, 0) / delaysMs.length);
   const rate = Math.round(written / seconds);
   return [
-    `${inProcess ? 'in the reading thread' : 'in its own thread'} (seed ${seed}): ${flushes.length} flushes, ${slow} ms more each`,
+    `${inProcess ? 'in the reading thread' : 'in its own thread'} (seed ${seed}): ${fault} ${delaysMs.length} times, for ${mean} ms`,
     `${written} bytes at ${rate} B/s, ${lostBytes} lost`,
     `${readings} of ${readingsWritten} readings`,
     `loop stopped for ${lagMs} ms at most, SIGTERM took ${stopMs} ms`,

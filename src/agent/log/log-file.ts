@@ -29,6 +29,8 @@ const WAL_PAGES = 1_000;
 const WAL_BYTES = 8 * 1024 * 1024;
 /** So long a reader or checkpoint of another process may hold us up. */
 const BUSY_MS = 5_000;
+/** The writer has a thread of its own, in which nothing else waits: longer than anybody's look into the log. */
+const WRITER_BUSY_MS = 60_000;
 /** So long a predecessor that is just ending may keep the lock. */
 const LOCK_WAIT_MS = 500;
 
@@ -160,7 +162,7 @@ export function fileBytes(path: string): number {
 
 function openWithoutPowersafeOverwrite(path: string): Db {
   try {
-    return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: BUSY_MS });
+    return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: WRITER_BUSY_MS });
   } catch (error) {
     if (codeOf(error) !== 'SQLITE_CANTOPEN') throw error;
     // Is it the file, or are options in file names switched off?
