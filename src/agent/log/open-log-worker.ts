@@ -13,7 +13,7 @@ import type { LogOptions, LogPorts } from './open-event-log.ts';
 export const MAX_CALLS = 64;
 
 /** A thread beyond this ends, and the agent with it. V8 takes what it is given: the small one is filled again and again. */
-const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3 };
+const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 3 };
 
 // The driver reads the environment of the process, which a thread cannot change: see `log-file.ts`.
 process.env.SQLITE_USE_URI ??= '1';
