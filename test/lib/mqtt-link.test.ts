@@ -8,6 +8,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Incoming, type LinkOptions, type MqttLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { createPackets } from '../faults/mqtt-packets.ts';
 import {
   freePort,
   type Mosquitto,
@@ -254,6 +255,53 @@ describe('without a broker', () => {
     expect(sent).toBeGreaterThan(30);
     expect(await fed.incoming.takeUpTo(100, never)).toHaveLength(30);
   });
+
+  /** Answers CONNECT, SUBSCRIBE, PUBLISH and PINGREQ until it has answered `answers` of them; then the line is dead. */
+  const startHalfOpen = (answers: number) => {
+    let left = answers;
+    return listening(
+      createServer((socket) => {
+        const packets = createPackets();
+        socket.on('error', () => undefined);
+        socket.on('data', (bytes) => {
+          for (const packet of packets.push(bytes)) {
+            if (left-- <= 0) return;
+            const type = (packet[0] ?? 0) >> 4;
+            if (type === 1) socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
+            else if (type === 8) socket.write(Buffer.from([0x90, 4, packet[2] ?? 0, packet[3] ?? 0, 0, 1]));
+            else if (type === 12) socket.write(Buffer.from([0xd0, 0]));
+            // PUBLISH: the topic is "t", and the packet id follows it.
+            else socket.write(Buffer.from([0x40, 2, packet[5] ?? 0, packet[6] ?? 0]));
+          }
+        });
+      }),
+    );
+  };
+
+  test.each([
+    ['after CONNACK', 1, 'subscribe'],
+    ['after SUBACK', 2, 'publish'],
+    ['after a PUBACK', 3, 'nothing'],
+    ['after a PINGRESP', 4, 'nothing'],
+  ])(
+    'a broker that falls silent %s is found out by the keepalive, and nothing waits for it for ever',
+    async (_name, answers, hangs) => {
+      const one = await link(await startHalfOpen(answers), { keepaliveSeconds: 1, protocol: '5' });
+      const subscribed = one.subscribe(['t']).then(
+        () => 'done',
+        ({ code }) => code as string,
+      );
+      const published = subscribed.then(async () =>
+        one.publish('t', 'x', { qos: 1, retain: false }).then(
+          () => 'done',
+          ({ code }) => code as string,
+        ),
+      );
+      expect((await one.ended)?.message).toMatch(/Keepalive timeout/);
+      expect(await subscribed).toBe(hangs === 'subscribe' ? 'LINK_ENDED' : 'done');
+      expect(await published).toBe(hangs === 'nothing' ? 'done' : 'LINK_ENDED');
+    },
+  );
 
   test('the signal ends the opening', async () => {
     const server = createServer(() => undefined);

@@ -58,16 +58,22 @@ export async function openSubscriber(
     },
     signal,
   );
-  const greeting = greet(link, base, { topic, payload: say('online') }, signal);
   const { incoming } = link;
   const lanes = createLanes();
+  let taken = 0;
+  const patience = { quietMs: options.link.connectTimeoutMs, heard: () => taken + incoming.size };
+  const greeting = greet(link, base, { topic, payload: say('online') }, patience, signal);
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
     receiveMaximum: link.receiveMaximum,
     async take(max, until) {
       const waiting = incoming.size > 0 || lanes.size === 0;
-      if (waiting && lanes.size < MAX_HELD) lanes.add(await incoming.takeUpTo(MAX_HELD - lanes.size, until));
+      if (waiting && lanes.size < MAX_HELD) {
+        const messages = await incoming.takeUpTo(MAX_HELD - lanes.size, until);
+        taken += messages.length;
+        lanes.add(messages);
+      }
       return until.aborted ? [] : lanes.next(max);
     },
     publish: link.publish,
@@ -96,11 +102,18 @@ async function greet(
   link: MqttLink,
   base: string,
   online: { readonly topic: string; readonly payload: string },
+  { quietMs, heard }: { readonly quietMs: number; readonly heard: () => number },
   signal: AbortSignal,
 ): Promise<Error | null> {
   // A broker that lets us in and then stays silent must not hold up the end.
   const cut = () => void link.close();
   signal.addEventListener('abort', cut, { once: true });
+  // SUBACK may stand behind the messages of an old session. Where these end and it does not come, a new link is better.
+  let before = -1;
+  const looks = setInterval(() => {
+    if (heard() === before) cut();
+    before = heard();
+  }, quietMs);
   try {
     // At every connect: the broker may have lost the session.
     await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
@@ -111,6 +124,7 @@ async function greet(
     await link.close();
     return error instanceof Error ? error : new Error(String(error));
   } finally {
+    clearInterval(looks);
     signal.removeEventListener('abort', cut);
   }
 }

@@ -26,8 +26,8 @@ async function startSilentBroker() {
   return { url: `mqtt://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, heard };
 }
 
-function open(url: string, signal: AbortSignal) {
-  const link = { url, keepaliveSeconds: 60, connectTimeoutMs: 5_000 };
+function open(url: string, signal: AbortSignal, connectTimeoutMs = 5_000) {
+  const link = { url, keepaliveSeconds: 60, connectTimeoutMs };
   const options = { base: 'collard/v1', group: 'central', sessionExpirySeconds: 0, link };
   return openSubscriber(options, openMqttLink, signal);
 }
@@ -40,6 +40,13 @@ test('the signal ends the greeting also at a broker that never answers to SUBSCR
   stop.abort();
   expect(await subscriber.ended).toMatchObject({ code: 'LINK_ENDED' });
   expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+});
+
+test('a broker that never answers to SUBSCRIBE is left, though its pings may be answered', async () => {
+  const { url } = await startSilentBroker();
+  const { signal } = new AbortController();
+  const subscriber = await open(url, signal, 200);
+  expect(await subscriber.ended).toMatchObject({ code: 'LINK_ENDED' });
 });
 
 /** Sends `waiting` messages of an old session before it answers to SUBSCRIBE, and that only after PUBACK for all of them. */
