@@ -92,7 +92,8 @@ function frameOf(items: readonly unknown[]): Frame | null {
     frame ??= { agent, epoch, first: seq - index };
     if (frame.agent !== agent || frame.epoch !== epoch || frame.first !== seq - index) return null;
   }
-  return frame === null || frame.first < 1 ? null : frame;
+  const most = Number.MAX_SAFE_INTEGER - (items.length - 1);
+  return frame === null || frame.first < 1 || frame.first > most ? null : frame;
 }
 
 /** The fields that go into the chain, with whatever they hold; null where one could be no part of an event. */

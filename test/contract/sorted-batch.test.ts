@@ -98,6 +98,14 @@ describe('a batch with bad items', () => {
     }
   });
 
+  test('that would go on beyond the numbers there are has no frame', () => {
+    const [item] = JSON.parse(encodeBatch(porch.batch(7, 7))) as Item[];
+    const seq = Number.MAX_SAFE_INTEGER;
+    const last = { ...item, seq, id: `${epochId(1)}/${seq}` };
+    expect(sortBatch(Buffer.from(JSON.stringify([last, null])))).toMatchObject({ ok: false });
+    expect(sorted(Buffer.from(JSON.stringify([null, last]))).badSeqs).toEqual([seq - 1]);
+  });
+
   test('never throws, and what it lets through is what decodeBatch would', () => {
     const items = JSON.parse(encodeBatch(porch.batch(3, 12))) as unknown[];
     const broken = fc.array(fc.tuple(fc.nat({ max: 9 }), fc.jsonValue()), { maxLength: 4 }).map((changes) => {
