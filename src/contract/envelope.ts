@@ -99,7 +99,7 @@ export function decodeItems(payload: Uint8Array): readonly unknown[] | string {
 /** The agent that an item names as its source; '' where it names none. */
 export function sourceOf(item: unknown): string {
   const source = typeof item === 'object' && item !== null && 'source' in item ? item.source : null;
-  return typeof source === 'string' ? (/^\/collard\/agent\/([^/]+)$/.exec(source)?.[1] ?? '') : '';
+  return typeof source === 'string' ? (/^\/collard\/agent\/([^/]{1,64})$/.exec(source)?.[1] ?? '') : '';
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -117,6 +117,7 @@ describe('a batch', () => {
     ['data', { data: [] }],
     ['source', { source: '/collard/agent/' }],
     ['source', { source: '/collard/agent/a/b' }],
+    ['source', { source: `/collard/agent/${'a'.repeat(65)}` }],
     ['chain', { chain: undefined }],
     ['chain', { chain: 'ABCD' }],
   ])('is refused for its %s: %j', (field, change) => {

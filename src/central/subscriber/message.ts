@@ -46,6 +46,6 @@ export function decodeIncoming(base: string, incoming: Pick<Incoming, 'topic' | 
       return health === null ? { type: 'unreadable', reason: 'no health message' } : { type: 'health', agent, health };
     }
     default:
-      return { type: 'unreadable', reason: `channel ${channel} is not central's` };
+      return { type: 'unreadable', reason: `channel ${channel.slice(0, 64)} is not central's` };
   }
 }
