@@ -1,5 +1,6 @@
 /** Takes a message from quarantine in again, as if it came now: after an update of central, or of who may write what. */
 import { decodeEvent, sourceOf } from '../contract/envelope.ts';
+import { parseJson } from '../contract/json.ts';
 import type { Retried } from './api/parts.ts';
 import type { KeptMessage, QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
@@ -59,7 +60,8 @@ async function takeIn(
 /** One event, into the place that it has left empty. Its batch was believed when it came. */
 async function takeInOne(store: IngestStore, message: KeptMessage, now: string): Promise<IngestResult | string> {
   const { agent, place, payload } = message;
-  const item: unknown = JSON.parse(Buffer.from(payload).toString('utf8'));
+  const item = parseJson(payload);
+  if (item === undefined) return 'too little of it is left to be read';
   const event = decodeEvent(item);
   if (typeof event === 'string') return event;
   if (sourceOf(item) !== agent) return 'source is not one agent';

@@ -4,6 +4,7 @@
  */
 import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
 import type { StoredEvent } from './event.ts';
+import { parseJson } from './json.ts';
 import { type BatchProof, decodeBatchProof, encodeBatchProof } from './signature.ts';
 
 export const MAX_BATCH_EVENTS = 500;
@@ -85,12 +86,8 @@ export function decodeBatch(payload: Uint8Array): DecodedBatch {
 /** The items of a batch, whatever they are; or why it is no array of them. */
 export function decodeItems(payload: Uint8Array): readonly unknown[] | string {
   if (payload.byteLength > 4 * MAX_BATCH_BYTES) return `payload of ${payload.byteLength} bytes is too large`;
-  let items: unknown;
-  try {
-    items = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch {
-    return 'payload is not JSON in UTF-8';
-  }
+  const items = parseJson(payload);
+  if (items === undefined) return 'payload is not JSON in UTF-8, or nested too deeply';
   if (!Array.isArray(items) || items.length === 0) return 'payload is not an array of events';
   if (items.length > MAX_BATCH_EVENTS) return `${items.length} events, at most ${MAX_BATCH_EVENTS} are allowed`;
   return items;

@@ -1,5 +1,6 @@
 /** The small messages beside the event batches: sync, stored, state, health, requests. Both directions. */
 import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
+import { parseJson } from './json.ts';
 import { decodeSyncProof, type Extent, encodeSyncProof, type SyncProof } from './signature.ts';
 
 /** A closed range of seqs. */
@@ -150,17 +151,13 @@ export function decodeHeard(health: Readonly<Record<string, unknown>>): Pick<Hea
   });
 }
 
-/** A JSON object of at most `maxBytes`, or null: for health and requests, which central keeps as they came. */
+/** A JSON object of at most `maxBytes` and MAX_DEPTH, or null: for health and requests, which central keeps as they came. */
 export function parseObject(payload: Uint8Array, maxBytes = 256 * 1024): Record<string, unknown> | null {
   if (payload.byteLength > maxBytes) return null;
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null;
-  }
+  const value = parseJson(payload);
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
 }
 
 function isCount(value: unknown): value is number {
