@@ -24,6 +24,9 @@ const EVENTS_A_SECOND = 200;
 const DISK_MB = 96;
 /** What is longer is told as a breach of its own. */
 const RECOVERY_MS = 30_000;
+/** Recoveries that are told one by one, of the slowest. */
+const SLOW_MS = 10_000;
+const KEPT_SLOW = 8;
 const PATIENCE_MS = 120_000;
 const DRAIN_MS = 120_000;
 const UNCHANGED_MS = 15_000;
@@ -68,20 +71,23 @@ interface Report {
   readonly kinds: Map<string, number>;
   /** One for each fault, ms. */
   readonly recoveries: number[];
+  /** Rounds after which it took longest. */
+  readonly slow: { readonly ms: number; readonly text: string }[];
   readonly sums: { events: number; conflicting: number; gone: number; told: number; restarts: number; rssMb: number };
 }
 
 function createReport(name: string): Report {
   const sums = { events: 0, conflicting: 0, gone: 0, told: 0, restarts: 0, rssMb: 0 };
-  return { tally: createTally(name), kinds: new Map(), recoveries: [], sums };
+  return { tally: createTally(name), kinds: new Map(), recoveries: [], slow: [], sums };
 }
 
-function rowOf({ tally, kinds, recoveries, sums }: Report): Row {
+function rowOf({ tally, kinds, recoveries, slow, sums }: Report): Row {
   const sorted = [...recoveries].sort((a, b) => a - b);
   const at = (share: number) => ((sorted[Math.ceil(sorted.length * share) - 1] ?? 0) / 1_000).toFixed(1);
   const within = sorted.filter((ms) => ms <= RECOVERY_MS).length;
   tally.note(`recovered after median ${at(0.5)} s, 99 % ${at(0.99)} s, 99.9 % ${at(0.999)} s, at most ${at(1)} s`);
   tally.note(`${within} of ${sorted.length} within ${RECOVERY_MS / 1_000} s`);
+  for (const { text } of [...slow].sort((a, b) => b.ms - a.ms).slice(0, KEPT_SLOW)) tally.note(text);
   const { conflicting, gone, told, restarts, rssMb } = sums;
   if (conflicting + gone > 0) {
     const lost = `${gone} went with a card that was replaced before they were sent`;
@@ -117,6 +123,9 @@ async function liveThrough(context: Context, seed: number, report: Report, withC
     for (let i = 0; i < ROUNDS && breach === null && context.more(tally.injected + happened.length); i += 1) {
       const names = await runRound(house, past, faults, random);
       const recoveryMs = await house.recovered(PATIENCE_MS);
+      const slowMs = recoveryMs ?? PATIENCE_MS;
+      const after = `${(slowMs / 1_000).toFixed(1)} s after ${names.join(' + ')} (${where}, round ${i})`;
+      if (slowMs > SLOW_MS) report.slow.push({ ms: slowMs, text: after });
       if (recoveryMs === null) breach = `round ${i}: nothing is stored after ${names.join(' + ')}`;
       appendFileSync(
         join(folder, 'rounds.txt'),
