@@ -1,14 +1,18 @@
 /** A short selection of `npm run faults`: what it finds here in seconds it need not find in minutes. */
 import { describe, expect, it } from 'vitest';
 import { mosquittoPath, requireServer } from '../servers.ts';
+import { agentIo } from './agent-io.ts';
 import { confirmation } from './confirmation.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
+import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
+import { findStrace } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
 import { MUTATIONS } from './mutants.ts';
 import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
+import { ptyUnplug, whyNoPty } from './pty-unplug.ts';
 import { findCompiler } from './recording.ts';
 import { runScenario } from './run-faults.ts';
 import { slowDisk } from './slow-disk.ts';
@@ -81,6 +85,33 @@ it('message ids never wrap over those in use', async () => {
   expect(ours).toMatchObject({ control: false, lost: 0 });
   expect(theirs).toMatchObject({ control: true, lost: 4_465 });
 }, 90_000);
+
+it.skipIf(!requireServer('mosquitto', mosquittoPath))(
+  'a link on which nothing comes any more is found in time',
+  async () => {
+    const [row] = await rowsOf(halfOpen, 8, 16);
+    expect(row?.injected).toBeGreaterThanOrEqual(16);
+  },
+  60_000,
+);
+
+it.skipIf(!requireServer('strace', findStrace()) || !requireServer('mosquitto', mosquittoPath))(
+  'the agent bears the failure of any call to its files',
+  async () => {
+    const rows = await rowsOf(agentIo, 20, 9);
+    expect(rows.reduce((sum, { injected }) => sum + injected, 0)).toBeGreaterThanOrEqual(9);
+  },
+  120_000,
+);
+
+it.skipIf(!requireServer('pty', whyNoPty() === null ? '/dev/ptmx' : null))(
+  'a receiver that is pulled out is noticed, and read again when it is back',
+  async () => {
+    const rows = await rowsOf(ptyUnplug, 20, 3);
+    for (const row of rows) expect(row.injected).toBeGreaterThanOrEqual(3);
+  },
+  120_000,
+);
 
 describe('a row of the table', () => {
   const sound = { acked: 5, lost: 0, doubled: 0, recoveryMs: 1, breach: null };

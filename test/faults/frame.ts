@@ -4,6 +4,8 @@ export interface Context {
   readonly seed: number;
   /** A folder of the scenario's own, on the disk of the temp folder. It is removed afterwards. */
   readonly folder: string;
+  /** What scenarios would remove stays, for whoever looks into a breach. */
+  readonly keep: boolean;
   /** Its share of the time. */
   readonly shareMs: number;
   /** False when the time or the count of this scenario is spent. Each row asks before it injects again. */

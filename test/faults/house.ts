@@ -11,7 +11,7 @@ import { type Listener, openListener } from './listener.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 
 export const AGENT = 'porch';
-const bin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+export const agentBin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
 const FILES = ['', '-wal', '-shm', '-journal'] as const;
 /** What lies beside a log and tells how far it had come. */
 const WITNESS = '.head';
@@ -131,7 +131,7 @@ export function startBroker(folder: string, port: number, lines: readonly string
 function program(name: string, folder: string, yaml: string): Supervised {
   const config = join(folder, `${name}.yaml`);
   writeFileSync(config, yaml);
-  const command = [process.execPath, bin, name === 'central' ? 'central' : 'agent', '--config', config];
+  const command = [process.execPath, agentBin, name === 'central' ? 'central' : 'agent', '--config', config];
   return createSupervised({ name, log: join(folder, `${name}.log`), command });
 }
 

@@ -16,7 +16,7 @@ import { checkLog } from './oracle.ts';
 import { startChild } from './run-child.ts';
 import { truthOf } from './workload.ts';
 
-const STRACE = '/usr/bin/strace';
+export const STRACE = '/usr/bin/strace';
 const CALLS = ['pwrite64', 'fsync', 'ftruncate', 'unlink', 'openat'] as const;
 /** As strace has it after the colon; `+`: from that call on. */
 const FAULTS = ['error=EIO', 'error=ENOSPC', 'error=EIO+', 'error=ENOSPC+', 'signal=KILL'] as const;
@@ -59,6 +59,11 @@ export const ioErrors: Scenario = {
     return [{ ...first, notes: [note] }, ...others];
   },
 };
+
+/** Where it is, if we may trace. */
+export function findStrace(): string | null {
+  return whyNoStrace() === null ? STRACE : null;
+}
 
 export function whyNoStrace(): string | null {
   try {
@@ -120,7 +125,7 @@ async function inject(context: Context, point: Point, tally: Tally | undefined, 
   return true;
 }
 
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const all = [...items];
   const mixed: T[] = [];
   while (all.length > 0) mixed.push(...all.splice(below(random, all.length), 1));

@@ -141,7 +141,7 @@ async function liveThrough(context: Context, seed: number, report: Report, withC
   } finally {
     await house.close();
     disk?.close();
-    if (breach === null) rmSync(folder, { recursive: true, force: true });
+    if (breach === null && !context.keep) rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -3,16 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { agentIo } from './agent-io.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import type { Row, Scenario } from './frame.ts';
 import { godown } from './godown.ts';
+import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
 import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
 import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
+import { ptyUnplug } from './pty-unplug.ts';
 import { slowDisk } from './slow-disk.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -20,12 +23,15 @@ export const SCENARIOS: readonly Scenario[] = [
   powerLoss,
   godown,
   ioErrors,
+  agentIo,
   malformed,
   diskFull,
   slowDisk,
   nemesis,
   confirmation,
   idWrap,
+  halfOpen,
+  ptyUnplug,
 ];
 
 export interface Outcome {
@@ -85,6 +91,7 @@ export async function runScenario(
     const rows = await scenario.run({
       seed,
       folder,
+      keep: options.keep === true,
       shareMs,
       more: (injected) => injected < options.count && performance.now() - began < shareMs,
       tell: (line) => options.tell(`${name}: ${line}`),

@@ -27,6 +27,7 @@ export interface SupervisedOptions {
   readonly log: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Infinity: what has ended stays so. */
   readonly restartMs?: number;
 }
 
@@ -49,6 +50,7 @@ export function createSupervised(options: SupervisedOptions): Supervised {
       if (child !== started) return;
       child = null;
       ends.push(signal ?? `code ${code}`);
+      if (restartMs === Number.POSITIVE_INFINITY) return;
       void pause(restartMs).then(() => {
         if (wanted && child === null) begin();
       });
