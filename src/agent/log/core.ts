@@ -2,12 +2,13 @@
 import { type ChainHash, chainHex, chainNext, chainStart } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { HeadWitness } from './head-witness.ts';
-import { codeOf, explainDisk, isDamage, type LogError, logError } from './log-error.ts';
-import { type Db, SCHEMA_VERSION, suspect } from './log-file.ts';
+import { explainDisk, isDamage, type LogError, logError } from './log-error.ts';
+import { type Db, SCHEMA_VERSION, trySuspect } from './log-file.ts';
 import { type Memory, openMemory } from './remember.ts';
 import {
   type Chains,
   chainAtPos,
+  closingKey,
   copyKey,
   createChains,
   createRows,
@@ -168,6 +169,8 @@ export function addEpoch(core: LogCore, epoch: string, created: number, reason: 
   const { agent, lastPos: base } = core;
   const added: EpochState = { no, epoch, agent, base, storedSeq: 0, firstSeq: 1, lastSeq: 0 };
   saveFact(core.db, copyKey(no), epochCopy(added));
+  const before = core.epochs.at(-1);
+  if (before !== undefined) saveFact(core.db, closingKey(before.no), chainHex(core.lastChain));
   core.epochs.push(added);
   core.lastChain = chainStart(agent, epoch);
 }
@@ -236,14 +239,4 @@ function assertTail(rows: Rows, chains: Chains, epoch: EpochState, path: string)
   const computed = chainAtPos(rows, below, epoch, end, start);
   if (kept?.pos !== end || computed === null || Buffer.compare(kept.hash, computed) !== 0)
     throw logError('SQLITE_CORRUPT', `log ${path}: the newest events do not match their chain`);
-}
-
-/** The next start reads the whole file before it trusts it. */
-function trySuspect(path: string): void {
-  try {
-    suspect(path);
-  } catch (error) {
-    // The disk takes nothing: the next start finds the damage by itself or runs into it again.
-    if (codeOf(error) === '') throw error;
-  }
 }

@@ -135,8 +135,18 @@ export function openLogFileReadOnly(path: string): Db {
 }
 
 /** Notes that the file is to be checked from end to end when it is opened next. */
-export function suspect(path: string): void {
+function suspect(path: string): void {
   writeFileSync(`${path}.suspect`, '', { mode: 0o600 });
+}
+
+/** The next start reads the whole file before it trusts it. */
+export function trySuspect(path: string): void {
+  try {
+    suspect(path);
+  } catch (error) {
+    // The disk takes nothing: the next start finds the damage by itself or runs into it again.
+    if (codeOf(error) === '') throw error;
+  }
 }
 
 export function isSuspect(path: string): boolean {

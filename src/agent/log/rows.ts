@@ -18,6 +18,11 @@ export function copyKey(no: number): string {
   return `epoch/${no}`;
 }
 
+/** The fact that holds the chain at the end of an epoch that another one has followed. */
+export function closingKey(no: number): string {
+  return `closed/${no}`;
+}
+
 export function epochCopy({ no, epoch, agent, base }: EpochSpan): string {
   return JSON.stringify({ no, epoch, agent, base });
 }

@@ -118,7 +118,7 @@ async function saveEpoch(
   // What central has confirmed is not missing.
   let next = storedSeq + 1;
   let saved = 0;
-  write(core, () => openEpoch(core, guess));
+  write(core, () => addEpoch(core, guess.epoch, 0, 'salvaged'));
   const span = { ...guess, agent };
   const groups = wreck === null ? [] : provenGroups(wreck, span, guess.end);
   for (const batch of batchesOf(groups)) {
@@ -138,7 +138,7 @@ async function saveEpoch(
   }
   const end = guess.end - guess.base;
   if (next <= end) missing.push([next, end]);
-  write(core, () => closeEpoch(core, storedSeq, witness));
+  write(core, () => closeEpoch(core, storedSeq, closingOf(wreck, guess, witness)));
   return { epoch: guess.epoch, saved, missing, told };
 }
 
@@ -153,12 +153,6 @@ function* batchesOf(groups: Iterable<Group>): Generator<Group[]> {
     [batch, events] = [[], 0];
   }
   if (batch.length > 0) yield batch;
-}
-
-/** Keeps the positions of the damaged file where nothing stands in their way. Within `write`. */
-function openEpoch(core: LogCore, { epoch, base }: Guess): void {
-  core.lastPos = Math.max(core.lastPos, base);
-  addEpoch(core, epoch, 0, 'salvaged');
 }
 
 /** Within `write`. Returns how many events it saved. */
@@ -176,16 +170,25 @@ function importGroup(core: LogCore, oldBase: number, { before, events, after }: 
   return events.length;
 }
 
-/** Ends it where the witness saw it, so that central can be asked about all of it. Within `write`. */
-function closeEpoch(core: LogCore, storedSeq: number, witness: Head | null): void {
+/** chain at the end of an epoch, by the witness or by the one that followed it. */
+function closingOf(wreck: Wreck | null, guess: Guess, witness: Head | null): Kept | null {
+  if (witness !== null) {
+    const hash = parseChainHex(witness.chain);
+    return hash === null ? null : { pos: witness.lastSeq, hash };
+  }
+  const hash = wreck?.closing(guess.no) ?? null;
+  return hash === null ? null : { pos: guess.end - guess.base, hash };
+}
+
+/** Ends it where it ended, so that central can be asked about all of it; where nobody knows the chain there, at the last proven event. */
+function closeEpoch(core: LogCore, storedSeq: number, closing: Kept | null): void {
   const epoch = currentEpoch(core);
-  const chain = witness === null ? null : parseChainHex(witness.chain);
-  if (witness !== null && chain !== null && witness.lastSeq > epoch.lastSeq) {
-    if (epoch.lastSeq === 0) epoch.firstSeq = witness.lastSeq + 1;
-    epoch.lastSeq = witness.lastSeq;
+  if (closing !== null && closing.pos > epoch.lastSeq) {
+    if (epoch.lastSeq === 0) epoch.firstSeq = closing.pos + 1;
+    epoch.lastSeq = closing.pos;
     core.lastPos = epoch.base + epoch.lastSeq;
-    core.lastChain = chain;
-    core.chains.save(core.lastPos, chain);
+    core.lastChain = closing.hash;
+    core.chains.save(core.lastPos, closing.hash);
   }
   epoch.storedSeq = Math.min(storedSeq, epoch.lastSeq);
   core.marksDirty = true;

@@ -3,11 +3,12 @@
  * everything around it is given. Whether what is given is true is not known here: `prove.ts` tells.
  */
 import Database from 'better-sqlite3';
+import { type ChainHash, parseChainHex } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 import { codeOf } from './log-error.ts';
 import { fileBytes } from './log-file.ts';
 import type { Kept } from './prove.ts';
-import { copyKey, createRows, type EpochSpan } from './rows.ts';
+import { closingKey, copyKey, createRows, type EpochSpan } from './rows.ts';
 
 /** Where an epoch lies, by one of the places that tell it. */
 export interface EpochGuess {
@@ -28,6 +29,8 @@ export interface Wreck {
   /** No row that can be read lies behind it. */
   readonly last: number;
   incarnation(): string | null;
+  /** chain at the end of an epoch that another one has followed, or null. */
+  closing(no: number): ChainHash | null;
   close(): void;
 }
 
@@ -101,6 +104,7 @@ function read(db: Database.Database, bytes: number): Wreck {
         : Math.min(...TABLES.map((table) => after(table, pos)));
     },
     last: lastOf(db, bytes),
+    closing: (no) => parseChainHex(fact(closingKey(no))),
     incarnation() {
       const kept = fact('incarnation');
       return typeof kept === 'string' && UUID.test(kept) ? kept : null;
