@@ -13,7 +13,7 @@ import { keyIdOf, type SigningKey } from '../../src/contract/signature.ts';
 import type { Random } from '../../src/simulator/random.ts';
 import { createLedger, type Head, type Ledger } from './ledger.ts';
 import { linksOf } from './link.ts';
-import { crash, gate, type Life, uuidOf, within } from './machine.ts';
+import { crash, fillDatabases, gate, type Life, uuidOf, within } from './machine.ts';
 import { createPort, type Port } from './port.ts';
 import { createLife, type Surroundings, T0 } from './world.ts';
 
@@ -38,6 +38,8 @@ export interface AgentMachine {
   keepCopyOfCard(): void;
   /** Puts the copy back: what was written since is gone. False where there is none. */
   putBackCopy(): boolean;
+  /** The card takes no new page until the next start. False where nothing runs. */
+  fill(): boolean;
   /** Free bytes on the card from now on. */
   freeBytes: number;
   /** From now on the agent starts at once when it ends. */
@@ -58,7 +60,7 @@ const FILE = ['', '-wal', '-shm'] as const;
 const WHOLE = [...FILE, '.head'] as const;
 
 export function createAgentMachine(around: Surroundings, settings: AgentSettings): AgentMachine {
-  const { world, network } = around;
+  const { world, network, weather } = around;
   const { time } = world;
   const { name } = settings;
   const random = world.random(`machine ${name}`);
@@ -188,6 +190,10 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       ledger.rollBack(copy);
       return true;
     },
+    fill() {
+      if (life !== null) fillDatabases(life);
+      return life !== null;
+    },
     heal() {
       healing = true;
       if (life === null) machine.start();
@@ -223,6 +229,13 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     for (const { epoch, seq, data } of events) world.note('commit', `${epoch}/${seq} ${data}`);
   }
 
+  /** On the machine's own time; a life that has ended meanwhile goes on no more. */
+  async function slow(): Promise<void> {
+    if (weather.slowCardMs === 0) return;
+    const ms = random.whole(0, weather.slowCardMs);
+    await new Promise<void>((resolve) => void time.after(ms, resolve));
+  }
+
   /** The log as this life sees it: each word to it is a place where the life may end, before and after. */
   function guardLog(real: IngestLog, born: Life): IngestLog {
     const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -243,6 +256,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       remembered: () => guarded(() => real.remembered()),
       async append(events) {
         await gate(born);
+        await slow();
         const done = await real.append(events);
         commit(events.map((event, i) => ({ ...event, epoch: done.epoch, seq: done.firstSeq + i })));
         await gate(born);

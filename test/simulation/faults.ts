@@ -1,50 +1,12 @@
 /** What goes wrong, and when: drawn from the seed. Each seed has its own few kinds of faults, so that each mix comes about. */
+import { agentTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
 import type { Random } from '../../src/simulator/random.ts';
 import { type AgentMachine, PLENTY_BYTES } from './agent-machine.ts';
-import type { Broker, BrokerFaults, Message } from './broker.ts';
+import type { Broker, Message } from './broker.ts';
 import { type CentralMachine, GROUP } from './central-machine.ts';
 import type { Network } from './link.ts';
-import type { World } from './world.ts';
-
-/** What the network and the broker do wrong at this moment. */
-export interface Weather {
-  slowMs: number;
-  reachable: 'yes' | 'refused' | 'silent';
-  swallow: number;
-  refuse: number;
-  copy: number;
-  holdBack: number;
-  storedLost: number;
-  storedLate: number;
-}
-
-export function fairWeather(): Weather {
-  const calm = { slowMs: 0, swallow: 0, refuse: 0, copy: 0, holdBack: 0, storedLost: 0, storedLate: 0 };
-  return { ...calm, reachable: 'yes' };
-}
-
-export function faultsOf(weather: Weather, world: World): BrokerFaults {
-  const random = world.random('broker');
-  const happens = (share: number, fault: string) => {
-    if (share === 0 || random.next() >= share) return false;
-    world.count(fault);
-    return true;
-  };
-  const isStored = ({ topic }: Message) => topic.endsWith('/stored');
-  return {
-    swallows: (message) =>
-      isStored(message)
-        ? happens(weather.storedLost, '`stored` lost')
-        : message.qos === 1 && happens(weather.swallow, 'acknowledged and dropped'),
-    refuses: (message) =>
-      message.qos === 1 && happens(weather.refuse, 'refused') ? random.pick([0x87, 0x10, 0x97]) : null,
-    copies: () => (happens(weather.copy, 'doubled') ? 2 : 1),
-    heldBackMs(message) {
-      if (isStored(message) && happens(weather.storedLate, '`stored` late')) return random.whole(500, 30_000);
-      return happens(weather.holdBack, 'overtaken') ? random.whole(10, 3_000) : 0;
-    },
-  };
-}
+import { fairWeather, type Weather } from './weather.ts';
+import { POISON, type World } from './world.ts';
 
 export interface Targets {
   readonly world: World;
@@ -226,6 +188,40 @@ export const KINDS: readonly Kind[] = [
     strike({ central, world }) {
       world.count('central stopped');
       central.stop();
+    },
+  },
+  {
+    name: 'slow card',
+    perMinute: 1,
+    strike: spell((r) => ({ slowCardMs: r.whole(50, 3_000) }), 20_000, 'slow card'),
+  },
+  {
+    name: 'slow store',
+    perMinute: 1,
+    strike: spell((r) => ({ slowStoreMs: r.whole(50, 3_000) }), 20_000, 'slow store'),
+  },
+  {
+    name: 'card takes nothing',
+    perMinute: 1,
+    strike({ agents, world }, random) {
+      if (random.pick(agents).fill()) world.count('card takes nothing more');
+    },
+  },
+  {
+    name: 'store takes nothing',
+    perMinute: 1,
+    strike({ central, world }) {
+      if (central.fill()) world.count('store takes nothing more');
+    },
+  },
+  {
+    name: 'poison',
+    perMinute: 3,
+    strike({ agents, broker, world }, random) {
+      const channel = random.pick(['events', 'backlog', 'sync', 'state', 'health', 'stored']);
+      const topic = agentTopic(DEFAULT_BASE_TOPIC, random.pick(agents).name, channel);
+      world.count('poison');
+      broker.publish({ topic, payload: random.pick([POISON, `[${POISON}]`, `{${POISON}`]), qos: 1, retain: false });
     },
   },
   {

@@ -62,6 +62,13 @@ export function crash(life: Life): void {
   life.onCrash();
 }
 
+/** As a full disk: whoever needs another page from now on gets SQLITE_FULL. */
+export function fillDatabases(life: Life): void {
+  for (const database of life.databases) {
+    if (database.open) database.pragma(`max_page_count = ${String(database.pragma('page_count', { simple: true }))}`);
+  }
+}
+
 export function takeOverMachine(): void {
   takeOverTimers();
   takeOverRandomness();

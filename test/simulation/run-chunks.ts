@@ -9,6 +9,7 @@ import { makeTemplate, memoryFolder } from './template.ts';
 const folder = mkdtempSync(memoryFolder());
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 process.on('SIGTERM', () => process.exit(0));
+process.on('disconnect', () => process.exit(0));
 takeOverMachine();
 const template = makeTemplate(folder);
 

@@ -5,9 +5,11 @@ import type { Random } from '../../src/simulator/random.ts';
 import { type AgentMachine, createAgentMachine } from './agent-machine.ts';
 import { type Broker, createBroker, type Message } from './broker.ts';
 import { type CentralMachine, createCentralMachine } from './central-machine.ts';
-import { fairWeather, faultsOf, planFaults, type Weather } from './faults.ts';
+import { planFaults } from './faults.ts';
 import type { Network } from './link.ts';
+import { within } from './machine.ts';
 import { isSettled, judge } from './oracle.ts';
+import { fairWeather, faultsOf, type Weather } from './weather.ts';
 import { createWorld, type World } from './world.ts';
 
 /** Programs that must break a promise: they prove that the oracle sees it. PUBACK is trusted; `stored` comes before the commit. */
@@ -39,7 +41,7 @@ export interface Outcome {
 }
 
 /** After the last fault all must be well again within this. */
-export const HEAL_MS = 60_000;
+export const HEAL_MS = 30_000;
 const LOOK_MS = 500;
 const NAMES = ['porch', 'shed'] as const;
 const COLLARS = ['C0FFEE01', 'C0FFEE02', 'C0FFEE03'] as const;
@@ -93,6 +95,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   } finally {
     central.close();
     for (const agent of agents) agent.kill(false);
+    // Node keeps signals that are made of others, with all that listens to them, until they abort.
+    for (const life of world.lives) within(life, () => life.stop.abort());
+    await world.time.runUntil(world.time.nowMs);
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -125,7 +130,7 @@ function build(world: World, random: Random, { template, control }: SimulationOp
     delivered: (client, message) => world.note('delivered', `${client} ${message.topic} ${message.payload}`),
     breach: world.breach,
   };
-  const around = { world, network, broker };
+  const around = { world, network, broker, weather };
   const central = createCentralMachine(around, { template, answersEarly: control === 'early' });
   const machineOf = (name: string) =>
     createAgentMachine(around, {

@@ -5,9 +5,13 @@ import type { Broker } from './broker.ts';
 import type { Network } from './link.ts';
 import type { Life } from './machine.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
+import type { Weather } from './weather.ts';
 
 /** The moment at which every simulation begins, by the clocks that are right. */
 export const T0 = Date.parse('2026-11-23T06:00:00.000Z');
+
+/** What strangers send. No message of ours holds it. */
+export const POISON = '"poison"';
 
 export interface World {
   readonly seed: number;
@@ -25,6 +29,8 @@ export interface World {
   /** A fault has happened. */
   count(fault: string, times?: number): void;
   readonly faults: ReadonlyMap<string, number>;
+  /** Every life so far. */
+  readonly lives: Life[];
 }
 
 export function createWorld(seed: number, folder: string, keepsNotes: boolean): World {
@@ -55,6 +61,7 @@ export function createWorld(seed: number, folder: string, keepsNotes: boolean): 
       faults.set(fault, (faults.get(fault) ?? 0) + times);
     },
     faults,
+    lives: [],
   };
 }
 
@@ -62,6 +69,7 @@ export interface Surroundings {
   readonly world: World;
   readonly network: Network;
   readonly broker: Broker;
+  readonly weather: Weather;
 }
 
 /** A new life on a machine. */
@@ -70,7 +78,7 @@ export function createLife(
   name: string,
   options: Pick<Life, 'wallNow' | 'onCrash' | 'countsStatements'>,
 ): Life {
-  return {
+  const life: Life = {
     name,
     time: world.time,
     random: world.random(name),
@@ -81,6 +89,8 @@ export function createLife(
     files: new Set(),
     ...options,
   };
+  world.lives.push(life);
+  return life;
 }
 
 function hashOf(text: string): number {
