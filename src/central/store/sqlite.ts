@@ -51,7 +51,10 @@ export function openSqlite(path: string): SqlDialect {
   };
 }
 
-/** Keeps statements prepared, and lets a transaction take the write lock at once: an upgrade would ignore the time-out. */
+/**
+ * Keeps statements prepared, and lets a transaction take the write lock at once: an upgrade would ignore the time-out. A full or
+ * failing disk has rolled back by itself: to do it again would fail, and hide why.
+ */
 function withStatements(database: Database.Database): SqliteDatabase {
   const statements = new Map<string, Database.Statement>();
   return {
@@ -59,6 +62,7 @@ function withStatements(database: Database.Database): SqliteDatabase {
       database.close();
     },
     prepare: (sql) => {
+      if (sql === 'rollback' && !database.inTransaction) return nothingToDo;
       const text = sql === 'begin' ? 'begin immediate' : sql;
       let statement = statements.get(text);
       if (statement === undefined) {
@@ -70,6 +74,13 @@ function withStatements(database: Database.Database): SqliteDatabase {
     },
   };
 }
+
+const nothingToDo: ReturnType<SqliteDatabase['prepare']> = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [][Symbol.iterator](),
+};
 
 /** Inserts rows whose key is not there yet and leaves the others alone. Resolves to the number of those that are new. */
 export async function insertOnce<T extends keyof Tables & string>(
