@@ -123,7 +123,7 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
       const [born, service] = [life, cats];
       if (born === null || service === null) return;
       const failed = (error: unknown) => {
-        if (born.dead || /^(CAT|EVENT|INVALID)_/.test(String(Reflect.get(Object(error), 'code')))) return;
+        if (born.dead || /^(CAT|EVENT|INVALID)_|^SQLITE_FULL$/.test(String(Reflect.get(Object(error), 'code')))) return;
         world.breach(`a command failed: ${String(error)}`);
       };
       const done = () => {

@@ -51,7 +51,8 @@ export function judge(agents: readonly AgentMachine[], central: CentralMachine):
     events += found.events;
     told += found.told;
   }
-  breaches.push(...judgeOrder(stored), ...judgeModels(stored, db));
+  const torn = new Set(agents.flatMap(({ ledger }) => [...ledger.tornEpochs]));
+  breaches.push(...judgeOrder(stored, torn), ...judgeModels(stored, db));
   return { breaches, events, told, conflicts: conflicts.size };
 }
 
@@ -102,15 +103,22 @@ function judgeMarks({ name, ledger, log }: AgentMachine, db: Database.Database):
   return breaches;
 }
 
-/** Arrivals and positions of each shard are 1, 2, 3 …; each agent's order is kept. */
-function judgeOrder(stored: readonly CentralEvent[]): string[] {
+/**
+ * Arrivals and positions of each shard are 1, 2, 3 … An event has no position only where what came before it went with a card.
+ */
+function judgeOrder(stored: readonly CentralEvent[], torn: ReadonlySet<string>): string[] {
   const breaches: string[] = [];
   const shards = new Map<number, CentralEvent[]>();
   for (const event of stored) shards.set(event.shard, [...(shards.get(event.shard) ?? []), event]);
   for (const [shard, events] of shards) {
-    for (const number of ['arrival', 'position'] as const) {
-      const given = events.map((event) => event[number] ?? 0).sort((a, b) => a - b);
-      if (given.some((value, i) => value !== i + 1)) breaches.push(`${number} of shard ${shard}: ${given.join(' ')}`);
+    const placed = events.filter(({ epoch, position }) => position !== null || !torn.has(epoch));
+    const orders = {
+      arrival: events.map(({ arrival }) => arrival),
+      position: placed.map(({ position }) => position ?? 0),
+    };
+    for (const [name, given] of Object.entries(orders)) {
+      const sorted = given.sort((a, b) => a - b);
+      if (sorted.some((value, i) => value !== i + 1)) breaches.push(`${name} of shard ${shard}: ${sorted.join(' ')}`);
     }
   }
   return breaches;

@@ -50,7 +50,9 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsOutcome> {
         const count = Math.min(CHUNK_SEEDS, from + seeds - next);
         const chunk: Chunk = { from: next, count, ...(control === undefined ? {} : { control }) };
         next += count;
-        done.set(chunk.from, await ask(child, chunk));
+        const answer = await ask(child, chunk);
+        done.set(chunk.from, answer);
+        for (const breach of answer.tally.breaches) tell(breach);
         if (performance.now() - toldMs < TELL_MS) continue;
         toldMs = performance.now();
         tell(`${next - from} seeds in ${secondsNow().toFixed(0)} s, ${sum(done).failed} failed`);
