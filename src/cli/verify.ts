@@ -46,8 +46,9 @@ async function verify(options: VerifyOptions): Promise<void> {
     try {
       const verdicts = await compareHistories(history, storeHistory(store, agent));
       const verdict = worst(verdicts) ?? (await nothingYet(store, agent));
-      if (options.json === true) printJson({ agent, ...verdict, epochs: verdicts });
-      else for (const line of sentences(agent, verdicts)) print(line);
+      const aside = await setAside(store, agent);
+      if (options.json === true) printJson({ agent, ...verdict, ...aside, epochs: verdicts });
+      else for (const line of [...sentences(agent, verdicts), ...asideSentences(agent, aside)]) print(line);
       if (verdict.status !== 'agree') process.exitCode = EXIT.checkFailed;
     } catch (error) {
       throw asFailure(error);
@@ -123,6 +124,28 @@ async function nothingYet(store: Store, agent: string): Promise<Verdict> {
   const stored = known?.mark ?? 0;
   const status = stored === 0 ? 'agree' : 'conflicting';
   return { status, epoch, seq: stored, chain: chainHex(chainStart(agent, epoch)), stored, last: 0 };
+}
+
+interface Aside {
+  /** Events under numbers of others, ranges that will never come, messages in quarantine. */
+  readonly conflicts: number;
+  readonly gaps: number;
+  readonly quarantined: number;
+}
+
+/** What central holds of the agent beside its history. */
+async function setAside(store: Store, agent: string): Promise<Aside> {
+  const row = (await store.agents()).find((one) => one.agent === agent);
+  return { conflicts: row?.conflicts ?? 0, gaps: row?.gaps ?? 0, quarantined: row?.quarantined ?? 0 };
+}
+
+function asideSentences(agent: string, { conflicts, gaps, quarantined }: Aside): string[] {
+  const list = `collard quarantine list --agent ${safe(agent)}`;
+  return [
+    ...(conflicts === 0 ? [] : [`${conflicts} events came under numbers of others: ${list} --conflicts`]),
+    ...(gaps === 0 ? [] : [`${gaps} gaps: what was lost or rejected there is not stored`]),
+    ...(quarantined === 0 ? [] : [`${quarantined} messages are in quarantine: ${list}`]),
+  ];
 }
 
 function sentences(agent: string, verdicts: readonly Verdict[]): string[] {

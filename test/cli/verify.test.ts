@@ -136,6 +136,22 @@ describe('collard verify', () => {
     expect(status).toBe(1);
   });
 
+  it('names what central holds beside the history', async () => {
+    await write(6);
+    await forward(6);
+    const epoch = log.epochs().at(-1)?.epoch ?? '';
+    const copy = meowing('porch', epoch, 6, 'COPY');
+    const bad = [{ epoch, seq: 7, reason: 'is none', text: '7' }];
+    await store.ingest({ ...copy.batch(5, 6), bad }, NOW);
+    const { stdout } = await verify();
+    expect(stdout).toContain(
+      '2 events came under numbers of others: collard quarantine list --agent porch --conflicts',
+    );
+    expect(stdout).toContain('1 gaps: what was lost or rejected there is not stored');
+    expect(stdout).toContain('1 messages are in quarantine: collard quarantine list --agent porch');
+    expect(JSON.parse((await verify('--json')).stdout)).toMatchObject({ conflicts: 2, gaps: 1, quarantined: 1 });
+  });
+
   it('says what is wrong with its arguments', async () => {
     await write(1);
     const other = await runCollard([
