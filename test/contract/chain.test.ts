@@ -4,6 +4,26 @@ import { chainHex, chainNext, chainOver, chainStart, parseChainHex } from '../..
 import type { StoredEvent } from '../../src/contract/event.ts';
 import { anyRun, EPOCH, meow } from './arbitrary.ts';
 
+/** The event with each bit of each of its texts and numbers changed, one at a time. */
+function* bitFlips(event: StoredEvent): Iterable<StoredEvent> {
+  for (const [key, value] of Object.entries(event)) {
+    if (typeof value === 'number') {
+      for (let bit = 0; bit < 31; bit++) yield { ...event, [key]: value ^ (1 << bit) };
+    } else if (typeof value === 'string') {
+      // Of the code unit: half a pair would be U+FFFD in both.
+      for (let i = 0; i < value.length * 7; i++) {
+        const at = Math.trunc(i / 7);
+        const unit = value.charCodeAt(at);
+        if (unit > 0x7f) continue;
+        yield {
+          ...event,
+          [key]: value.slice(0, at) + String.fromCharCode(unit ^ (1 << (i % 7))) + value.slice(at + 1),
+        };
+      }
+    }
+  }
+}
+
 /** Computed with Python's hashlib and json from the words of the contract, not with this program. */
 const vectors: readonly (readonly [hex: string, event: StoredEvent])[] = [
   ['9b634ff219a00c4afb0f213c50b679ae60148d51fd7e69714011ddc2d5f089b0', meow],
@@ -78,6 +98,24 @@ describe('the chain', () => {
   ] as const)('changes with %s', (_field, change) => {
     const start = chainStart('porch', EPOCH);
     expect(chainHex(chainNext(start, { ...meow, ...change }))).not.toBe(chainHex(chainNext(start, meow)));
+  });
+
+  test('is another for every bit that changes, and for whatever is dropped, swapped, doubled or put in', () => {
+    fc.assert(
+      fc.property(anyRun, fc.nat(), fc.nat(), anyRun, (events, m, n, [stranger = meow]) => {
+        const of = (some: readonly StoredEvent[]) => chainHex(chainOver(chainStart('porch', EPOCH), some));
+        const whole = of(events);
+        const [at, other] = [m % events.length, n % events.length];
+        const event = events[at] ?? meow;
+        const swapped = events.with(at, events[other] ?? meow).with(other, event);
+        expect(of(events.toSpliced(at, 1))).not.toBe(whole);
+        expect(of(events.toSpliced(at, 0, stranger))).not.toBe(whole);
+        expect(of(events.toSpliced(at, 0, event))).not.toBe(whole);
+        // seq is part of an event, so that no two are the same.
+        if (at !== other) expect(of(swapped)).not.toBe(whole);
+        for (const changed of bitFlips(event)) expect(of(events.with(at, changed))).not.toBe(whole);
+      }),
+    );
   });
 
   test('is written as 64 small hex digits and read only so', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecoder, type DecoderOptions } from '../../../src/agent/decoder/decoder.ts';
-import { decodeAll, discardedBytes, reasons, text } from './cuts.ts';
+import { decodeAll, discardedBytes, expectEachLineTold, reasons, text } from './cuts.ts';
 
 const csv = (options: Partial<DecoderOptions> = {}) => createDecoder({ ...options, format: 'csv' });
 
@@ -96,8 +96,9 @@ describe('csv', () => {
     const line = fc.oneof(row, fc.constant('t_ms,ax_g,ay_g,az_g'), fc.string());
     fc.assert(
       fc.property(fc.array(line), fc.array(fc.nat()), (lines, cuts) => {
-        const bytes = text(lines.join('\n'));
+        const bytes = Buffer.from(lines.join('\n'));
         expect(decodeAll(csv(), bytes, cuts)).toEqual(decodeAll(csv(), bytes));
+        expectEachLineTold(csv(), bytes.toString().split('\n'));
       }),
     );
   });

@@ -26,6 +26,16 @@ export function decodeAll(
   return total;
 }
 
+/** Pushes line by line. Each is either read or discarded with all its bytes; throws for one that is not. */
+export function expectEachLineTold(decoder: Decoder, lines: readonly string[]): void {
+  for (const line of lines) {
+    const bytes = text(`${line}\n`);
+    const { readings, discards } = decoder.push(bytes, null);
+    const whole = readings.length === 0 ? discards.length === 1 && discards[0]?.bytes === bytes.length : true;
+    if (!whole || (readings.length > 0 && discards.length > 0)) throw new Error(`not told: ${JSON.stringify(line)}`);
+  }
+}
+
 export function reasons(total: Pick<Total, 'discards'>): string[] {
   return total.discards.map((discard) => discard.reason);
 }

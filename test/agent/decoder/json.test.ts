@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../../src/agent/decoder/decoder.ts';
 import type { Reading } from '../../../src/agent/decoder/reading.ts';
-import { decodeAll, discardedBytes, reasons, text } from './cuts.ts';
+import { decodeAll, discardedBytes, expectEachLineTold, reasons, text } from './cuts.ts';
 
 const json = (options: { place?: string; collar?: string; fields?: Record<string, string> } = {}) =>
   createDecoder({ format: 'json', ...options });
@@ -133,6 +133,12 @@ describe('json', () => {
   });
 
   it('accounts for every line of arbitrary bytes and never throws', () => {
+    const field = fc.tuple(fc.constantFrom('collar', 'n', 'ax', 'motion', 'rssi', 't', '__proto__'), fc.jsonValue());
+    const line = fc.oneof(
+      fc.array(field).map((fields) => `{${fields.map(([key, value]) => `"${key}":${JSON.stringify(value)}`).join()}}`),
+      fc.string().filter((any) => !any.includes('\n')),
+    );
+    fc.assert(fc.property(fc.array(line), (lines) => expectEachLineTold(json({ collar: 'A' }), lines)));
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
         const total = decodeAll(json({ collar: 'A' }), bytes);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_RUN_BYTES } from '../../../src/agent/decoder/lines.ts';
 import { createSlip } from '../../../src/agent/decoder/slip.ts';
@@ -5,13 +6,17 @@ import { createSlip } from '../../../src/agent/decoder/slip.ts';
 const LIMIT = 8;
 
 function decode(...wire: number[]) {
+  return decodePieces([Uint8Array.from(wire)]);
+}
+
+function decodePieces(pieces: readonly Uint8Array[]) {
   const frames: { payload: number[]; bytes: number }[] = [];
   const discards: { reason: string; bytes: number }[] = [];
   const slip = createSlip(LIMIT, {
     frame: (payload, bytes) => frames.push({ payload: [...payload], bytes }),
     discard: (reason, bytes) => discards.push({ reason, bytes }),
   });
-  slip.push(Uint8Array.from(wire));
+  for (const piece of pieces) slip.push(piece);
   return { slip, frames, discards };
 }
 
@@ -53,5 +58,21 @@ describe('slip', () => {
     for (let sent = 0; sent <= MAX_RUN_BYTES; sent += 1024) slip.push(new Uint8Array(1024));
     expect(slip.heldBytes).toBe(LIMIT);
     expect(discards).toEqual([{ reason: 'too-long', bytes: MAX_RUN_BYTES }]);
+  });
+
+  it('gives the same wherever the bytes are cut, and accounts for each of them', () => {
+    const byte = fc.oneof(fc.constantFrom(0xc0, 0xdb, 0xdc, 0xdd), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 60 }), fc.array(fc.nat(60)), (wire, cuts) => {
+        const bytes = Uint8Array.from([...wire, 0xc0]);
+        const offsets = [0, ...cuts.filter((cut) => cut < bytes.length).sort((a, b) => a - b), bytes.length];
+        const cut = decodePieces(offsets.slice(1).map((to, i) => bytes.subarray(offsets[i], to)));
+        const whole = decode(...bytes);
+        expect([cut.frames, cut.discards]).toEqual([whole.frames, whole.discards]);
+        const told = [...whole.frames, ...whole.discards].reduce((sum, { bytes }) => sum + bytes, 0);
+        const separators = bytes.filter((value, i) => value === 0xc0 && (i === 0 || bytes[i - 1] === 0xc0)).length;
+        expect(told + separators).toBe(bytes.length);
+      }),
+    );
   });
 });
