@@ -68,7 +68,7 @@ describe('collard quarantine', () => {
     await put('{');
     await put(encodeBatch(meowing('porch', epochId(1), 3).batch(3, 3)));
     expect(await run('retry', '--all')).toBe(
-      '2 stays: payload is not JSON in UTF-8\n3 is stored: 1 new, 0 known, 0 conflicting\n',
+      '2 stays: payload is not JSON in UTF-8, or nested too deeply\n3 is stored: 1 new, 0 known, 0 conflicting\n',
     );
     expect(process.exitCode).toBe(1);
     expect(JSON.parse(await run('retry', '2', '--json'))).toMatchObject({ no: 2, ok: false });
