@@ -86,7 +86,7 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
 export function cleanText(what: 'name' | 'place' | 'collar' | 'reason', raw: string, max = MAX_NAME_LENGTH): string {
   const text = raw.normalize('NFC').trim();
   const length = [...text].length;
-  if (length < 1 || length > max || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)) {
+  if (length < 1 || length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)) {
     throw failure(`INVALID_${what.toUpperCase()}`, `${what} must be 1 to ${max} characters without control characters`);
   }
   return text;

@@ -53,7 +53,7 @@ describe('CatService', () => {
     expect(await store.cats(NOW)).toHaveLength(1);
   });
 
-  test.each(['', '   ', 'x'.repeat(65), 'a\u0000b', 'a\nb'])('%j is no name', async (name) => {
+  test.each(['', '   ', 'x'.repeat(65), 'a\u0000b', 'a\nb', 'a\ud800'])('%j is no name', async (name) => {
     await expect(cats.addCat(name)).rejects.toMatchObject({ code: 'INVALID_NAME' });
   });
 
