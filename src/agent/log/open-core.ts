@@ -15,6 +15,8 @@ export interface OpenPorts extends BeginPorts {
   readonly onDamaged?: (aside: string, reason: string) => void;
   /** Told of each run of events that was acknowledged and is gone; `history.lost` says the same. */
   readonly onLost?: (lost: Lost) => void;
+  /** The one of `salvage.ts` by default. */
+  readonly salvage?: typeof salvage;
 }
 
 interface Place {
@@ -73,9 +75,10 @@ async function replace(place: Place, head: Head | null, ports: OpenPorts, reason
 /** null where the disk has no room even for what is not confirmed. */
 async function save({ path, agent }: Place, head: Head | null, ports: OpenPorts): Promise<Salvaged | null> {
   const target = salvagePaths(path).making;
+  const make = ports.salvage ?? salvage;
   for (const onlyUnconfirmed of [false, true]) {
     try {
-      const saved = await salvage({ path, target, agent, head, onlyUnconfirmed }, ports);
+      const saved = await make({ path, target, agent, head, onlyUnconfirmed }, ports);
       markMade(path);
       return saved;
     } catch (error) {

@@ -13,6 +13,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { ASIDE_LIMIT, salvagePaths } from '../../../src/agent/log/aside.ts';
 import type { Lost } from '../../../src/agent/log/begin.ts';
+import { salvage } from '../../../src/agent/log/salvage.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
 import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
@@ -201,6 +202,50 @@ describe('a damaged log', () => {
       expect.stringContaining('2026-11-23'),
     ]);
     expect(kept.filter((name) => name.includes('2026-01-01'))).toEqual([]);
+  });
+});
+
+describe('a damaged log on a disk with little room', () => {
+  /** Lets the first `times` tries run into a full disk. */
+  function fullAt(times: number) {
+    const tries: boolean[] = [];
+    const script: typeof salvage = async (options, ports) => {
+      tries.push(options.onlyUnconfirmed);
+      if (tries.length > times) return salvage(options, ports);
+      writeFileSync(options.target, 'as far as it came');
+      throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' });
+    };
+    return { tries, salvage: script };
+  }
+
+  it('leaves behind what central holds', async () => {
+    const { path, epochs } = await soundLog(95);
+    spoil(path, 'DELETE FROM event WHERE pos = 205');
+    const { tries, salvage } = fullAt(1);
+    const log = await openLog(path, {}, { salvage });
+    expect(tries).toEqual([false, true]);
+    expect(log.epochs().slice(0, 2)).toMatchObject([
+      { epoch: epochs[0], firstSeq: 91, lastSeq: 300, storedSeq: 95 },
+      { epoch: epochs[1], firstSeq: 1, lastSeq: 300 },
+    ]);
+    expect(meows(await readAll(log))).toHaveLength(500);
+    await log.close();
+  });
+
+  it('starts without anything where even that finds no room, and tells what the witness knows', async () => {
+    const { path, epochs } = await soundLog();
+    spoil(path, 'DELETE FROM event WHERE pos = 205');
+    const { tries, salvage } = fullAt(2);
+    const told: string[] = [];
+    const lost: Lost[] = [];
+    const ports = { salvage, onDamaged: (_: string, reason: string) => told.push(reason) };
+    const log = await openLog(path, {}, { ...ports, onLost: (one) => lost.push(one) });
+    expect(tries).toEqual([false, true]);
+    expect(told).toEqual([expect.stringContaining('no room to save anything')]);
+    expect(lost).toMatchObject([{ epoch: epochs[1], fromSeq: 1, toSeq: 300, count: 300 }]);
+    expect(await log.append(levels(1))).toMatchObject({ firstSeq: 2 });
+    expect(readdirSync(dirname(path)).filter((name) => name.includes('salvage'))).toEqual([]);
+    await log.close();
   });
 });
 
