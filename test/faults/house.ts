@@ -31,6 +31,8 @@ export interface HouseOptions {
   readonly storeFolder?: string;
   readonly eventsPerSecond: number;
   readonly confirm?: 'store' | 'broker';
+  /** For the agent. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
 }
 
 export interface House {
@@ -50,6 +52,8 @@ export interface House {
   clone(path: string): { readonly agent: Supervised; close(): Promise<void> };
   /** Writes fresh readings until central has stored one. Resolves with how long that took, or null after `timeoutMs`. */
   recovered(timeoutMs: number): Promise<number | null>;
+  /** Writes one line to the agent's port now. */
+  say(reading: object): Promise<unknown>;
   /** No more readings. */
   quiet(): void;
   close(): Promise<void>;
@@ -68,7 +72,12 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const port = createPort('n', options.eventsPerSecond);
   const central = program('central', folder, centralYaml(storePath, centralLink.url));
   const agentOf = (name: string, path: string, serial: string) =>
-    program(name, folder, agentYaml({ serial, path, url: agentLink.url, confirm: options.confirm ?? 'store' }));
+    program(
+      name,
+      folder,
+      agentYaml({ serial, path, url: agentLink.url, confirm: options.confirm ?? 'store' }),
+      options.agentEnv,
+    );
   const agent = agentOf('agent', logPath, port.path);
   let markers = 0;
   central.start();
@@ -103,6 +112,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       markers += 1;
       return markerStored(storePath, `m${markers}-`, port.say, timeoutMs);
     },
+    say: port.say,
     quiet: () => port.quiet(),
     async close() {
       await Promise.all([agent.kill(), central.kill(), broker.kill(), listener.close(), port.close()]);
@@ -128,11 +138,11 @@ export function startBroker(folder: string, port: number, lines: readonly string
   return broker;
 }
 
-function program(name: string, folder: string, yaml: string): Supervised {
+function program(name: string, folder: string, yaml: string, env: HouseOptions['agentEnv'] = {}): Supervised {
   const config = join(folder, `${name}.yaml`);
   writeFileSync(config, yaml);
   const command = [process.execPath, agentBin, name === 'central' ? 'central' : 'agent', '--config', config];
-  return createSupervised({ name, log: join(folder, `${name}.log`), command });
+  return createSupervised({ name, log: join(folder, `${name}.log`), command, env });
 }
 
 const LINK = 'retryFirstMs: 100, retryMaxMs: 1000, keepaliveSeconds: 5, connectTimeoutMs: 5000';
@@ -162,13 +172,12 @@ function createPort(prefix: string, perSecond: number) {
   const everyMs = 20;
   let written = 0;
   let owed = 0;
-  const say = (collar: string, place: string) =>
-    pty.write(Buffer.from(`${JSON.stringify({ collar, place, motion: 1 })}\n`));
+  const say = (reading: object) => pty.write(Buffer.from(`${JSON.stringify(reading)}\n`));
   const timer = setInterval(() => {
     owed += (perSecond * everyMs) / 1_000;
     for (; owed >= 1; owed -= 1) {
       written += 1;
-      void say(`CAT${written % 8}`, `${prefix}${written}`);
+      void say({ collar: `CAT${written % 8}`, place: `${prefix}${written}`, motion: 1 });
     }
   }, everyMs);
   return {
@@ -191,14 +200,15 @@ const LOOK_EVERY_MS = 20;
 async function markerStored(
   storePath: string,
   marker: string,
-  say: (collar: string, place: string) => Promise<number>,
+  say: (reading: object) => Promise<number>,
   timeoutMs: number,
 ): Promise<number | null> {
   const began = performance.now();
   const look = createLook(storePath, marker);
   try {
     for (let i = 0; performance.now() - began < timeoutMs; i += 1) {
-      if ((i * LOOK_EVERY_MS) % MARKER_EVERY_MS === 0) await say('MARKER', `${marker}${i}`);
+      if ((i * LOOK_EVERY_MS) % MARKER_EVERY_MS === 0)
+        await say({ collar: 'MARKER', place: `${marker}${i}`, motion: 1 });
       await pause(LOOK_EVERY_MS);
       if (look.found()) return performance.now() - began;
     }

@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { agentIo } from './agent-io.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
+import { faketime } from './faketime.ts';
 import type { Row, Scenario } from './frame.ts';
 import { godown } from './godown.ts';
 import { halfOpen } from './half-open.ts';
@@ -13,6 +14,7 @@ import { idWrap } from './id-wrap.ts';
 import { ioErrors } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
+import { memoryLimit } from './memory-limit.ts';
 import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { ptyUnplug } from './pty-unplug.ts';
@@ -32,6 +34,8 @@ export const SCENARIOS: readonly Scenario[] = [
   idWrap,
   halfOpen,
   ptyUnplug,
+  faketime,
+  memoryLimit,
 ];
 
 export interface Outcome {
