@@ -39,6 +39,7 @@ const WAYS: readonly Way[] = [
 export const confirmation: Scenario = {
   name: 'confirmation',
   weight: 1,
+  full: 40,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
     const tallies = WAYS.map(({ name, control }) => createTally(name, control));

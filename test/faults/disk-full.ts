@@ -14,6 +14,7 @@ const FULL = /^(SQLITE_(FULL|IOERR.*|CANTOPEN)|ENOSPC)$/;
 export const diskFull: Scenario = {
   name: 'disk-full',
   weight: 1,
+  full: 50,
   missing: () => whyNoSmallDisk('ext4'),
   async run(context): Promise<readonly Row[]> {
     const tally = createTally('disk full (ext4)');

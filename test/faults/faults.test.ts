@@ -3,12 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { mosquittoPath, requireServer } from '../servers.ts';
 import { agentIo } from './agent-io.ts';
 import { confirmation } from './confirmation.ts';
+import { faketime, findFaketime } from './faketime.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
 import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
 import { findStrace } from './io-errors.ts';
 import { kill } from './kill.ts';
 import { malformed } from './malformed.ts';
+import { memoryLimit } from './memory-limit.ts';
 import { MUTATIONS } from './mutants.ts';
 import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
@@ -111,6 +113,23 @@ it.skipIf(!requireServer('pty', whyNoPty() === null ? '/dev/ptmx' : null))(
     for (const row of rows) expect(row.injected).toBeGreaterThanOrEqual(3);
   },
   120_000,
+);
+
+it.skipIf(!requireServer('faketime', findFaketime()) || !requireServer('mosquitto', mosquittoPath))(
+  'a clock that jumps disturbs neither what is decided nor what is sent',
+  async () => {
+    const [row] = await rowsOf(faketime, 60, 5);
+    expect(row).toMatchObject({ injected: 5, lost: 0, doubled: 0 });
+  },
+  120_000,
+);
+
+it.skipIf(!requireServer('mosquitto', mosquittoPath))(
+  'an agent that runs out of memory is started again and loses nothing',
+  async () => {
+    for (const row of await rowsOf(memoryLimit, 60, 2)) expect(row).toMatchObject({ lost: 0, doubled: 0 });
+  },
+  180_000,
 );
 
 describe('a row of the table', () => {

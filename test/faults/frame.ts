@@ -17,6 +17,8 @@ export interface Scenario {
   readonly name: string;
   /** Its share of the minutes, against the others. */
   readonly weight: number;
+  /** How often it injects in a full run: in each row, or in all of them where they are of one run. */
+  readonly full: number;
   /** What this machine lacks for it, or null. */
   missing(): string | null;
   run(context: Context): Promise<readonly Row[]>;

@@ -17,6 +17,7 @@ const WAYS: readonly NonNullable<Trouble['frozen']>[] = [['up', 'down'], ['up'],
 export const halfOpen: Scenario = {
   name: 'half-open',
   weight: 0.5,
+  full: 500,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
     const tally = createTally(`half-open link found within ${FOUND_WITHIN} × keepalive`);

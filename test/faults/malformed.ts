@@ -27,6 +27,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 export const malformed: Scenario = {
   name: 'malformed',
   weight: 1,
+  full: 2_000,
   missing: () => null,
   async run(context): Promise<readonly Row[]> {
     const tally = createTally('damaged log');

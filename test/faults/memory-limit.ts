@@ -20,6 +20,7 @@ const PATIENCE_MS = 60_000;
 export const memoryLimit: Scenario = {
   name: 'memory-limit',
   weight: 1,
+  full: 100,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
     const killed = createTally('memory limit: killed by the kernel (SIGKILL)');

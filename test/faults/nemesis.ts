@@ -34,6 +34,7 @@ const UNCHANGED_MS = 15_000;
 export const nemesis: Scenario = {
   name: 'nemesis',
   weight: 4,
+  full: 3_000,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
     // Every program of every house is ended with us.

@@ -30,6 +30,7 @@ type Kind = (typeof KINDS)[number];
 export const ptyUnplug: Scenario = {
   name: 'pty-unplug',
   weight: 1,
+  full: 250,
   missing: whyNoPty,
   async run(context): Promise<readonly Row[]> {
     const tallies = new Map(KINDS.map((kind) => [kind, createTally(`receiver: ${kind}`)]));

@@ -52,8 +52,8 @@ export interface Outcome {
 export interface FaultOptions {
   readonly minutes: number;
   readonly seed: number;
-  /** At most so many injections in each row. */
-  readonly count: number;
+  /** At most so many injections in each row; `full`: as many as the scenario says. */
+  readonly count: number | 'full';
   readonly only: readonly string[];
   /** The folders stay, for whoever looks into a breach. */
   readonly keep?: boolean;
@@ -89,7 +89,9 @@ export async function runScenario(
     options.tell(`${name}: not run: ${skipped}`);
     return end(skipped, null, []);
   }
-  options.tell(`${name}: seed ${seed}, ${Math.round(shareMs / 1_000)} s`);
+  const count = options.count === 'full' ? scenario.full : options.count;
+  const limit = shareMs === Number.POSITIVE_INFINITY ? `${count} times` : `${Math.round(shareMs / 1_000)} s`;
+  options.tell(`${name}: seed ${seed}, ${limit}`);
   const folder = mkdtempSync(join(tmpdir(), `collard-faults-${name}-`));
   try {
     const rows = await scenario.run({
@@ -97,7 +99,7 @@ export async function runScenario(
       folder,
       keep: options.keep === true,
       shareMs,
-      more: (injected) => injected < options.count && performance.now() - began < shareMs,
+      more: (injected) => injected < count && performance.now() - began < shareMs,
       tell: (line) => options.tell(`${name}: ${line}`),
     });
     // Told at once: a later scenario that breaks this process must not take it along.

@@ -40,6 +40,7 @@ const STOP_MS = 5_000;
 export const slowDisk: Scenario = {
   name: 'slow-disk',
   weight: 1,
+  full: 20,
   missing: whyNot,
   async run(context): Promise<readonly Row[]> {
     const library = join(context.folder, 'slow.so');
