@@ -37,7 +37,8 @@ export function runFuzz(target: string, options: RunOptions): Promise<Outcome> {
   const job: Job = { target, seed, runs, seconds, guided, save, maxFindings, watch };
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: job,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    // The stack of a main thread: a thread has four times as much.
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, stackSizeMb: 1 },
   });
   return new Promise<Outcome>((resolve, reject) => {
     const cut = (message: string) => {

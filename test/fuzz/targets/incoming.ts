@@ -19,6 +19,9 @@ export function open(): FuzzTarget {
       message('state', '{"state":"online","session":42,"version":"0.1.0"}'),
       message('health', '{"collars":[{"collar":"A","lastHeard":"2026-11-23T07:14:09+01:00"},{"collar":7}]}'),
       message('health', ''),
+      // Deep enough to overflow the stack of whoever writes it again.
+      message('health', `{"a":${'['.repeat(6_000)}${']'.repeat(6_000)}}`),
+      message('events', `[${event.replace('{}', `${'{"a":'.repeat(3_000)}1${'}'.repeat(3_000)}`)}]`),
       message('events', '[]', CENTRAL_AGENT),
       bytes('collard/v1/s00/a/request/x\n{}'),
     ],
@@ -34,7 +37,7 @@ export function open(): FuzzTarget {
       '"collar":"A"',
       '"lastHeard":',
     ],
-    maxBytes: 2_048,
+    maxBytes: 20_000,
     run(input) {
       const at = input.indexOf(0x0a);
       const topic = Buffer.from(input.subarray(0, at < 0 ? input.length : at)).toString('utf8');
@@ -43,6 +46,8 @@ export function open(): FuzzTarget {
         case 'batch':
           return hold(topic.split('/')[3] === received.batch.agent, () => `${received.batch.agent} spoke on ${topic}`);
         case 'health': {
+          // As the store keeps it.
+          hold(JSON.stringify(received.health).length < 2 * input.length, () => 'health has grown');
           const heard = decodeHeard(received.health);
           hold(heard.length <= MAX_HEARD_COLLARS, () => `${heard.length} collars`);
           for (const { collar, lastHeard } of heard) {
