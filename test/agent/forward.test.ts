@@ -293,6 +293,19 @@ for (const [name, isThere, start] of brokers) {
       expect(central.syncs - asked).toBeLessThan(20);
     });
 
+    test('a central that comes and comes is asked now and then, not each time', async () => {
+      const { central, log, start } = await setUp(30);
+      await start();
+      await until('all is stored', () => isWhole(log, central));
+      const [asked, from] = [central.syncs, performance.now()];
+      for (let i = 0; i < 300; i += 1) await central.say(centralStateTopic(BASE), '{"state":"online"}');
+      await log.append(levels(1));
+      await until('live goes on', () => isWhole(log, central));
+      const most = (performance.now() - from) / 200 + 3;
+      expect(central.syncs - asked).toBeGreaterThan(0);
+      expect(central.syncs - asked).toBeLessThan(most);
+    });
+
     test('a flood of lower marks has the agent ask now and then, not each time', async () => {
       const { central, log, start } = await setUp(300);
       await start();

@@ -24,7 +24,7 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
   if (e === undefined) return plan;
   if (e.disowned) {
     // Central answers a question after the batches that came before it.
-    if (e.question === null || !isSent(plan, e)) return plan;
+    if (e.question === null || !isSent(plan, e)) return change(plan, e.epoch, () => ({ ...e, progressAt: now }));
     return change(plan, e.epoch, () => ({ ...e, mark: givenUpTo(e), question: null, progressAt: now }));
   }
   const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent } : null;
@@ -76,7 +76,8 @@ function missing(mark: number, need: Ranges, question: Question): Ranges {
 
 export function acked(plan: Plan, id: number, now: number, rules: PlanRules): Plan {
   const before = plan.flights.find((flight) => flight.id === id);
-  const landed = { ...land(plan, id, sentToo), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
+  const sent = (e: EpochPlan, range: Ranges) => ({ ...sentToo(e, range), ...(e.disowned ? { progressAt: now } : {}) });
+  const landed = { ...land(plan, id, sent), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
   return before === undefined ? landed : stepOver(landed, before.epoch, now, rules);
 }
 

@@ -9,7 +9,7 @@ import { apply, type Session, tellOnce } from './session-state.ts';
 /** Central that has just connected may be another store, or the same one from a backup: it is asked about everything. */
 export function heardCentral(session: Session, online: boolean, fresh: boolean): void {
   session.central = online ? 'online' : 'offline';
-  if (online && fresh) apply(session, { type: 'recheck' });
+  if (online && fresh) recheckFrom(session, session.recheckedAt + session.rules.syncAnswerMs);
 }
 
 /** Another store than before may speak so often; in between it is not heard, and then all is asked anew. */
@@ -53,7 +53,7 @@ function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too
   const before = session.incarnation;
   if (before !== null && before !== incarnation) {
     if (session.monoNow() - session.otherAt < OTHER_EVERY_MS) {
-      session.recheckAt = session.otherAt + OTHER_EVERY_MS;
+      recheckFrom(session, session.otherAt + OTHER_EVERY_MS);
       tellOnce(session, 'incarnations', 'several stores speak as central: one at a time is heard');
       return 'too soon';
     }
@@ -63,10 +63,16 @@ function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too
   return before === null || before === incarnation ? 'same' : 'other';
 }
 
-/** Asks about everything once a store that spoke too soon may be heard. */
+/** Asks about everything, now or when the time has come: who says "online" over and over must not be asked each time. */
+function recheckFrom(session: Session, at: number): void {
+  session.recheckAt = Math.min(session.recheckAt ?? at, at);
+  recheckLate(session);
+}
+
 export function recheckLate(session: Session): void {
   if (session.recheckAt === null || session.monoNow() < session.recheckAt) return;
   session.recheckAt = null;
+  session.recheckedAt = session.monoNow();
   apply(session, { type: 'recheck' });
 }
 

@@ -87,7 +87,9 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       return change(plan, input.epoch, (e) => {
         // Nobody has proven what another store holds below our mark.
         const from = input.other === true ? { ...e, mark: 0, open: false, sent: [], disowned: false } : e;
-        return from.disowned ? e : { ...begin(plan, from), disowned: true, syncDue: false, question: null };
+        return from.disowned
+          ? e
+          : { ...begin(plan, from), disowned: true, syncDue: false, question: null, progressAt: now };
       });
     case 'read':
       return narrow(plan, input, now, rules);
@@ -106,7 +108,9 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       return {
         ...plan,
         epochs: plan.epochs.map((e) => {
-          if (isSent(plan, e) && e.question === null) return { ...e, syncDue: true };
+          // Quiet for a while: the answers to all batches have come, and the next one is the answer to our question.
+          if (isSent(plan, e) && e.question === null && now - e.progressAt >= rules.syncAfterMs)
+            return { ...e, syncDue: true };
           return !e.open && e.question !== null && now - e.question.at >= rules.syncAnswerMs ? begin(plan, e) : e;
         }),
       };
@@ -186,7 +190,7 @@ function follow(plan: Plan, heads: readonly LogSpan[], now: number): Plan {
   const epochs = heads.map((head): EpochPlan => {
     const old = known.get(head.epoch) ?? newEpoch(head, now);
     const { firstSeq, lastSeq, tells = [] } = head;
-    const progressAt = isWaiting(old) ? old.progressAt : now;
+    const progressAt = isWaiting(old) || old.disowned ? old.progressAt : now;
     const liveNext = Math.max(old.liveNext, firstSeq);
     const e = { ...old, firstSeq, lastSeq, tells, progressAt, liveNext, todo: clip(old.todo, firstSeq, lastSeq) };
     if (head.epoch === current || liveNext > lastSeq) return e;

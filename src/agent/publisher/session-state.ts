@@ -39,9 +39,10 @@ export interface Session extends SessionParts {
   plan: Plan;
   /** Of the last mark: another one is told and asked about once. */
   incarnation: string | null;
-  /** When that was last another one than before; and when to ask about everything because one was not heard, or null. */
+  /** When that was last another one than before; when to ask about everything, or null; and when that last was. */
   otherAt: number;
   recheckAt: number | null;
+  recheckedAt: number;
   central: 'unknown' | 'online' | 'offline';
   /** What has been told once on this link. */
   readonly told: Set<string>;

@@ -34,6 +34,7 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     incarnation: parts.log.incarnation,
     otherAt: Number.NEGATIVE_INFINITY,
     recheckAt: null,
+    recheckedAt: Number.NEGATIVE_INFINITY,
     central: 'unknown',
     told: new Set(),
     asking: new Set(),

@@ -211,10 +211,15 @@ describe('marks', () => {
     const half = given(plan, 2, ...acks(flights.slice(0, 1)), { type: 'tick' }, stored(900));
     expect([markOf(half, E), dueSyncs(half, 2, rules)]).toEqual([5, []]);
     const sent = given(half, 3, ...acks(flights.slice(1)), stored(900), disowned, { type: 'tick' });
-    expect([markOf(sent, E), dueSyncs(sent, 3, rules)]).toEqual([5, [E]]);
-    const asked = given(sent, 4, synced, { type: 'tick' });
-    expect([dueSyncs(asked, 5, rules), dueSyncs(asked, 1_100, rules)]).toEqual([[], [E]]);
-    const done = given(asked, 6, stored(900), { type: 'tick' });
+    expect([markOf(sent, E), dueSyncs(sent, 3, rules)]).toEqual([5, []]);
+    // The answer to a batch is none to the question, so that is asked when all has been quiet.
+    const heard = given(sent, 900, stored(900));
+    expect(dueSyncs(given(heard, 1_100, { type: 'tick' }), 1_100, rules)).toEqual([]);
+    const quiet = given(heard, 1_900, { type: 'tick' });
+    expect([markOf(quiet, E), dueSyncs(quiet, 1_900, rules)]).toEqual([5, [E]]);
+    const asked = given(quiet, 1_900, synced, { type: 'tick' });
+    expect([dueSyncs(asked, 1_901, rules), dueSyncs(asked, 3_000, rules)]).toEqual([[], [E]]);
+    const done = given(asked, 3_001, stored(900), { type: 'tick' });
     expect([markOf(done, E), dueSyncs(done, 9_000, rules)]).toEqual([20, []]);
   });
 
@@ -222,7 +227,7 @@ describe('marks', () => {
     const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, { type: 'disowned', epoch: E });
     const { plan, flights } = takeAll(given(open, 1, grown(head(20, 5), head(0, 0, 1, 'next'))), 1);
     const large = given(plan, 2, { type: 'skipped', flight: flights[1]?.id ?? 0 }, ...acks(flights.slice(0, 1)));
-    const done = given(large, 3, { type: 'tick' }, synced, stored(900), { type: 'tick' });
+    const done = given(large, 2_000, { type: 'tick' }, synced, stored(900), { type: 'tick' });
     expect([markOf(done, E), dueSyncs(done, 9_000, rules)]).toEqual([15, []]);
   });
 
