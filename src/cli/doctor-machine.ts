@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { openClock } from '../agent/clock.ts';
 import type { SourceConfig } from '../agent/config.ts';
 import { openEventLog } from '../agent/log/open-event-log.ts';
+import { readSigningKey } from '../agent/publisher/signing-key.ts';
 import { newEvent } from '../contract/event.ts';
 import { assertRuntime } from '../lib/runtime-guard.ts';
 import { problemOf } from './ports.ts';
@@ -33,6 +34,23 @@ export function checkRuntime(version: string = process.version): Finding {
     return ok('runtime', `Node.js ${version} on ${process.platform} ${process.arch}`);
   } catch {
     return fail('runtime', `Node.js ${version} cannot run this program`, 'install Node.js 24, or run "npm ci" again');
+  }
+}
+
+/** The key that signs: there and whole, and nobody else's to read. It is made at the first start, not here. */
+export async function checkKey(path: string): Promise<Finding> {
+  try {
+    const found = await readSigningKey(path);
+    if (found === null) return ok('key', `${path} will be made at the first start`);
+    if (found.key === null) {
+      const fix = 'after the next start: collard agent key, and collard central enroll';
+      return warn('key', `${path} is damaged: the next start makes another, which central does not know`, fix);
+    }
+    if (found.exposed) return warn('key', `others may read the signing key ${path}`, `chmod 600 ${path}`);
+    return ok('key', `events are signed with key ${found.key.keyId}`);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return fail('key', text, 'set signing.key to a path of its own that this user may read');
   }
 }
 

@@ -1,10 +1,12 @@
 /** `collard doctor`: looks at everything that must be right before an agent or central can work, and names each fix. */
 import { Command } from 'commander';
+import { signingKeyPath } from '../agent/publisher/signing-key.ts';
 import { ConfigError } from '../lib/config-file.ts';
 import { type AnyConfig, loadAnyConfig } from './config.ts';
 import {
   checkClock,
   checkFolder,
+  checkKey,
   checkRuntime,
   checkSource,
   checkSqlite,
@@ -58,9 +60,10 @@ export async function examine(file: string | undefined): Promise<Finding[]> {
 async function examineConfig(any: AnyConfig): Promise<Finding[]> {
   if (any.kind === 'agent') {
     const { log, sources, mqtt, forward } = any.config.value;
+    const key = await checkKey(signingKeyPath(any.config.value));
     const sourceFindings = await Promise.all(sources.map(checkSource));
     const broker = await checkBroker(mqtt, forward.confirm === 'store');
-    return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), ...broker];
+    return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
   const { store, mqtt, http } = any.config.value;
   const path = store.url.replace(/^sqlite:(\/\/(?=\/))?/, '');

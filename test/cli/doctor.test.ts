@@ -1,15 +1,28 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
+import { openSigningKey } from '../../src/agent/publisher/signing-key.ts';
 import {
   checkClock,
   checkFolder,
+  checkKey,
   checkRuntime,
   checkSource,
   checkSqlite,
@@ -97,6 +110,21 @@ describe('the machine', () => {
     expect(checkClock(timesync).result).toBe('warn');
     writeFileSync(join(timesync, 'synchronized'), '');
     expect(checkClock(timesync).result).toBe('ok');
+  });
+
+  test('the signing key: none yet is ok, nothing is made; a damaged or open one is a warning; another file fails', async () => {
+    const key = join(folder, 'agent.key');
+    expect(await checkKey(key)).toMatchObject({ result: 'ok', message: `${key} will be made at the first start` });
+    expect(existsSync(key)).toBe(false);
+    const { keyId } = (await openSigningKey(key)).key;
+    expect(await checkKey(key)).toMatchObject({ result: 'ok', message: `events are signed with key ${keyId}` });
+    chmodSync(key, 0o644);
+    expect(await checkKey(key)).toMatchObject({ result: 'warn', fix: `chmod 600 ${key}` });
+    writeFileSync(key, '');
+    expect(await checkKey(key)).toMatchObject({ result: 'warn', message: expect.stringContaining('is damaged') });
+    expect(readFileSync(key, 'utf8')).toBe('');
+    writeFileSync(key, '-----BEGIN CERTIFICATE-----\n');
+    expect((await checkKey(key)).result).toBe('fail');
   });
 
   test('sources: a readable file is ok; a missing file, a missing port and a file as a port fail', async () => {

@@ -53,11 +53,9 @@ export function createSigner(path: string, agent: string, logger: Logger): () =>
  */
 export async function openSigningKey(path: string): Promise<OpenedKey> {
   try {
-    const found = await readKeyFile(path);
-    const privateKey = found === null ? null : parseKey(found.text, path);
-    if (found !== null && privateKey !== null) {
-      return { key: asKey(privateKey), made: false, aside: null, exposed: found.exposed };
-    }
+    const found = await readSigningKey(path);
+    if (found !== null && found.key !== null)
+      return { key: found.key, made: false, aside: null, exposed: found.exposed };
     const aside = found === null ? null : `${path}.damaged-${randomUUID()}`;
     if (aside !== null) await rename(path, aside);
     return { key: await makeKey(path), made: true, aside, exposed: false };
@@ -66,6 +64,16 @@ export async function openSigningKey(path: string): Promise<OpenedKey> {
     if (syscall === undefined) throw cause;
     throw Object.assign(new Error(`signing key ${path}: ${code} in ${syscall}`, { cause }), { code });
   }
+}
+
+/** As it stands, and nothing is made or moved. null: there is none yet. Rejects as `openSigningKey` does, with the disk's own words. */
+export async function readSigningKey(
+  path: string,
+): Promise<{ readonly key: SigningKey | null; readonly exposed: boolean } | null> {
+  const found = await readKeyFile(path);
+  if (found === null) return null;
+  const privateKey = parseKey(found.text, path);
+  return { key: privateKey === null ? null : asKey(privateKey), exposed: found.exposed };
 }
 
 function tellOpened({ key, made, aside, exposed }: OpenedKey, path: string, agent: string, logger: Logger): void {
