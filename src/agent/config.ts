@@ -67,7 +67,7 @@ export const agentSchema = z.strictObject({
     keepaliveSeconds: z.int().min(1).max(600).default(30),
     connectTimeoutMs: z.int().min(100).default(10_000),
     retryFirstMs: z.int().min(10).default(1_000),
-    retryMaxMs: z.int().min(10).default(60_000),
+    retryMaxMs: z.int().min(10).default(20_000).describe('a broker that is back is found again after so long'),
   }),
   signing: z
     .strictObject({ key: z.string().min(1).optional().describe('path of the key that signs; made at the first start') })
