@@ -1,20 +1,15 @@
 /** A whole house for the nemesis: agent, broker and central as processes, a proxy before the broker on each side, and readings. */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
-import { openPty } from '../../src/simulator/pty.ts';
 import { freePort, mosquittoPath } from '../servers.ts';
 import { type BrokerLink, openBrokerLink } from './broker-link.ts';
 import { type Listener, openListener } from './listener.ts';
+import { createPort, markerStored } from './readings.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 
 export const AGENT = 'porch';
 export const agentBin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
-const FILES = ['', '-wal', '-shm', '-journal'] as const;
-/** What lies beside a log and tells how far it had come. */
-const WITNESS = '.head';
 
 /** What the broker keeps: a session over its restarts, nothing, or at most 100 messages of a client that is away. */
 export const BROKERS = {
@@ -31,6 +26,8 @@ export interface HouseOptions {
   readonly storeFolder?: string;
   readonly eventsPerSecond: number;
   readonly confirm?: 'store' | 'broker';
+  /** Links and patience as they are without any setting, instead of quick ones. */
+  readonly shipped?: boolean;
   /** For the agent. */
   readonly agentEnv?: Readonly<Record<string, string>>;
 }
@@ -70,14 +67,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const storePath = join(storeFolder, 'central.db');
   const logPath = join(folder, 'events.db');
   const port = createPort('n', options.eventsPerSecond);
-  const central = program('central', folder, centralYaml(storePath, centralLink.url));
+  const central = program('central', folder, centralYaml(storePath, centralLink.url, options.shipped));
   const agentOf = (name: string, path: string, serial: string) =>
-    program(
-      name,
-      folder,
-      agentYaml({ serial, path, url: agentLink.url, confirm: options.confirm ?? 'store' }),
-      options.agentEnv,
-    );
+    program(name, folder, agentYaml({ serial, path, url: agentLink.url }, options), options.agentEnv);
   const agent = agentOf('agent', logPath, port.path);
   let markers = 0;
   central.start();
@@ -145,122 +137,30 @@ function program(name: string, folder: string, yaml: string, env: HouseOptions['
   return createSupervised({ name, log: join(folder, `${name}.log`), command, env });
 }
 
-const LINK = 'retryFirstMs: 100, retryMaxMs: 1000, keepaliveSeconds: 5, connectTimeoutMs: 5000';
+const QUICK_LINK = ', retryFirstMs: 100, retryMaxMs: 1000, keepaliveSeconds: 5, connectTimeoutMs: 5000';
+const QUICK_FORWARD = ', syncAfterMs: 1000, stalledAfterMs: 10000';
 
-function agentYaml(at: { serial: string; path: string; url: string; confirm: string }): string {
+interface AgentAt {
+  readonly serial: string;
+  readonly path: string;
+  readonly url: string;
+}
+
+function agentYaml(at: AgentAt, { confirm = 'store', shipped = false }: HouseOptions): string {
   return `agent: ${AGENT}
 simulated: true
 sources:
   - { serial: ${at.serial}, format: json, silentAfterMs: 600000 }
 log: { path: ${at.path} }
-mqtt: { url: "${at.url}", ${LINK} }
+mqtt: { url: "${at.url}"${shipped ? '' : QUICK_LINK} }
 health: { everyMs: 1000 }
-forward: { confirm: ${at.confirm}, syncAfterMs: 1000, stalledAfterMs: 10000 }
+forward: { confirm: ${confirm}${shipped ? '' : QUICK_FORWARD} }
 `;
 }
 
-function centralYaml(store: string, url: string): string {
+function centralYaml(store: string, url: string, shipped = false): string {
   return `store: { url: "sqlite:${store}" }
-mqtt: { url: "${url}", ${LINK} }
+mqtt: { url: "${url}"${shipped ? '' : QUICK_LINK} }
 http: { port: 0 }
 `;
-}
-
-/** A pseudo-terminal on which readings come at a steady rate. Each moves a cat to a place of its own, and so is one event. */
-function createPort(prefix: string, perSecond: number) {
-  const pty = openPty();
-  const everyMs = 20;
-  let written = 0;
-  let owed = 0;
-  const say = (reading: object) => pty.write(Buffer.from(`${JSON.stringify(reading)}\n`));
-  const timer = setInterval(() => {
-    owed += (perSecond * everyMs) / 1_000;
-    for (; owed >= 1; owed -= 1) {
-      written += 1;
-      void say({ collar: `CAT${written % 8}`, place: `${prefix}${written}`, motion: 1 });
-    }
-  }, everyMs);
-  return {
-    path: pty.path,
-    say,
-    get written() {
-      return written;
-    },
-    quiet: () => clearInterval(timer),
-    close() {
-      clearInterval(timer);
-      return pty.close();
-    },
-  };
-}
-
-const MARKER_EVERY_MS = 200;
-const LOOK_EVERY_MS = 20;
-
-async function markerStored(
-  storePath: string,
-  marker: string,
-  say: (reading: object) => Promise<number>,
-  timeoutMs: number,
-): Promise<number | null> {
-  const began = performance.now();
-  const look = createLook(storePath, marker);
-  try {
-    for (let i = 0; performance.now() - began < timeoutMs; i += 1) {
-      if ((i * LOOK_EVERY_MS) % MARKER_EVERY_MS === 0)
-        await say({ collar: 'MARKER', place: `${marker}${i}`, motion: 1 });
-      await pause(LOOK_EVERY_MS);
-      if (look.found()) return performance.now() - began;
-    }
-    return null;
-  } finally {
-    // Before anybody kills central: an open reader would spare it the recovery of its files.
-    look.close();
-  }
-}
-
-function createLook(storePath: string, marker: string) {
-  let db: Database.Database | null = null;
-  let find: Database.Statement<[string], unknown> | null = null;
-  return {
-    found(): boolean {
-      try {
-        db ??= new Database(storePath, { readonly: true, fileMustExist: true });
-        find ??= db.prepare("SELECT 1 FROM event WHERE subject = 'collar/MARKER' AND data LIKE ? LIMIT 1");
-        return find.get(`%"${marker}%`) !== undefined;
-      } catch {
-        // Central has not made its store yet, or has it open alone for a moment.
-        return false;
-      }
-    },
-    close: () => db?.close(),
-  };
-}
-
-/** Copies a database with what belongs to it. Nobody must have it open. */
-export function copyDatabase(from: string, to: string): void {
-  removeDatabase(to);
-  for (const suffix of FILES) if (existsSync(from + suffix)) copyFileSync(from + suffix, to + suffix);
-}
-
-export function removeDatabase(path: string): void {
-  for (const suffix of FILES) rmSync(path + suffix, { force: true });
-}
-
-/** A log with its witness, as when the whole card is copied. */
-export function copyCard(from: string, to: string): void {
-  copyDatabase(from, to);
-  rmSync(to + WITNESS, { force: true });
-  if (existsSync(from + WITNESS)) copyFileSync(from + WITNESS, to + WITNESS);
-}
-
-/** Puts a copy in the place of a database, as another file or, as `cp` does, into the same one. */
-export function restoreDatabase(from: string, to: string, sameFile: boolean): void {
-  for (const suffix of FILES.slice(1)) rmSync(to + suffix, { force: true });
-  if (sameFile) {
-    copyFileSync(from, to);
-    return;
-  }
-  copyFileSync(from, `${to}.restored`);
-  renameSync(`${to}.restored`, to);
 }

@@ -6,7 +6,8 @@ import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import { chainHex } from '../../src/contract/chain.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
 import { lostRanges } from '../../src/contract/lost.ts';
-import { AGENT, copyDatabase } from './house.ts';
+import { copyDatabase } from './copies.ts';
+import { AGENT } from './house.ts';
 import { unsound } from './oracle.ts';
 
 const ALL = Number.MAX_SAFE_INTEGER;

@@ -6,9 +6,11 @@ import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { mosquittoPath } from '../servers.ts';
+import { CARD_FAULTS } from './card-faults.ts';
+import type { Fault, Past } from './fault.ts';
 import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Tally } from './frame.ts';
 import { type House, openHouse } from './house.ts';
-import { CARD_FAULTS, DISK_FAULTS, FAULTS, type Fault, NARROW_FAULTS, type Past } from './nemesis-faults.ts';
+import { DISK_FAULTS, FAULTS, NARROW_FAULTS } from './nemesis-faults.ts';
 import { type Comparison, compareAll, readCard, readStore, unsoundCopies } from './nemesis-oracle.ts';
 import { openSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
@@ -16,6 +18,8 @@ import { openSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 const LANES = 3;
 /** Rounds of faults that a house goes through. */
 const ROUNDS = 40;
+/** One house in so many has no quick settings. */
+const SHIPPED_EVERY = 5;
 /** Faults of a round: 1 to this. */
 const AT_ONCE = 4;
 /** Of the end of this process. */
@@ -47,8 +51,9 @@ export const nemesis: Scenario = {
       while (!broken && context.more(plain.tally.injected + cards.tally.injected)) {
         const seed = (context.seed + no) >>> 0;
         const withCards = no % 3 === 2;
+        const shipped = no % SHIPPED_EVERY === SHIPPED_EVERY - 1;
         no += 1;
-        await liveThrough(context, seed, withCards ? cards : plain, withCards);
+        await liveThrough(context, { seed, withCards, shipped }, withCards ? cards : plain);
         context.tell(`${plain.tally.injected} + ${cards.tally.injected} faults`);
       }
     };
@@ -99,8 +104,15 @@ function rowOf({ tally, kinds, recoveries, slow, sums }: Report): Row {
   return tally.row();
 }
 
+interface Life {
+  readonly seed: number;
+  readonly withCards: boolean;
+  /** With the waits that the program has by itself. */
+  readonly shipped: boolean;
+}
+
 /** One house from its first event to the comparison. */
-async function liveThrough(context: Context, seed: number, report: Report, withCards: boolean): Promise<void> {
+async function liveThrough(context: Context, { seed, withCards, shipped }: Life, report: Report): Promise<void> {
   const random = mulberry32(seed);
   const folder = join(context.folder, `house-${seed}`);
   const broker = (['persistent', 'forgetful', 'narrow'] as const)[below(random, 3)] ?? 'persistent';
@@ -108,7 +120,7 @@ async function liveThrough(context: Context, seed: number, report: Report, withC
   mkdirSync(folder);
   const disk = small ? openSmallDisk(folder, 'ext4', DISK_MB) : null;
   const storeFolder = disk?.folder ?? folder;
-  const house = await openHouse({ folder, random, broker, storeFolder, eventsPerSecond: EVENTS_A_SECOND });
+  const house = await openHouse({ folder, random, broker, storeFolder, eventsPerSecond: EVENTS_A_SECOND, shipped });
   const faults = [
     ...FAULTS,
     ...(broker === 'narrow' ? NARROW_FAULTS : []),
@@ -116,7 +128,7 @@ async function liveThrough(context: Context, seed: number, report: Report, withC
     ...(withCards ? CARD_FAULTS : []),
   ];
   const past: Past = { cardBackup: null, storeBackup: null, replaced: [] };
-  const where = `seed ${seed}, broker ${broker}`;
+  const where = `seed ${seed}, broker ${broker}${shipped ? ', as shipped' : ''}`;
   const happened: { readonly name: string; readonly recoveryMs: number }[] = [];
   let breach = (await house.recovered(PATIENCE_MS)) === null ? 'the house never began to work' : null;
   try {
