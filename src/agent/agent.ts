@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import type { HealthMessage } from '../contract/message.ts';
+import type { DiskHealth, DiskState, HealthMessage } from '../contract/message.ts';
 import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
@@ -66,8 +66,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const { monoNow } = clock;
     const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
     const heard = createHeard();
-    const health = () => healthOf({ config, version: deps.version, log, clock, sources, heard, status, freeBytes });
-    const { openLink, version } = deps;
+    const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
+    const { version } = deps;
+    const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, freeBytes });
+    const { openLink } = deps;
     const sent = new AbortController();
     await runAll(
       [
@@ -84,7 +86,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         },
         () =>
           runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
-        (stop) => runTrim(log, clock, logger, stop),
+        (stop) => runTrim(log, clock, disk, logger, stop),
       ],
       signal,
     );
@@ -125,8 +127,21 @@ function lastWords({ source, decoder, tally }: IngestSource) {
   return { source: name, readings, overrunBytes, discarded, lostSamples: decoder.lostSamples };
 }
 
-/** Makes room in the log from time to time. */
-async function runTrim(log: IngestLog, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
+const DISK_LINES: Readonly<Record<DiskState, string>> = {
+  ok: 'the disk has room again',
+  warn: 'the disk budget is nearly spent by events that central has not confirmed: mend the link, or raise log.budgetBytes',
+  thinning: 'the disk budget is spent: events of little worth are given up',
+  losing: 'the disk budget is spent: the oldest events are given up',
+};
+
+/** Makes room in the log from time to time, and notes in `disk` how it stands. */
+async function runTrim(
+  log: IngestLog,
+  clock: Clock,
+  disk: DiskHealth,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   for await (const _ of ticks(TRIM_MS, signal)) {
     // Not waited for at the end: on a slow card it takes longer than a stop may, and goes on at the next start.
     const wait = childOf(signal);
@@ -135,8 +150,17 @@ async function runTrim(log: IngestLog, clock: Clock, logger: Logger, signal: Abo
     wait.release();
     if (trimmed === undefined) return;
     const { deleted, lost } = trimmed;
+    const now = trimmed.disk ?? disk;
+    if (now.state !== disk.state)
+      logger[now.state === 'ok' ? 'info' : 'warn']({ disk: now.state }, DISK_LINES[now.state]);
+    if (now.walHeld && !disk.walHeld)
+      logger.warn(
+        { walBytes: now.walBytes },
+        'another program reads the log without an end: its write-ahead log grows',
+      );
+    Object.assign(disk, now);
     if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
-    if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: the oldest events were given up');
+    if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: events were given up, history.lost tells which');
   }
 }
 
@@ -148,6 +172,7 @@ interface HealthParts {
   readonly sources: readonly IngestSource[];
   readonly heard: Heard;
   readonly status: ForwardStatus;
+  readonly disk: DiskHealth;
   readonly freeBytes: (folder: string) => Promise<number | null>;
 }
 
@@ -168,6 +193,8 @@ async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     oversize: status.oversize,
     lastError: status.lastError,
     logBytes: log.bytes(),
+    disk: parts.disk.state,
+    walBytes: parts.disk.walBytes,
     diskFreeBytes: await parts.freeBytes(dirname(config.log.path)),
     rssBytes: process.memoryUsage.rss(),
     clock: clock.quality(),

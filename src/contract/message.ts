@@ -66,6 +66,16 @@ export interface HeardCollar {
   readonly batteryPercent?: number;
 }
 
+/** warn: it will be spent soon. thinning: events of little worth are given up. losing: so are the oldest of all. */
+export type DiskState = 'ok' | 'warn' | 'thinning' | 'losing';
+
+export interface DiskHealth {
+  state: DiskState;
+  walBytes: number;
+  /** Somebody reads for so long that the write-ahead log grows beyond its limit. */
+  walHeld: boolean;
+}
+
 /** Every 60 s by default. Sizes in bytes, ages in milliseconds. */
 export interface HealthMessage {
   readonly version: string;
@@ -86,6 +96,9 @@ export interface HealthMessage {
   /** What last went wrong with the broker, or null once events have got through again. */
   readonly lastError: string | null;
   readonly logBytes: number;
+  readonly disk: DiskState;
+  /** A part of logBytes. */
+  readonly walBytes: number;
   readonly diskFreeBytes: number | null;
   readonly rssBytes: number;
   readonly clock: 'synced' | 'unsynced';

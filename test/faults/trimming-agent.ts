@@ -58,6 +58,8 @@ const health = () => ({
   oversize: status.oversize,
   lastError: status.lastError,
   logBytes: log.bytes(),
+  disk: 'ok' as const,
+  walBytes: 0,
   diskFreeBytes: null,
   rssBytes: process.memoryUsage.rss(),
   clock: 'synced' as const,

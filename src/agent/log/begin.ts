@@ -7,7 +7,6 @@ import { type EventData, newEvent, type StoredEvent } from '../../contract/event
 import {
   addEpoch,
   appendRows,
-  chainOfEpoch,
   currentEpoch,
   type EpochState,
   type LogCore,
@@ -15,6 +14,7 @@ import {
   saveFact,
   write,
 } from './core.ts';
+import { chainOfEpoch } from './epoch-chain.ts';
 import type { Head } from './head-witness.ts';
 
 export type Lost = EventData['history.lost'];
@@ -115,7 +115,7 @@ function lostOf(head: Head | null, missing: Missing | null, reason: string): Los
   return [{ epoch, fromSeq, toSeq: lastSeq, count: lastSeq - fromSeq + 1, reason }];
 }
 
-/** Another epoch while the log is open, with the event that says why where another history is the reason. Returns its name. */
+/** Another epoch while the log is open, with the event that says why where another history is the reason. Within `write`. Returns its name. */
 export function beginEpoch(
   core: LogCore,
   reason: string,
@@ -123,9 +123,7 @@ export function beginEpoch(
   ports: BeginPorts,
 ): string {
   const [epoch, when] = [ports.newEpochId(), ports.when()];
-  write(core, () => {
-    addEpoch(core, epoch, Date.parse(when.time), reason);
-    if (conflict !== undefined) appendRows(core, [newEvent('history.conflict', null, conflict, when)]);
-  });
+  addEpoch(core, epoch, Date.parse(when.time), reason);
+  if (conflict !== undefined) appendRows(core, [newEvent('history.conflict', null, conflict, when)]);
   return epoch;
 }

@@ -1,13 +1,13 @@
 /** What the open log holds in memory, and the one way to write to the file. Everything else of the log works on this. */
 import { type ChainHash, chainHex, chainNext, chainStart } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import { assertStart, assertTail, chainAtLast } from './epoch-chain.ts';
 import type { HeadWitness } from './head-witness.ts';
-import { explainDisk, isDamage, type LogError, logError } from './log-error.ts';
+import { explainDisk, isDamage, isPassing, type LogError, logError } from './log-error.ts';
 import { type Db, SCHEMA_VERSION, trySuspect } from './log-file.ts';
 import { type Memory, openMemory } from './remember.ts';
 import {
   type Chains,
-  chainAtPos,
   closingKey,
   copyKey,
   createChains,
@@ -16,6 +16,7 @@ import {
   epochCopy,
   type Rows,
 } from './rows.ts';
+import { openTells, type Tells } from './tells.ts';
 
 /** An epoch with its marks. The last one of the list is being written. */
 export interface EpochState extends EpochSpan {
@@ -31,6 +32,7 @@ export interface LogCore {
   readonly rows: Rows;
   readonly chains: Chains;
   readonly memory: Memory;
+  readonly tells: Tells;
   readonly epochs: EpochState[];
   /** The highest pos ever given, over all epochs. */
   lastPos: number;
@@ -69,6 +71,7 @@ export function loadCore(db: Db, path: string, agent: string): LogCore {
     rows,
     chains,
     memory: openMemory(db, rows, epochs, lastPos),
+    tells: openTells(db),
     epochs,
     lastPos,
     lastChain: current === undefined ? chainStart(agent, '') : chainAtLast(chains, current),
@@ -92,14 +95,22 @@ export function loadEpochs(db: Db, rows: Rows, chains: Chains): EpochState[] {
   });
 }
 
-/** Runs `work` in one transaction that takes the write lock at once. Resolves durable; after a failure the log is closed to writers. */
+/**
+ * Runs `work` in one transaction that takes the write lock at once. Returns durable; after a failure the log is closed to
+ * writers, unless the disk was full or the file locked: then nothing has happened, and it may be tried again.
+ */
 export function write<T>(core: LogCore, work: () => T): T {
   if (core.failed !== null)
     throw logError('LOG_FAILED', `log ${core.path} takes no more events: ${core.failed.message}`, core.failed);
   let result: T;
+  const undo = remember(core);
   try {
     result = core.db.transaction(work).immediate();
   } catch (error) {
+    if (isPassing(error)) {
+      undo();
+      throw explainDisk(core.path, error);
+    }
     core.failed = explainDisk(core.path, error);
     if (isDamage(error)) trySuspect(core.path);
     throw core.failed;
@@ -116,6 +127,21 @@ export function noteHead(core: LogCore): void {
   const previous = core.epochs.at(-2)?.epoch ?? '';
   const chain = chainHex(core.lastChain);
   core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, lastSeq, storedSeq, chain });
+}
+
+/** What a transaction changes in memory, to be put back after one that was rolled back. */
+function remember(core: LogCore): () => void {
+  const epochs = core.epochs.map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq }));
+  const { lastPos, lastChain, marksDirty } = core;
+  const tells = core.tells.all;
+  const memory = core.memory.mark();
+  return () => {
+    core.epochs.splice(epochs.length);
+    for (const [i, epoch] of core.epochs.entries()) Object.assign(epoch, epochs[i]);
+    Object.assign(core, { lastPos, lastChain, marksDirty });
+    core.tells.restore(tells);
+    core.memory.restore(memory);
+  };
 }
 
 /** Runs `work` that only reads. Damage that it meets is noted: else each start would run into it again. */
@@ -141,9 +167,10 @@ export function appendRows(core: LogCore, events: readonly NewEvent[]): { readon
   }
   const lastSeq = epoch.lastSeq + events.length;
   core.chains.save(epoch.base + lastSeq, hash);
+  core.tells.note(events, epoch.base + firstSeq);
   flushMarks(core);
   core.memory.save(false);
-  // Memory runs ahead of the commit here. If the commit fails, `write` closes the log, and memory is not asked again.
+  // Memory runs ahead of the commit here. If the commit fails, `write` puts it back, or nothing is asked of it again.
   epoch.lastSeq = lastSeq;
   core.lastPos = epoch.base + lastSeq;
   core.lastChain = hash;
@@ -173,6 +200,7 @@ export function addEpoch(core: LogCore, epoch: string, created: number, reason: 
   if (before !== undefined) saveFact(core.db, closingKey(before.no), chainHex(core.lastChain));
   core.epochs.push(added);
   core.lastChain = chainStart(agent, epoch);
+  core.tells.note([], base);
 }
 
 export function currentEpoch(core: LogCore): EpochState {
@@ -199,44 +227,10 @@ export function readEvents(
   return events;
 }
 
-/** chain at `seq` of an epoch; null where the log no longer knows it. */
-export function chainOfEpoch(rows: Rows, chains: Chains, epoch: EpochState, seq: number): ChainHash | null {
-  const start = chainStart(epoch.agent, epoch.epoch);
-  if (seq === 0) return start;
-  if (seq < 0 || seq > epoch.lastSeq) return null;
-  return chainAtPos(rows, chains, epoch, epoch.base + seq, start);
-}
-
 export function readFact(db: Db, key: string): string | null {
   return db.prepare<[string], string | null>('SELECT value FROM fact WHERE key = ?').pluck().get(key) ?? null;
 }
 
 export function saveFact(db: Db, key: string, value: string | null): void {
   db.prepare('INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)').run(key, value);
-}
-
-function chainAtLast(chains: Chains, epoch: EpochState): ChainHash {
-  const nearest = chains.nearest(epoch.base, epoch.base + epoch.lastSeq);
-  return nearest?.hash ?? chainStart(epoch.agent, epoch.epoch);
-}
-
-/** What was deleted has taken its hashes along, all but the last one: a hash without its events is the trace of damage. */
-function assertStart(chains: Chains, { base, firstSeq, lastSeq }: EpochState, path: string): void {
-  const first = chains.first(base, base + lastSeq);
-  if (first !== null && first < base + firstSeq - 1)
-    throw logError('SQLITE_CORRUPT', `log ${path}: its oldest events are missing`);
-}
-
-/** A torn or stale end of the file shows here: the last commit group is hashed again. */
-function assertTail(rows: Rows, chains: Chains, epoch: EpochState, path: string): void {
-  const end = epoch.base + epoch.lastSeq;
-  if (rows.first(end, Number.MAX_SAFE_INTEGER) !== null)
-    throw logError('SQLITE_CORRUPT', `log ${path}: events without a chain at its end`);
-  if (rows.first(Math.max(epoch.base, end - 1), end) === null) return;
-  const kept = chains.nearest(epoch.base, end);
-  const start = chainStart(epoch.agent, epoch.epoch);
-  const below: Chains = { ...chains, nearest: (base) => chains.nearest(base, end - 1) };
-  const computed = chainAtPos(rows, below, epoch, end, start);
-  if (kept?.pos !== end || computed === null || Buffer.compare(kept.hash, computed) !== 0)
-    throw logError('SQLITE_CORRUPT', `log ${path}: the newest events do not match their chain`);
 }

@@ -4,6 +4,7 @@
  */
 import type { ChainHash } from '../../contract/chain.ts';
 import type { EventData, NewEvent, StoredEvent } from '../../contract/event.ts';
+import type { DiskHealth } from '../../contract/message.ts';
 
 export interface EpochHead {
   readonly epoch: string;
@@ -48,8 +49,8 @@ export interface EventLog extends LogReader {
   startEpoch(reason: string, conflict?: EventData['history.conflict']): Promise<string>;
   /** Until the next start only the disk budget makes events go (chains disagree: the evidence is kept while there is room). */
   holdTrimming(): void;
-  /** Deletes confirmed events older than the grace, and the oldest others beyond the disk budget (`history.lost`). */
-  trim(now: number): Promise<{ readonly deleted: number; readonly lost: number }>;
+  /** Deletes confirmed events older than the grace; beyond the disk budget others too, the least worth first (`history.lost`). */
+  trim(now: number): Promise<{ readonly deleted: number; readonly lost: number; readonly disk?: DiskHealth }>;
   /** The session number of the next connection: rises by one at each call, over restarts too. */
   nextSession(): Promise<number>;
   /** Size of the log's files in bytes. */

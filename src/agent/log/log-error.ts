@@ -39,16 +39,23 @@ export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** Full or locked: SQLite has rolled the transaction back before it was flushed, and nothing is in doubt. Not so after SQLITE_IOERR. */
+export function isPassing(error: unknown): boolean {
+  return /^SQLITE_(FULL$|BUSY)/.test(codeOf(error));
+}
+
 /** The same error with a message that names the file and what to do; `code` is kept. */
 export function explainDisk(path: string, error: unknown): LogError {
   const code = codeOf(error);
   const why = error instanceof Error ? error.message : String(error);
   const fix = /FULL|ENOSPC/.test(code)
     ? 'free space on that disk, or lower log.budgetBytes'
-    : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT|EEXIST/.test(code)
-      ? 'make its folder writable for the user of this program, or set log.path to one that is'
-      : isDamage(error)
-        ? 'start again: the damaged file is moved aside'
-        : 'look at the disk (dmesg), then start again';
+    : /BUSY/.test(code)
+      ? 'end the program that holds it, such as a backup or an SQL shell'
+      : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT|EEXIST/.test(code)
+        ? 'make its folder writable for the user of this program, or set log.path to one that is'
+        : isDamage(error)
+          ? 'start again: the damaged file is moved aside'
+          : 'look at the disk (dmesg), then start again';
   return logError(code === '' ? 'LOG_FAILED' : code, `log ${path}: ${why}: ${fix}`, error);
 }

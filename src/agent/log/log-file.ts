@@ -26,7 +26,8 @@ export type Db = Database.Database;
 const APPLICATION_ID = 0x636f_6c6c;
 export const SCHEMA_VERSION = 1;
 const WAL_PAGES = 1_000;
-const WAL_BYTES = 8 * 1024 * 1024;
+/** After a checkpoint the write-ahead log is cut to this; before it, it holds about half. */
+export const WAL_BYTES = 8 * 1024 * 1024;
 /** So long a reader or checkpoint of another process may hold us up. */
 const BUSY_MS = 5_000;
 /** The writer has a thread of its own, in which nothing else waits: longer than anybody's look into the log. */

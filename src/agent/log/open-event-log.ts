@@ -1,17 +1,21 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { v7 } from 'uuid';
 import { createWaiters } from '../../lib/wait.ts';
+import { assertRoomToStart } from './ballast.ts';
 import { beginEpoch } from './begin.ts';
+import { freeBytesOf, type TrimLimits, type TrimPorts } from './budget.ts';
 import * as core from './core.ts';
+import { chainOfEpoch } from './epoch-chain.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
-import { codeOf, explainDisk } from './log-error.ts';
+import { codeOf, explainDisk, isPassing } from './log-error.ts';
 import { fileBytes, lockLog, prepareFile } from './log-file.ts';
+import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
 import { readProven } from './read-proven.ts';
+import { createRoom } from './room.ts';
 import { assertStorable } from './rows.ts';
-import { freeBytesOf, type TrimLimits, type TrimPorts, trimLog } from './trim.ts';
 
 /** While histories differ nothing goes for its age. The disk stays bounded all the same: an agent that cannot write is worth less. */
 const HELD = { keepDays: Number.POSITIVE_INFINITY, keepBytes: Number.POSITIVE_INFINITY };
@@ -41,6 +45,7 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
     for (const one of closers.reverse()) one.close();
   };
   try {
+    assertRoomToStart(options.path, ports.freeBytes ?? freeBytesOf);
     const witness = openHeadWitness(options.path);
     closers.push(witness);
     const state = await openCore(options, witness.found, { ...ports, newEpochId: () => newEpochId(ports) });
@@ -75,8 +80,9 @@ function newEpochId(ports: LogPorts): string {
 function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, closeAll: () => void): IngestLog {
   const waiters = createWaiters();
   const marks = markTimer(state, options.markFlushMs ?? MARK_FLUSH_MS);
-  const trimPorts = { when: ports.when, freeBytes: ports.freeBytes ?? freeBytesOf };
   let held = false;
+  const limits = () => (held ? { ...options, ...HELD } : options);
+  const room = createRoom(state, limits, { when: ports.when, freeBytes: ports.freeBytes ?? freeBytesOf });
   const find = (epoch: string) => state.epochs.find((e) => e.epoch === epoch);
   return {
     agent: state.agent,
@@ -94,7 +100,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
       const { epoch, lastSeq } = core.currentEpoch(state);
       if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
       assertStorable(events);
-      const { firstSeq } = core.write(state, () => core.appendRows(state, events));
+      const { firstSeq } = await room.write(() => core.appendRows(state, events));
       waiters.wake();
       return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1 };
     },
@@ -109,16 +115,17 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
       marks.start();
     },
     async startEpoch(reason, conflict) {
-      const epoch = beginEpoch(state, reason, conflict, { when: ports.when, newEpochId: () => newEpochId(ports) });
+      const begin = { when: ports.when, newEpochId: () => newEpochId(ports) };
+      const epoch = await room.write(() => beginEpoch(state, reason, conflict, begin));
       waiters.wake();
       return epoch;
     },
     holdTrimming() {
       held = true;
     },
-    trim: async (now) => trimLog(state, now, held ? { ...options, ...HELD } : options, trimPorts),
+    trim: (now) => room.trim(now),
     async nextSession() {
-      return core.write(state, () => {
+      return room.write(() => {
         const session = Number(core.readFact(state.db, 'session') ?? 0) + 1;
         core.saveFact(state.db, 'session', String(session));
         return session;
@@ -131,6 +138,9 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
       waiters.wake();
       try {
         if (state.failed === null && state.db.open) core.write(state, () => finish(state));
+      } catch (error) {
+        // Marks and memory save work at the next start, no more: a full disk need not make a clean stop look like a failure.
+        if (!isPassing(error)) throw error;
       } finally {
         closeAll();
       }
@@ -140,7 +150,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
 
 function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState | undefined): LogReader {
   return {
-    epochs: () => state.epochs.map(head),
+    epochs: () => state.epochs.map((epoch) => head(epoch, state.tells.all)),
     async read(epoch, from, to, limit, maxBytes) {
       const span = find(epoch);
       if (span === undefined) return [];
@@ -149,7 +159,7 @@ function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState 
     async chainAt(epoch, seq) {
       const span = find(epoch);
       if (span === undefined) return null;
-      return core.reading(state.path, () => core.chainOfEpoch(state.rows, state.chains, span, seq));
+      return core.reading(state.path, () => chainOfEpoch(state.rows, state.chains, span, seq));
     },
   };
 }
@@ -159,31 +169,7 @@ function finish(state: core.LogCore): void {
   state.memory.save(true);
 }
 
-function head(epoch: core.EpochState): EpochHead {
-  const { firstSeq, lastSeq, storedSeq } = epoch;
-  return { epoch: epoch.epoch, firstSeq, lastSeq, storedSeq };
-}
-
-/** Writes marks when nothing else has been written for a while: one flush for many marks spares the card. */
-function markTimer(state: core.LogCore, afterMs: number): { start(): void; stop(): void } {
-  let timer: NodeJS.Timeout | null = null;
-  const flush = () => {
-    timer = null;
-    if (!state.marksDirty || state.failed !== null) return;
-    try {
-      core.write(state, () => core.flushMarks(state));
-    } catch (error) {
-      // `write` has kept it: the next append ends the agent with it.
-      if (state.failed === null) throw error;
-    }
-  };
-  return {
-    start() {
-      timer ??= setTimeout(flush, afterMs).unref();
-    },
-    stop() {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-    },
-  };
+function head({ epoch, base, firstSeq, lastSeq, storedSeq }: core.EpochState, told: readonly number[]): EpochHead {
+  const tells = told.filter((pos) => base < pos && pos <= base + lastSeq).map((pos) => pos - base);
+  return { epoch, firstSeq, lastSeq, storedSeq, ...(tells.length === 0 ? {} : { tells }) };
 }

@@ -1,5 +1,6 @@
 /** Reads a log beside the agent that writes it: for `collard events` and `collard verify`. */
-import { chainOfEpoch, type EpochState, loadEpochs, readEvents } from './core.ts';
+import { type EpochState, loadEpochs, readEvents } from './core.ts';
+import { chainOfEpoch } from './epoch-chain.ts';
 import type { EpochHead, LogReader } from './event-log.ts';
 import { logError } from './log-error.ts';
 import { openLogFileReadOnly } from './log-file.ts';

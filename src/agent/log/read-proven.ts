@@ -1,7 +1,8 @@
 /** Reads events so that none leaves the log that is not what was appended: each commit group is hashed before it is given. */
 import { type ChainHash, chainNext } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
-import { chainOfEpoch, type EpochState, type LogCore, readEvents } from './core.ts';
+import { type EpochState, type LogCore, readEvents } from './core.ts';
+import { chainOfEpoch } from './epoch-chain.ts';
 import { logError } from './log-error.ts';
 
 export interface ReadRange {

@@ -16,6 +16,9 @@ export interface Memory {
   note(events: readonly NewEvent[], lastPos: number): void;
   /** Writes the fold where it is due, or always. Within the caller's transaction. */
   save(always: boolean): void;
+  /** How far it has come: `restore` puts that back after a transaction that was rolled back. To fold the same again changes nothing. */
+  mark(): readonly [savedPos: number, notedPos: number];
+  restore(mark: readonly [savedPos: number, notedPos: number]): void;
   all(): readonly RememberedCollar[];
   /** The boot of unsynced events that no `clock.synced` has explained yet, or null. */
   readonly unsyncedBoot: string | null;
@@ -80,6 +83,10 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
       saveFact.run('unsyncedBoot', unsyncedBoot);
       saveFact.run('failedSources', JSON.stringify([...failed]));
       savedPos = notedPos;
+    },
+    mark: () => [savedPos, notedPos],
+    restore(before) {
+      [savedPos, notedPos] = before;
     },
     all: () => [...collars.values()],
     get unsyncedBoot() {

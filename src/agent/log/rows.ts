@@ -36,6 +36,8 @@ export interface Rows {
   remove(from: number, to: number): number;
   /** The lowest pos in (base, end], or null. */
   first(base: number, end: number): number | null;
+  /** Positions in [from, to] of rows of these (full) types, rising. */
+  ofTypes(from: number, to: number, types: readonly string[]): readonly number[];
 }
 
 interface EventRow {
@@ -64,6 +66,12 @@ export function createRows(db: Db): Rows {
   const first = db
     .prepare<[number, number], number | null>('SELECT min(pos) FROM event WHERE pos > ? AND pos <= ?')
     .pluck();
+  const ofTypes = db
+    .prepare<[number, number, string], number>(
+      `SELECT pos FROM event WHERE pos BETWEEN ? AND ?
+       AND type IN (SELECT no FROM word WHERE text IN (SELECT value FROM json_each(?))) ORDER BY pos`,
+    )
+    .pluck();
   return {
     insert(pos, event) {
       const boot = event.boot === null ? null : words.number(event.boot);
@@ -76,6 +84,7 @@ export function createRows(db: Db): Rows {
     },
     remove: (from, to) => remove.run(from, to).changes,
     first: (base, end) => first.get(base, end) ?? null,
+    ofTypes: (from, to, types) => ofTypes.all(from, to, JSON.stringify(types)),
   };
 }
 

@@ -162,6 +162,7 @@ function importGroup(core: LogCore, oldBase: number, { before, events, after }: 
   if (before.pos - oldBase > epoch.lastSeq) keep(before);
   for (const event of events) core.rows.insert(epoch.base + event.seq, event);
   keep(after);
+  core.tells.note(events, epoch.base + (events[0]?.seq ?? 1));
   if (epoch.lastSeq === 0) epoch.firstSeq = events[0]?.seq ?? 1;
   epoch.lastSeq = after.pos - oldBase;
   core.lastPos = epoch.base + epoch.lastSeq;

@@ -1,35 +1,34 @@
 /**
- * Makes room. Confirmed events go when they are older than the grace or when there are too many bytes; beyond the disk budget
- * the oldest unconfirmed ones are given up, and `history.lost` says so in the same transaction.
+ * Makes room, step by step, each only where the one before does not suffice: confirmed events that are older than the grace or
+ * too many; beyond the disk budget what is worth least (`thin.ts`); then the oldest of all. What nobody has confirmed is told by
+ * `history.lost` in the transaction that gives it up.
  */
-import { statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type EventData, type NewEvent, newEvent, type StoredEvent, shortType } from '../../contract/event.ts';
-import { appendRows, chainOfEpoch, type EpochState, type LogCore, write } from './core.ts';
+import { type EventData, type NewEvent, newEvent } from '../../contract/event.ts';
+import type { DiskState } from '../../contract/message.ts';
+import { budgetNow, rowsIn, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
+import { appendRows, type EpochState, type LogCore, write } from './core.ts';
+import { beginAt, chainOfEpoch } from './epoch-chain.ts';
+import { thin } from './thin.ts';
 
-export interface TrimLimits {
-  readonly keepDays: number;
-  readonly keepBytes: number;
-  readonly budgetBytes: number;
-}
-
-export interface TrimPorts {
-  /** The time of a `history.lost` event. */
-  readonly when: () => Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
-  /** Free bytes on the disk of this folder. */
-  readonly freeBytes: (folder: string) => number;
+export interface Trimmed {
+  readonly deleted: number;
+  readonly lost: number;
+  /** The last step that was needed. */
+  readonly step: DiskState;
 }
 
 type Lost = EventData['history.lost'];
 
 /** Rows in one transaction: a slow card flushes it well within a second. */
 const BATCH_ROWS = 2_000;
+/** Where the disk is full: SQLite needs some of it even to delete. */
+export const SMALL_BATCH_ROWS = 200;
 /** Batches in one call: the rest goes with the next. */
 const MAX_BATCHES = 50;
+/** Batches of the oldest events in one transaction. */
+const OLDEST_BATCHES = 10;
 const DAY_MS = 86_400_000;
-/** The log stops growing before the disk is full: SQLite cannot even delete on a full disk. */
-const RESERVE_BYTES = 8 * 1024 * 1024;
 /** Given up at once beyond the budget, as a share of it, so that losing is rare and told in few events. */
 const SLACK = 0.01;
 
@@ -39,53 +38,65 @@ export async function trimLog(
   now: number,
   limits: TrimLimits,
   ports: TrimPorts,
-): Promise<{ readonly deleted: number; readonly lost: number }> {
+  batchRows = BATCH_ROWS,
+): Promise<Trimmed> {
   let deleted = 0;
   let lost = 0;
+  let step: DiskState = 'ok';
+  let giving = false;
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-    const budget = budgetNow(core, limits, ports);
-    const step = trimConfirmed(core, now, Math.min(limits.keepBytes, budget), limits.keepDays);
-    deleted += step;
-    if (step === 0) {
-      if (usedBytes(core) <= budget) break;
-      const given = giveUp(core, budget * (1 - SLACK), ports);
-      if (given === 0) break;
+    const budget = budgetNow(core, limits.budgetBytes, ports.freeBytes);
+    const confirmed = trimConfirmed(core, now, Math.min(limits.keepBytes, budget), limits.keepDays, batchRows, ports);
+    deleted += confirmed;
+    if (confirmed === 0) {
+      const goal = budget * (1 - SLACK);
+      const isEnough = () => usedBytes(core) <= goal;
+      if (giving ? isEnough() : usedBytes(core) <= budget) break;
+      giving = true;
+      const most = () => Math.min(batchRows, rowsIn(core, usedBytes(core) - goal));
+      const thinned = thin(core, isEnough, most, batchRows, ports);
+      const given = thinned.done ? giveUp(core, isEnough, most, ports) : thinned.lost;
+      if (thinned.done && given === 0) break;
+      if (given > 0 && step !== 'losing') step = thinned.done ? 'losing' : 'thinning';
       lost += given;
     }
     await setImmediate();
     // Closed in between: the rest goes after the next start.
     if (!core.db.open) break;
   }
-  return { deleted, lost };
-}
-
-export function freeBytesOf(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
-}
-
-/** Bytes of the pages that hold something. The file itself does not shrink: freed pages are used again. */
-export function usedBytes(core: LogCore): number {
-  return (pragma(core, 'page_count') - pragma(core, 'freelist_count')) * pragma(core, 'page_size');
-}
-
-function budgetNow(core: LogCore, limits: TrimLimits, ports: TrimPorts): number {
-  const room = pragma(core, 'freelist_count') * pragma(core, 'page_size') + ports.freeBytes(dirname(core.path));
-  return Math.min(limits.budgetBytes, usedBytes(core) + room - RESERVE_BYTES);
+  return { deleted, lost, step };
 }
 
 /** Deletes one batch of confirmed events, the oldest that may go. Returns how many. */
-function trimConfirmed(core: LogCore, now: number, keepBytes: number, keepDays: number): number {
+function trimConfirmed(
+  core: LogCore,
+  now: number,
+  keepBytes: number,
+  keepDays: number,
+  rows: number,
+  ports: TrimPorts,
+): number {
   const tooMuch = usedBytes(core) > keepBytes;
   for (const epoch of core.epochs) {
-    const confirmed = Math.min(epoch.storedSeq, epoch.lastSeq, epoch.firstSeq + BATCH_ROWS - 1);
+    const confirmed = Math.min(epoch.storedSeq, epoch.lastSeq, epoch.firstSeq + rows - 1);
     if (confirmed < epoch.firstSeq) continue;
     const through = tooMuch ? confirmed : lastOlder(core, epoch, confirmed, now - keepDays * DAY_MS);
     // The oldest confirmed events are still young: so are all others.
     if (through < epoch.firstSeq) return 0;
-    return write(core, () => removeThrough(core, epoch, through));
+    return write(core, () => {
+      const { removed, told } = removeThrough(core, epoch, through);
+      // Central, restored from a backup, would wait for ever at a hole of an older epoch that nothing tells any more.
+      const needed = told.filter((lost) => core.epochs.some((other) => other !== epoch && speaksOf(lost, other)));
+      const events = needed.map((lost) => newEvent('history.lost', null, lost, ports.when()));
+      if (events.length > 0) appendRows(core, events);
+      return removed;
+    });
   }
   return 0;
+}
+
+function speaksOf(lost: Lost, { epoch, firstSeq, lastSeq }: EpochState): boolean {
+  return lost.epoch === epoch && firstSeq <= Math.min(lastSeq, lost.toSeq);
 }
 
 /**
@@ -102,38 +113,42 @@ function lastOlder(core: LogCore, epoch: EpochState, to: number, before: number)
   return through;
 }
 
-/** Deletes the events of an epoch up to `seq` and keeps the chain there. Within `write`. */
-function removeThrough(core: LogCore, epoch: EpochState, seq: number): number {
+/** Deletes the events of an epoch up to `seq` and keeps the chain there; tells what its `history.lost` events told. Within `write`. */
+function removeThrough(core: LogCore, epoch: EpochState, seq: number): { removed: number; told: readonly Lost[] } {
   const hash = chainOfEpoch(core.rows, core.chains, epoch, seq);
-  const pos = epoch.base + seq;
+  const [from, pos, end] = [epoch.base + epoch.firstSeq, epoch.base + seq, epoch.base + epoch.lastSeq];
+  const told = toldBetween(core, epoch, from, pos);
   core.memory.save(true);
-  const removed = core.rows.remove(epoch.base + epoch.firstSeq, pos);
+  core.tells.remove(from, pos);
+  const removed = core.rows.remove(from, pos);
   if (hash !== null) core.chains.save(pos, hash);
-  core.chains.remove(epoch.base + 1, pos - 1);
-  epoch.firstSeq = seq + 1;
-  return removed;
+  beginAt(core, epoch, core.rows.first(pos, end) ?? end + 1);
+  return { removed, told };
 }
 
-/** Gives up the oldest events until the log is below `target`, at most ten batches, and says so. Returns how many. */
-function giveUp(core: LogCore, target: number, ports: TrimPorts): number {
+function toldBetween(core: LogCore, epoch: EpochState, from: number, to: number): Lost[] {
+  const told: Lost[] = [];
+  for (const pos of core.tells.all) {
+    if (pos < from || pos > to) continue;
+    for (const event of core.rows.iterate(epoch, pos, pos)) told.push(JSON.parse(event.data) as Lost);
+  }
+  return told;
+}
+
+/** Gives up the oldest events until it is enough, at most OLDEST_BATCHES, and says so. Returns how many. */
+function giveUp(core: LogCore, isEnough: () => boolean, most: () => number, ports: TrimPorts): number {
   return write(core, () => {
     const lost: Lost[] = [];
     let count = 0;
-    for (let batch = 0; batch < 10 && usedBytes(core) > target; batch += 1) {
+    for (let batch = 0; batch < OLDEST_BATCHES && !isEnough(); batch += 1) {
       const epoch = core.epochs.find((e) => e.firstSeq <= e.lastSeq);
       if (epoch === undefined) break;
-      const from = epoch.firstSeq;
-      const to = Math.min(epoch.lastSeq, from + BATCH_ROWS - 1);
-      const earlier = toldBefore(core, epoch, to);
-      const removed = removeThrough(core, epoch, to);
+      const fromSeq = epoch.firstSeq;
+      const toSeq = Math.min(epoch.lastSeq, fromSeq + most() - 1);
+      // What tells of earlier losses goes as well: it must be said again.
+      const { removed, told } = removeThrough(core, epoch, toSeq);
       count += removed;
-      lost.push(...earlier, {
-        epoch: epoch.epoch,
-        fromSeq: from,
-        toSeq: to,
-        count: removed,
-        reason: 'disk budget',
-      });
+      lost.push(...told, { epoch: epoch.epoch, fromSeq, toSeq, count: removed, reason: 'disk budget' });
     }
     const events: NewEvent[] = merge(lost).map((data) => newEvent('history.lost', null, data, ports.when()));
     if (events.length > 0) appendRows(core, events);
@@ -141,31 +156,19 @@ function giveUp(core: LogCore, target: number, ports: TrimPorts): number {
   });
 }
 
-/** What earlier `history.lost` events said that are about to go themselves: it must be said again. */
-function toldBefore(core: LogCore, epoch: EpochState, to: number): Lost[] {
-  const told: Lost[] = [];
-  for (const event of core.rows.iterate(epoch, epoch.base + epoch.firstSeq, epoch.base + to)) {
-    if (shortType(event.type) === 'history.lost') told.push(JSON.parse(event.data) as Lost);
-  }
-  return told;
-}
-
-/** One event for each epoch and reason. */
+/** One event for each epoch and reason: below the oldest event that is held everything is gone, so one range says it all. */
 function merge(lost: readonly Lost[]): Lost[] {
   const merged = new Map<string, Lost>();
-  for (const one of lost) {
-    const key = `${one.epoch} ${one.reason}`;
-    const before = merged.get(key) ?? { ...one, count: 0 };
+  for (const { epoch, fromSeq, toSeq, count, reason } of lost) {
+    const key = `${epoch} ${reason}`;
+    const before = merged.get(key) ?? { fromSeq, toSeq, count: 0 };
     merged.set(key, {
-      ...one,
-      fromSeq: Math.min(before.fromSeq, one.fromSeq),
-      toSeq: Math.max(before.toSeq, one.toSeq),
-      count: before.count + one.count,
+      epoch,
+      fromSeq: Math.min(before.fromSeq, fromSeq),
+      toSeq: Math.max(before.toSeq, toSeq),
+      count: before.count + count,
+      reason,
     });
   }
   return [...merged.values()];
-}
-
-function pragma(core: LogCore, name: string): number {
-  return Number(core.db.pragma(name, { simple: true }));
 }

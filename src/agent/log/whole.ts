@@ -2,7 +2,8 @@
 import { chainNext } from '../../contract/chain.ts';
 import { shortType } from '../../contract/event.ts';
 import { lostRanges } from '../../contract/lost.ts';
-import { chainOfEpoch, type EpochState, type LogCore } from './core.ts';
+import type { EpochState, LogCore } from './core.ts';
+import { chainOfEpoch } from './epoch-chain.ts';
 import { logError } from './log-error.ts';
 
 /**

@@ -6,10 +6,9 @@ import type { NewEvent } from '../../../src/contract/event.ts';
 import { event, GIGABYTE, levels, openLog, openLogInThread, readAll, T0, tempPath } from './log-fixture.ts';
 
 const DAY = 86_400_000;
+/** Worth too much to be thinned. */
 const bulky = (count: number): NewEvent[] =>
-  Array.from({ length: count }, (_, i) =>
-    event('sensor.failed', { source: 's', reason: `${i} ${'x'.repeat(400)}` }, i),
-  );
+  Array.from({ length: count }, (_, i) => event('cat.moved', { from: null, to: `${i} ${'x'.repeat(400)}` }, i));
 
 async function hex(log: Pick<IngestLog, 'chainAt'>, epoch: string, seq: number): Promise<string | null> {
   const hash = await log.chainAt(epoch, seq);
@@ -23,11 +22,11 @@ describe('trimming', () => {
     await log.append([...levels(5), ...levels(5, 3 * DAY)]);
     const epoch = log.epochs()[0]?.epoch ?? '';
     const [atCut, atEnd] = [await hex(log, epoch, 4), await hex(log, epoch, 10)];
-    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 0, lost: 0 });
+    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 0, lost: 0 });
     log.saveMark(epoch, 4, 'i');
-    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 4, lost: 0 });
+    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 4, lost: 0 });
     log.saveMark(epoch, 10, 'i');
-    expect(await log.trim(T0 + 3 * DAY)).toEqual({ deleted: 1, lost: 0 });
+    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 1, lost: 0 });
     expect(log.epochs()[0]).toMatchObject({ firstSeq: 6, lastSeq: 10, storedSeq: 10 });
     expect(await hex(log, epoch, 3)).toBeNull();
     expect(await hex(log, epoch, 10)).toBe(atEnd);
@@ -35,7 +34,7 @@ describe('trimming', () => {
     const again = await openLog(path, { keepDays: 0 });
     expect(again.epochs()[0]).toMatchObject({ firstSeq: 6, lastSeq: 10, storedSeq: 10 });
     expect(await hex(again, epoch, 4)).not.toBe(atCut);
-    expect(await again.trim(T0 + 30 * DAY)).toEqual({ deleted: 5, lost: 0 });
+    expect(await again.trim(T0 + 30 * DAY)).toMatchObject({ deleted: 5, lost: 0 });
     expect(again.epochs()[0]).toMatchObject({ firstSeq: 11, lastSeq: 10 });
     expect(await hex(again, epoch, 10)).toBe(atEnd);
     expect(await again.append(levels(1))).toMatchObject({ firstSeq: 11 });
@@ -52,7 +51,7 @@ describe('trimming', () => {
     } as const;
     await log.append([old, ...levels(1), old, ...levels(1, 2 * DAY), old]);
     log.saveMark(log.epochs()[0]?.epoch ?? '', 5, 'i');
-    expect(await log.trim(T0 + 2 * DAY)).toEqual({ deleted: 2, lost: 0 });
+    expect(await log.trim(T0 + 2 * DAY)).toMatchObject({ deleted: 2, lost: 0 });
     expect(log.epochs()[0]?.firstSeq).toBe(3);
     await log.close();
   });
@@ -86,7 +85,7 @@ describe('trimming', () => {
     await log.append(levels(3));
     log.saveMark(log.epochs()[0]?.epoch ?? '', 3, 'i');
     log.holdTrimming();
-    expect(await log.trim(T0 + DAY)).toEqual({ deleted: 0, lost: 0 });
+    expect(await log.trim(T0 + DAY)).toMatchObject({ deleted: 0, lost: 0 });
     await log.append(bulky(5_000));
     const { deleted, lost } = await log.trim(T0 + DAY);
     expect(deleted).toBe(3);
@@ -115,7 +114,7 @@ describe('the disk budget', () => {
       reason: 'disk budget',
     });
     expect(all[0]?.seq).toBe(1_001 + lost);
-    expect(await log.trim(T0)).toEqual({ deleted: 0, lost: 0 });
+    expect(await log.trim(T0)).toMatchObject({ deleted: 0, lost: 0 });
     await log.close();
   });
 
@@ -142,12 +141,12 @@ describe('the disk budget', () => {
   });
 
   it('shrinks with the free space of the disk, and counts the pages that are free in the file', async () => {
-    const log = await openLog(tempPath(), {}, { freeBytes: () => 7 * 1024 * 1024 });
+    const log = await openLog(tempPath(), {}, { freeBytes: () => 300 * 1024 });
     await log.append(bulky(8_000));
     const { lost } = await log.trim(T0);
     expect(lost).toBeGreaterThan(0);
     expect(lost).toBeLessThan(8_000);
-    expect(await log.trim(T0)).toEqual({ deleted: 0, lost: 0 });
+    expect(await log.trim(T0)).toMatchObject({ deleted: 0, lost: 0 });
     await log.close();
   });
 
@@ -158,7 +157,7 @@ describe('the disk budget', () => {
     log.saveMark(log.epochs()[0]?.epoch ?? '', 9_000, 'i');
     const trimmed = log.trim(T0 + DAY);
     await log.append(levels(1));
-    expect(await trimmed).toEqual({ deleted: 9_000, lost: 0 });
+    expect(await trimmed).toMatchObject({ deleted: 9_000, lost: 0 });
     const reader = openLogReader(path);
     expect(await readAll(reader)).toMatchObject([{ seq: 9_001 }]);
     reader.close();

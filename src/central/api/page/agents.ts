@@ -62,6 +62,8 @@ function badgesOf(agent: Agent): [string, string][] {
     ['first-use key', agent.signed === 'first-use' && 'good'],
     ['key revoked', agent.signed === 'revoked' && 'bad'],
     ['stalled', health.stalled === true && 'bad'],
+    [`disk: ${health.disk}`, health.disk === 'warn' && 'warn'],
+    [`disk: ${health.disk}`, (health.disk === 'thinning' || health.disk === 'losing') && 'bad'],
     ['clock not set', health.clock === 'unsynced' && 'warn'],
     ['histories differ', (health.conflicting === true || agent.epochs.some((epoch) => !epoch.chainOk)) && 'bad'],
     [`${health.oversize} too large to send`, typeof health.oversize === 'number' && health.oversize > 0 && 'bad'],
