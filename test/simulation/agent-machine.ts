@@ -40,8 +40,8 @@ export interface AgentMachine {
   putBackCopy(): boolean;
   /** The card takes no new page until the next start. False where nothing runs. */
   fill(): boolean;
-  /** Free bytes on the card from now on. */
-  freeBytes: number;
+  /** What the log may take of the card from now on. */
+  budgetBytes: number;
   /** From now on the agent starts at once when it ends. */
   heal(): void;
 }
@@ -56,6 +56,8 @@ export interface AgentSettings {
 
 const logger = pino({ level: 'silent' });
 export const PLENTY_BYTES = 1e9;
+/** Too little for a ballast: a hundred thousand of them would be written for nothing. */
+const FREE_BYTES = 3e6;
 const FILE = ['', '-wal', '-shm'] as const;
 const WHOLE = [...FILE, '.head'] as const;
 
@@ -92,7 +94,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     name,
     ledger,
     clientId,
-    freeBytes: PLENTY_BYTES,
+    budgetBytes: PLENTY_BYTES,
     get log() {
       return life === null ? null : log;
     },
@@ -131,13 +133,19 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
         openLog: async (...[options, ports]: Parameters<typeof openEventLog>) => {
           await gate(born);
           const newEpochId = () => uuidOf(random);
-          const opened = await openEventLog(options, { ...ports, newEpochId, freeBytes: () => machine.freeBytes });
+          const scarce = {
+            ...options,
+            get budgetBytes() {
+              return machine.budgetBytes;
+            },
+          };
+          const opened = await openEventLog(scarce, { ...ports, newEpochId, freeBytes: () => FREE_BYTES });
           log = guardLog(opened, born);
           await observe(opened);
           await gate(born);
           return log;
         },
-        freeBytes: async () => machine.freeBytes,
+        freeBytes: async () => FREE_BYTES,
         signer: async () => signingKey,
       };
       within(born, () => void runAgent(config, deps, born.stop.signal).then(() => end(null), end));
@@ -198,7 +206,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       healing = true;
       if (life === null) machine.start();
       else life.stepsLeft = Number.POSITIVE_INFINITY;
-      machine.freeBytes = PLENTY_BYTES;
+      machine.budgetBytes = PLENTY_BYTES;
     },
   };
 

@@ -150,9 +150,9 @@ export const KINDS: readonly Kind[] = [
     strike({ agents, world }, random) {
       const agent = random.pick(agents);
       world.count('card full');
-      agent.freeBytes = 8 * 1024 * 1024 - random.whole(0, 60_000);
+      agent.budgetBytes = 30_000 + random.whole(0, 40_000);
       world.time.after(random.whole(5_000, 90_000), () => {
-        agent.freeBytes = PLENTY_BYTES;
+        agent.budgetBytes = PLENTY_BYTES;
       });
     },
   },
