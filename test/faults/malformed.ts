@@ -12,6 +12,7 @@ import type { StoredEvent } from '../../src/contract/event.ts';
 import { createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
 import { type Files, MUTATIONS, type Mutation } from './mutants.ts';
 import { asideOf, openForCheck } from './oracle.ts';
+import { killedSalvage } from './salvage-kill.ts';
 import { toldRanges } from './told-loss.ts';
 import { AGENT, epochOf, eventAt, sameEvent, type Truth, truthOf } from './workload.ts';
 
@@ -30,6 +31,7 @@ export const malformed: Scenario = {
   full: 2_000,
   missing: () => null,
   async run(context): Promise<readonly Row[]> {
+    const killed = await killedSalvage(context);
     const tally = createTally('damaged log');
     const ends = new Map<string, number>();
     let untold = 0;
@@ -51,7 +53,7 @@ export const malformed: Scenario = {
     }
     tally.note(`${untold} events are gone untold where the witness was spoilt together with the log`);
     for (const [end, count] of [...ends].sort()) tally.note(`${end}, ${count} times`);
-    return [tally.row()];
+    return [tally.row(), killed];
   },
 };
 

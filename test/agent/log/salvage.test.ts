@@ -272,6 +272,34 @@ describe('an event that changed on the card', () => {
   });
 });
 
+describe('events that are not there any more', () => {
+  it.each([
+    ['in the middle', 'DELETE FROM event WHERE pos BETWEEN 101 AND 120'],
+    ['at the end of an epoch', 'DELETE FROM event WHERE pos BETWEEN 271 AND 300'],
+  ])('are not passed over %s, where nothing tells that they were given up', async (_, sql) => {
+    const { path } = await soundLog();
+    const db = new Database(path);
+    db.exec(sql);
+    db.close();
+    const first = await openLog(path);
+    await expect(readAll(first)).rejects.toMatchObject({ code: 'SQLITE_CORRUPT' });
+    await first.close();
+    const { log, lost } = await reopen(path);
+    expect(lost).toHaveLength(1);
+    await log.close();
+  });
+
+  it('are told at once where they were the oldest', async () => {
+    const { path, epochs } = await soundLog();
+    const db = new Database(path);
+    db.exec('DELETE FROM event WHERE pos BETWEEN 301 AND 320');
+    db.close();
+    const { log, lost } = await reopen(path);
+    expect(lost).toMatchObject([{ epoch: epochs[1], fromSeq: 1, toSeq: 20, count: 20 }]);
+    await log.close();
+  });
+});
+
 describe('a salvage that was stopped', () => {
   /** What lies there once a salvage has been done, kept beside: the damaged files, and the whole new one. */
   async function done() {
