@@ -13,6 +13,7 @@ import { createDecoder } from './decoder/decoder.ts';
 import { runForward } from './forward.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
+import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
@@ -33,7 +34,7 @@ export interface AgentDeps {
   /** Makes the port of a path; the system's by default. */
   readonly createPort?: SerialPorts['create'];
   /** Opens the log; in a thread of its own by default, so that a slow card stops nothing else. */
-  readonly openLog?: (options: LogOptions, ports: LogPorts) => Promise<IngestLog>;
+  readonly openLog?: (options: LogOptions, ports: LogPorts, signal: AbortSignal) => Promise<IngestLog>;
   /** Free bytes on the disk of this folder, for health; null where the system does not tell. */
   readonly freeBytes?: (folder: string) => Promise<number | null>;
   /** Gives the key to sign with, for each link; `createSigner` by default, beside the log. */
@@ -50,7 +51,8 @@ const LINGER_MS = 1_500;
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
-  const log = await openLog(config, clock, deps);
+  const log = await openLog(config, clock, deps, signal);
+  if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
   const sources = config.sources.map((source) => openIngestSource(source, { monoNow: clock.monoNow, random, ...port }));
   try {
@@ -103,16 +105,25 @@ async function linger(status: ForwardStatus, forMs: number): Promise<void> {
   while (!over.aborted && status.link === 'online' && status.queue > 0) await delay(20, over);
 }
 
-function openLog(config: AgentConfig, clock: Clock, deps: AgentDeps): Promise<IngestLog> {
+/** null where the signal came before it was open: it is the same log as before then. */
+async function openLog(
+  config: AgentConfig,
+  clock: Clock,
+  deps: AgentDeps,
+  signal: AbortSignal,
+): Promise<IngestLog | null> {
   const { logger, openLog: open = openLogWorker } = deps;
-  return open(
-    { ...config.log, agent: config.agent },
-    {
-      when: () => eventTime(clock, clock.monoNow()),
-      onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
-      onLost: (lost) => logger.error(lost, `events that were logged are gone (${lost.reason}): history.lost tells it`),
-    },
-  );
+  const ports: LogPorts = {
+    when: () => eventTime(clock, clock.monoNow()),
+    onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
+    onLost: (lost) => logger.error(lost, `events that were logged are gone (${lost.reason}): history.lost tells it`),
+  };
+  try {
+    return await open({ ...config.log, agent: config.agent }, ports, signal);
+  } catch (error) {
+    if (signal.aborted && codeOf(error) === 'LOG_THREAD') return null;
+    throw error;
+  }
 }
 
 function openIngestSource(config: SourceConfig, ports: SerialPorts): IngestSource {

@@ -146,6 +146,28 @@ it('ends with the failure of the log when its thread ends by itself', async () =
   expect(asFailure(failure)).toMatchObject({ exitCode: 74 });
 });
 
+it('stops at once while its log is still being opened, as a damaged one is for long', async () => {
+  const home = tempFolder();
+  const config = agentSchema.parse({
+    agent: 'porch',
+    sources: [{ serial: join(home, 'nothing') }],
+    log: { path: join(home, 'events.db') },
+    mqtt: { url: 'mqtt://127.0.0.1:1' },
+  });
+  const program = new URL('data:text/javascript,setInterval(() => {}, 1000)');
+  const stop = new AbortController();
+  const openLog: AgentDeps['openLog'] = (options, ports, signal) => {
+    setImmediate(() => stop.abort());
+    return openLogWorker(options, { ...ports, program }, signal);
+  };
+  const onRunning = () => {
+    throw new Error('it must not run');
+  };
+  const deps = { openLink: openMqttLink, logger, version: '0', openLog, onRunning };
+  expect(await runAgent(config, deps, stop.signal)).toBeUndefined();
+  expect(await runAgent(config, deps, stop.signal)).toBeUndefined();
+});
+
 async function typesIn(path: string): Promise<readonly string[]> {
   try {
     const reader = openLogReader(path);

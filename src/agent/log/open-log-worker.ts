@@ -25,19 +25,25 @@ export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLo
 
 /**
  * As `openEventLog`. A thread that ends by itself makes every call that waits or comes later reject with LOG_THREAD: whether
- * they have happened is not known, the next start finds out.
+ * they have happened is not known, the next start finds out. So does the opening when `signal` aborts it: to read a damaged log
+ * takes longer than a stop may.
  */
-export async function openLogWorker(options: LogOptions, ports: ThreadPorts): Promise<IngestLog> {
+export async function openLogWorker(options: LogOptions, ports: ThreadPorts, signal?: AbortSignal): Promise<IngestLog> {
   const start: LogStart = { options, when: ports.when() };
   const file = import.meta.url.endsWith('.ts') ? './log-worker.ts' : './log-worker.js';
   const program = ports.program ?? new URL(file, import.meta.url);
   const worker = new Worker(program, { workerData: start, resourceLimits: LIMITS, name: 'log' });
   const thread = createThread(worker, ports);
+  const end = () => void worker.terminate();
+  if (signal?.aborted === true) end();
+  signal?.addEventListener('abort', end, { once: true });
   try {
     return proxy(options.agent, thread, createMirror(await thread.opened, thread));
   } catch (error) {
     await thread.gone;
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', end);
   }
 }
 
