@@ -15,7 +15,7 @@ import { type Comparison, compareAll, readCard, readStore, unsoundCopies } from 
 import { openSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
 /** Houses side by side. */
-const LANES = 3;
+const LANES = 4;
 /** Rounds of faults that a house goes through. */
 const ROUNDS = 40;
 /** One house in so many has no quick settings. */
