@@ -77,6 +77,16 @@ export function readStore(path: string): Held {
   }
 }
 
+/** Events and conflicts that a store holds, also while central works. */
+export function rowsIn(path: string): number {
+  const db = new Database(path, { readonly: true });
+  try {
+    return Number(db.prepare('SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM conflict)').pluck().get());
+  } finally {
+    db.close();
+  }
+}
+
 function disorderOf(rows: readonly { readonly arrival: number; readonly position: number | null }[]): string | null {
   const gapless = (numbers: readonly number[]) => numbers.every((n, i) => i === 0 || n === (numbers[i - 1] ?? 0) + 1);
   if (!gapless(rows.map(({ arrival }) => arrival))) return 'arrival numbers have gaps';

@@ -11,7 +11,7 @@ import type { Fault, Past } from './fault.ts';
 import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Tally } from './frame.ts';
 import { type House, openHouse } from './house.ts';
 import { DISK_FAULTS, FAULTS, NARROW_FAULTS } from './nemesis-faults.ts';
-import { type Comparison, compareAll, readCard, readStore, unsoundCopies } from './nemesis-oracle.ts';
+import { type Comparison, compareAll, readCard, readStore, rowsIn, unsoundCopies } from './nemesis-oracle.ts';
 import { openSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
 /** Houses side by side. */
@@ -33,7 +33,7 @@ const SLOW_MS = 10_000;
 const KEPT_SLOW = 8;
 const PATIENCE_MS = 120_000;
 const DRAIN_MS = 120_000;
-const UNCHANGED_MS = 15_000;
+const UNCHANGED_MS = 25_000;
 
 export const nemesis: Scenario = {
   name: 'nemesis',
@@ -215,11 +215,13 @@ async function arrived(house: House, whole: boolean): Promise<boolean> {
   let [last, since] = [Number.NaN, began];
   while (performance.now() - began < DRAIN_MS) {
     const { queue, atMs } = house.listener.health;
-    if (queue !== last) [last, since] = [queue, performance.now()];
+    // What goes to the conflicts moves no mark.
+    const now = queue + (whole ? 0 : rowsIn(house.storePath));
+    if (now !== last) [last, since] = [now, performance.now()];
     const fresh = atMs > began + 1_000 && performance.now() - atMs < 3_000;
     if (fresh && queue === 0) return true;
     if (fresh && !whole && performance.now() - since > UNCHANGED_MS) return true;
-    await pause(100);
+    await pause(whole ? 100 : 500);
   }
   return false;
 }
