@@ -23,6 +23,8 @@ if (unknown.length > 0) {
   process.stderr.write(`no scenario ${unknown.join(', ')}: there are ${SCENARIOS.map((s) => s.name).join(', ')}\n`);
   process.exit(64);
 }
+// The programs and disks of a scenario are ended with us: only an exit of our own tells them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const outcomes = await runFaults({
   minutes: values.minutes === undefined ? (values.full ? Number.POSITIVE_INFINITY : 10) : Number(values.minutes),
   seed: Number(values.seed),
