@@ -21,6 +21,8 @@ export interface ChildPlan {
   /** Events of an append: 1 to this. */
   readonly groupEvents?: number;
   readonly budgetBytes?: number;
+  /** Trims after so many appends, with nothing confirmed. */
+  readonly trimEvery?: number;
   /** Waits between appends. */
   readonly pauseMs?: number;
 }
@@ -67,6 +69,7 @@ function nextGroup(log: IngestLog) {
 
 async function housekeeping(log: IngestLog, group: number): Promise<void> {
   if (group % SESSION_EVERY === 0) await log.nextSession();
+  if (plan.trimEvery !== undefined && group % plan.trimEvery === 0) await log.trim(Date.parse(when().time));
   if (plan.keepBytes === null) return;
   const seq = lastSeqOf(log) - BEHIND;
   if (group % MARK_EVERY === 0 && seq > 0) {

@@ -1,15 +1,27 @@
-/** A disk that is full: the log says so with a code, keeps what it acknowledged, and goes on once there is room. */
+/**
+ * A disk that somebody else fills: the log gives its ballast and then events up and goes on, or says with a code that it cannot.
+ * Whatever was acknowledged is there or told to be lost; it starts, or refuses to, and goes on once there is room.
+ */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { below, createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
-import { asideOf, checkLog } from './oracle.ts';
-import { nothingHeard, startChild } from './run-child.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type StoredEvent, shortType } from '../../src/contract/event.ts';
+import { lostRanges } from '../../src/contract/lost.ts';
+import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Verdict } from './frame.ts';
+import { asideOf, openForCheck, unsound } from './oracle.ts';
+import { type Heard, nothingHeard, startChild } from './run-child.ts';
 import { openSmallDisk, type SmallDisk, whyNoSmallDisk } from './small-disk.ts';
-import { truthOf } from './workload.ts';
+import { epochOf, eventAt, numberOf } from './workload.ts';
 
 const DISK_MB = 24;
+/** Cards have 4 KiB; mkfs takes 1 KiB on small ones, and there SQLite's shared memory can meet a full disk. */
+const BLOCK_BYTES = [4_096, 1_024] as const;
 const EXIT_IO = 74;
 const FULL = /^(SQLITE_(FULL|IOERR.*|CANTOPEN)|ENOSPC)$/;
+/** Acknowledged after the disk was full, before the run is over. */
+const EVENTS_BEHIND = 400;
+const WITHIN_MS = 4_000;
+const ALL = Number.MAX_SAFE_INTEGER;
 
 export const diskFull: Scenario = {
   name: 'disk-full',
@@ -17,61 +29,72 @@ export const diskFull: Scenario = {
   full: 50,
   missing: () => whyNoSmallDisk('ext4'),
   async run(context): Promise<readonly Row[]> {
-    const tally = createTally('disk full (ext4)');
-    const codes = new Map<string, number>();
-    const disk = openSmallDisk(context.folder, 'ext4', DISK_MB);
-    try {
-      for (let no = 0; context.more(tally.injected); no += 1) {
-        const seed = (context.seed + no) >>> 0;
-        const { verdict, met } = await fillOnce(disk, seed);
-        for (const code of met) codes.set(code, (codes.get(code) ?? 0) + 1);
-        tally.add(verdict, `seed ${seed}`);
-      }
-    } finally {
-      disk.close();
+    const rows: Row[] = [];
+    for (const [i, blockBytes] of BLOCK_BYTES.entries()) {
+      rows.push(await fillDisks(context, blockBytes, (context.shareMs * (i + 1)) / BLOCK_BYTES.length));
     }
-    for (const [code, count] of [...codes].sort()) tally.note(`${code}, ${count} times`);
-    return [tally.row()];
+    return rows;
   },
 };
+
+async function fillDisks(context: Context, blockBytes: number, untilMs: number): Promise<Row> {
+  const tally = createTally(`disk full (ext4, blocks of ${blockBytes})`);
+  const ends = new Map<string, number>();
+  const began = performance.now();
+  const disk = openSmallDisk(context.folder, 'ext4', DISK_MB, blockBytes);
+  try {
+    for (let no = 0; context.more(tally.injected) && performance.now() - began < untilMs; no += 1) {
+      const seed = (context.seed + no) >>> 0;
+      const { verdict, met } = await fillOnce(disk, seed);
+      for (const end of met) ends.set(end, (ends.get(end) ?? 0) + 1);
+      tally.add(verdict, `blocks of ${blockBytes}, seed ${seed}`);
+    }
+  } finally {
+    disk.close();
+  }
+  for (const [end, count] of [...ends].sort()) tally.note(`${end}, ${count} times`);
+  return tally.row();
+}
 
 async function fillOnce(disk: SmallDisk, seed: number): Promise<{ verdict: Verdict; met: readonly string[] }> {
   const random = mulberry32(seed);
   const folder = join(disk.folder, 'log');
-  const ballast = join(disk.folder, 'ballast');
+  const filler = join(disk.folder, 'filler');
   mkdirSync(folder);
   const path = join(folder, 'events.db');
-  const plan = {
-    path,
-    seed,
-    groups: null,
-    reopenEvery: 10 + below(random, 400),
-    keepBytes: null,
-    groupEvents: 1 + below(random, 40),
-  };
+  const groupEvents = 1 + below(random, 40);
+  const plan = { path, seed, groups: null, reopenEvery: null, keepBytes: null, groupEvents, trimEvery: 16 };
   const heard = nothingHeard();
   const child = startChild(plan, { heard });
   await child.acking;
-  fillDisk(ballast);
+  // Some have their ballast by then, some have not.
+  await pause(random() * 400);
+  fillDisk(filler);
+  const before = heard.acked;
+  const until = performance.now() + WITHIN_MS;
+  while (heard.acked < before + EVENTS_BEHIND && child.process.exitCode === null && performance.now() < until)
+    await pause(20);
+  const went = heard.acked >= before + EVENTS_BEHIND;
+  child.process.kill('SIGKILL');
   const { code, signal, stderr } = await child.ended;
-  const said = heard.errors.map((error) => `the program met ${error}`);
   let breach: string | null = null;
-  if (code !== EXIT_IO) breach = `ended with ${code ?? signal}: ${stderr}`;
+  if (signal !== 'SIGKILL' && code !== EXIT_IO) breach = `ended with ${code ?? signal}: ${stderr}`;
   if (heard.errors.some((error) => !FULL.test(error))) breach ??= `met ${heard.errors}`;
   if (heard.afterError > 0) breach ??= 'acknowledged an append after an error';
   const restart = await startOnFullDisk(path, seed);
   if (!restart.ok) breach ??= `a start on the full disk: ${restart.end}`;
   if (asideOf(path).length > 0) breach ??= 'a full disk was taken for damage';
-  rmSync(ballast);
-  const verdict = await checkLog(path, { seed, truth: truthOf(seed), heard });
-  breach ??= verdict.breach ?? (await goesOn(path, seed));
+  rmSync(filler);
+  const verdict = await checkTold(path, seed, heard);
+  breach ??= verdict.breach ?? (await goesOn(path, seed, heard));
   rmSync(folder, { recursive: true });
-  return { verdict: { ...verdict, breach }, met: [...said, `a start on the full disk: ${restart.end}`] };
+  const end = signal === 'SIGKILL' ? (went ? 'went on' : 'did not come on in time') : `ended: ${heard.errors}`;
+  return { verdict: { ...verdict, breach }, met: [`the program ${end}`, `a start on the full disk: ${restart.end}`] };
 }
 
 /** Takes all the room there is. */
-export function fillDisk(ballast: string): void {
-  const fd = openSync(ballast, 'w');
+export function fillDisk(path: string): void {
+  const fd = openSync(path, 'w');
   try {
     for (let size = 1024 * 1024; size >= 512; ) {
       try {
@@ -94,11 +117,46 @@ async function startOnFullDisk(path: string, seed: number): Promise<{ readonly o
   return { ok: code === EXIT_IO && FULL.test(error ?? ''), end: error ?? `ended with ${code ?? signal}` };
 }
 
+/** Everything that was acknowledged is there, unchanged, or told to be lost. */
+async function checkTold(path: string, seed: number, { acked }: Heard): Promise<Verdict> {
+  const began = performance.now();
+  let damage: string | null = null;
+  const log = await openForCheck(
+    path,
+    () => epochOf(seed),
+    (_, reason) => {
+      damage = reason;
+    },
+  );
+  const recoveryMs = performance.now() - began;
+  try {
+    const events = await log.read(epochOf(seed), 1, ALL, ALL, ALL);
+    const held = new Set(events.map(({ seq }) => seq));
+    const told = events.filter(isLoss).flatMap(({ data }) => lostRanges(JSON.parse(data)) ?? []);
+    let lost = 0;
+    for (let seq = 1; seq <= acked; seq += 1) {
+      if (!held.has(seq) && !told.some(([from, to]) => from <= seq && seq <= to)) lost += 1;
+    }
+    const others = events.filter((event) => !isLoss(event));
+    const numbers = others.map((event) => numberOf(event) ?? 0);
+    const changed = others.find((event, i) => eventAt(seed, numbers[i] ?? 0).data !== event.data);
+    const doubled = others.length - new Set(numbers).size;
+    const breach = changed === undefined ? damage : `event ${changed.seq} is not what was appended`;
+    return { acked, lost, doubled, recoveryMs, breach };
+  } finally {
+    await log.close();
+  }
+}
+
+function isLoss({ type }: StoredEvent): boolean {
+  return shortType(type) === 'history.lost';
+}
+
 /** Appends again once there is room. Returns why it does not, or null. */
-async function goesOn(path: string, seed: number): Promise<string | null> {
-  const heard = nothingHeard();
+async function goesOn(path: string, seed: number, heard: Heard): Promise<string | null> {
   const child = startChild({ path, seed, groups: 20, reopenEvery: null, keepBytes: null }, { heard });
   const { code } = await child.ended;
   if (code !== 0) return `after the disk had room again it ended with ${code}: ${heard.errors}`;
-  return (await checkLog(path, { seed, truth: truthOf(seed), heard })).breach;
+  const { lost, doubled, breach } = await checkTold(path, seed, heard);
+  return breach ?? (lost + doubled > 0 ? `afterwards ${lost} lost, ${doubled} doubled` : unsound(path));
 }
