@@ -13,7 +13,7 @@ import { fileBytes, lockLog, prepareFile } from './log-file.ts';
 import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
-import { readProven } from './read-proven.ts';
+import { createProvenReader } from './read-proven.ts';
 import { createRoom } from './room.ts';
 import { assertStorable } from './rows.ts';
 
@@ -149,12 +149,13 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
 }
 
 function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState | undefined): LogReader {
+  const readProven = createProvenReader(state);
   return {
     epochs: () => state.epochs.map((epoch) => head(epoch, state.tells.all)),
     async read(epoch, from, to, limit, maxBytes) {
       const span = find(epoch);
       if (span === undefined) return [];
-      return core.reading(state.path, () => readProven(state, span, { from, to, limit, maxBytes }));
+      return core.reading(state.path, () => readProven(span, { from, to, limit, maxBytes }));
     },
     async chainAt(epoch, seq) {
       const span = find(epoch);

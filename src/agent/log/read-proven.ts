@@ -12,23 +12,35 @@ export interface ReadRange {
   readonly maxBytes: number;
 }
 
+/** Positions, both included, whose events were hashed last. */
+interface Proven {
+  readonly from: number;
+  readonly through: number;
+}
+
 /**
  * As `readEvents`. Throws SQLITE_CORRUPT where an event has changed or is missing. One whose group was given up in part cannot be
- * proved any more.
+ * proved any more. A large group that is read in parts is hashed once.
  */
-export function readProven(core: LogCore, epoch: EpochState, range: ReadRange): readonly StoredEvent[] {
-  const events = readEvents(core.rows, epoch, range);
-  if (range.limit <= 0) return events;
-  let next = Math.max(range.from, epoch.firstSeq);
-  for (const { seq } of events) {
-    assertHole(core, epoch, next, seq - 1);
-    next = seq + 1;
-  }
-  const to = Math.min(range.to, epoch.lastSeq);
-  const end = epoch.base + next - 1;
-  if (core.rows.first(end, epoch.base + to) === null) assertHole(core, epoch, next, to);
-  if (events.length > 0) assertProven(core, epoch, events);
-  return events;
+export function createProvenReader(core: LogCore): (epoch: EpochState, range: ReadRange) => readonly StoredEvent[] {
+  let proven: Proven = { from: 1, through: 0 };
+  return (epoch, range) => {
+    const events = readEvents(core.rows, epoch, range);
+    if (range.limit <= 0) return events;
+    let next = Math.max(range.from, epoch.firstSeq);
+    for (const { seq } of events) {
+      assertHole(core, epoch, next, seq - 1);
+      next = seq + 1;
+    }
+    const to = Math.min(range.to, epoch.lastSeq);
+    const end = epoch.base + next - 1;
+    if (core.rows.first(end, epoch.base + to) === null) assertHole(core, epoch, next, to);
+    const { from, through } = proven;
+    const isNew = ({ seq }: StoredEvent) => epoch.base + seq < from || epoch.base + seq > through;
+    const fresh = events.slice(Math.max(0, events.findIndex(isNew)));
+    if (fresh[0] !== undefined && isNew(fresh[0])) proven = assertProven(core, epoch, fresh);
+    return events;
+  };
 }
 
 /** What was given up took its hashes along, all but the last one: others are the trace of events that ought to be there. */
@@ -39,7 +51,7 @@ function assertHole({ chains }: LogCore, epoch: EpochState, from: number, to: nu
 }
 
 /** Hashes each group, to its end, which may lie behind the last event that was asked for. */
-function assertProven({ rows, chains }: LogCore, epoch: EpochState, events: readonly StoredEvent[]): void {
+function assertProven({ rows, chains }: LogCore, epoch: EpochState, events: readonly StoredEvent[]): Proven {
   const [first = 1, last = 1] = [events[0]?.seq, events.at(-1)?.seq];
   const end = epoch.base + last;
   const groupEnd = chains.first(end - 1, epoch.base + epoch.lastSeq) ?? end;
@@ -56,4 +68,5 @@ function assertProven({ rows, chains }: LogCore, epoch: EpochState, events: read
   };
   for (const event of events) follow(event);
   for (const event of rows.iterate(epoch, end + 1, groupEnd)) follow(event);
+  return { from: epoch.base + first, through: pos };
 }
