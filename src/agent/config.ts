@@ -50,7 +50,7 @@ export const agentSchema = z.strictObject({
       .int()
       .min(1_000_000)
       .default(1_000_000_000)
-      .describe('beyond this the oldest events are given up, as history.lost'),
+      .describe('beyond this events are given up, the least worth first, as history.lost'),
   }),
   mqtt: z.strictObject({
     url: z.url({ protocol: /^(mqtts?|wss?)$/ }),

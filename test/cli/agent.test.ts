@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
+import { asFailure } from '../../src/cli/agent.ts';
 import { openPty, skipPty } from '../agent/source/pty.ts';
 import { freePort } from '../servers.ts';
 
@@ -121,5 +122,30 @@ describe('collard agent', () => {
     const { code, err } = await start(config).done;
     expect(code).toBe(78);
     expect(err).toContain('agent.yaml:2');
+  });
+});
+
+describe('how it ends', () => {
+  it.each([
+    ['SQLITE_IOERR_FSYNC', 74],
+    ['SQLITE_FULL', 74],
+    ['SQLITE_READONLY', 74],
+    ['SQLITE_BUSY', 74],
+    ['ENOSPC', 74],
+    ['EROFS', 74],
+    ['LOG_FAILED', 74],
+    ['LOG_IN_USE', 69],
+    ['LOG_UNSAFE', 78],
+  ])('%s is exit code %i, with the words of the log', (code, exitCode) => {
+    const failure = asFailure(Object.assign(new Error('what to do'), { code }));
+    expect(failure).toMatchObject({ exitCode, message: 'what to do' });
+  });
+
+  it('after a failing disk, so that systemd starts it again, and not after a configuration that is wrong', () => {
+    const unit = readFileSync(new URL('../../systemd/collard-agent.service', import.meta.url), 'utf8');
+    expect(unit).toMatch(/^Restart=on-failure$/m);
+    const never = /^RestartPreventExitStatus=(.*)$/m.exec(unit)?.[1]?.split(' ');
+    expect(never).toContain('78');
+    expect(never).not.toContain('74');
   });
 });

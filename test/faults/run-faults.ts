@@ -18,6 +18,7 @@ import { memoryLimit } from './memory-limit.ts';
 import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { ptyUnplug } from './pty-unplug.ts';
+import { readOnly } from './read-only.ts';
 import { slowDisk } from './slow-disk.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   agentIo,
   malformed,
   diskFull,
+  readOnly,
   slowDisk,
   nemesis,
   confirmation,
