@@ -36,8 +36,10 @@ export interface AgentMachine {
   unplug(): void;
   stepClock(byMs: number): void;
   keepCopyOfCard(): void;
-  /** Puts the copy back: what was written since is gone. False where there is none. */
-  putBackCopy(): boolean;
+  /** Puts the copy back: what was written since is gone. The whole card, or the log without its witness. */
+  putBackCopy(whole: boolean): void;
+  /** The log alone was put back, at least once. */
+  readonly lostTail: boolean;
   /** The card takes no new page until the next start. False where nothing runs. */
   fill(): boolean;
   /** What the log may take of the card from now on. */
@@ -81,6 +83,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
   let synced = true;
   let healing = false;
   let copy: readonly Head[] | null = null;
+  let lostTail = false;
 
   const clock: Clock = {
     wallNow: () => T0 + time.nowMs + offsetMs,
@@ -97,6 +100,9 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     budgetBytes: PLENTY_BYTES,
     get log() {
       return life === null ? null : log;
+    },
+    get lostTail() {
+      return lostTail;
     },
     get running() {
       return life !== null;
@@ -189,14 +195,13 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       copyCard(path, `${path}.copy`);
       copy = ledger.heads;
     },
-    putBackCopy() {
-      if (copy === null || !existsSync(`${path}.copy`)) return false;
+    putBackCopy(whole) {
+      if (copy === null || !existsSync(`${path}.copy`)) return;
       machine.kill(true);
-      const whole = random.next() < 0.5;
+      lostTail ||= !whole;
       world.count(whole ? 'older card put back' : 'older log put back');
       copyCard(`${path}.copy`, path, whole ? WHOLE : FILE);
       ledger.rollBack(copy);
-      return true;
     },
     fill() {
       if (life !== null) fillDatabases(life);
@@ -255,11 +260,14 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     const own: Partial<IngestLog> = {
       read: (...args) => guarded(() => real.read(...args)),
       chainAt: (...args) => guarded(() => real.chainAt(...args)),
-      startEpoch: (reason) => {
-        world.note('epoch', reason);
-        world.count('epochs given up');
-        return guarded(() => real.startEpoch(reason));
-      },
+      startEpoch: (...args) =>
+        guarded(async () => {
+          const epoch = await real.startEpoch(...args);
+          world.note('epoch', `${epoch} ${args[0]}`);
+          world.count('epochs given up');
+          await observe(real);
+          return epoch;
+        }),
       nextSession: () => guarded(() => real.nextSession()),
       remembered: () => guarded(() => real.remembered()),
       async append(events) {

@@ -159,10 +159,11 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'card put back',
     perMinute: 0.8,
-    strike({ agents }, random) {
+    strike({ agents, central }, random) {
       const agent = random.pick(agents);
       if (random.next() < 0.5) agent.keepCopyOfCard();
-      else agent.putBackCopy();
+      // Not the log alone where central has forgotten, too: what it had confirmed is then nowhere, and no event tells it.
+      else agent.putBackCopy(central.restores > 0 || random.next() < 0.5);
     },
   },
   {
@@ -227,8 +228,9 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'central restored',
     perMinute: 1,
-    strike({ central, world }, random) {
+    strike({ agents, central, world }, random) {
       if (random.next() < 0.5) central.keepBackup();
+      else if (agents.some(({ lostTail }) => lostTail)) return;
       else if (central.restore()) world.count('central restored from a backup');
     },
   },

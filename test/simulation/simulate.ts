@@ -40,8 +40,8 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
-/** After the last fault all must be well again within this. */
-export const HEAL_MS = 30_000;
+/** After the last fault all must be well again within this: an agent hears another store than before once a minute. */
+export const HEAL_MS = 120_000;
 const LOOK_MS = 500;
 const NAMES = ['porch', 'shed'] as const;
 const COLLARS = ['C0FFEE01', 'C0FFEE02', 'C0FFEE03'] as const;
