@@ -79,7 +79,7 @@ export function takeOverMachine(): void {
 }
 
 function takeOverTimers(): void {
-  const { setTimeout: realSet, clearTimeout: realClear, Date: RealDate } = globalThis;
+  const { setTimeout: realSet, clearTimeout: realClear, setInterval: realInterval, Date: RealDate } = globalThis;
   const realNow = RealDate.now;
   const realTurn = timers.setImmediate;
   const realTimeout = AbortSignal.timeout;
@@ -95,11 +95,32 @@ function takeOverTimers(): void {
     const handle = { cancel: waiting.cancel, unref: () => handle, ref: () => handle };
     return handle;
   };
+  const virtualInterval = (work: () => void, ms = 0) => {
+    const life = lives.getStore();
+    if (life === undefined) return realInterval(work, ms);
+    let waiting: { cancel(): void } | null = null;
+    const again = () => {
+      if (life.dead) return;
+      waiting = wait(life, ms, () => {
+        again();
+        work();
+      });
+    };
+    again();
+    const handle = { cancel: () => waiting?.cancel(), unref: () => handle, ref: () => handle };
+    return handle;
+  };
   const virtualClear = (handle: unknown) => {
     if (typeof handle === 'object' && handle !== null && 'cancel' in handle) (handle.cancel as () => void)();
     else realClear(handle as NodeJS.Timeout);
   };
-  Object.assign(globalThis, { setTimeout: virtualSet, clearTimeout: virtualClear });
+  const [setTimeout, clearTimeout, setInterval, clearInterval] = [
+    virtualSet,
+    virtualClear,
+    virtualInterval,
+    virtualClear,
+  ];
+  Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval });
   RealDate.now = () => lives.getStore()?.wallNow() ?? realNow();
   AbortSignal.timeout = (ms) => {
     const life = lives.getStore();

@@ -79,6 +79,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     const findings = judge(agents, central);
     if (healedMs === null) world.breach(`not well ${HEAL_MS} ms after the last fault`);
     for (const breach of findings.breaches) world.breach(breach);
+    // Then a seed does not replay: what asks for time must ask the simulated one.
+    if (process.getActiveResourcesInfo().includes('Timeout'))
+      world.breach('somebody waits by the clock of this machine');
     return {
       seed,
       hash: world.hash(),
