@@ -106,3 +106,13 @@ export function childOf(outer: AbortSignal): Child {
   else outer.addEventListener('abort', abort, { once: true });
   return { signal: own.signal, abort, release: () => outer.removeEventListener('abort', abort) };
 }
+
+/** Resolves when `work` has ended, or the signal aborts: then what becomes of `work` is nobody's concern. Rejects as `work` does. */
+export async function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const over = childOf(signal);
+  try {
+    await Promise.race([work, aborted(over.signal)]);
+  } finally {
+    over.release();
+  }
+}

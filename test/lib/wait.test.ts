@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { aborted, backoffMs, childOf, createWaiters, delay, ticks } from '../../src/lib/wait.ts';
+import { aborted, backoffMs, childOf, createWaiters, delay, orAborted, ticks } from '../../src/lib/wait.ts';
 
 test('a delay resolves after its time', async () => {
   vi.useFakeTimers();
@@ -117,4 +117,20 @@ test('a child aborts with its outer signal and not the other way round, and can 
   outer.abort('over');
   expect([second.signal.reason, third.signal.aborted]).toEqual(['over', false]);
   expect(childOf(outer.signal).signal.aborted).toBe(true);
+});
+
+test('work is waited for until it ends or the signal aborts, and leaves no listener', async () => {
+  const stop = new AbortController();
+  await orAborted(Promise.resolve('done'), stop.signal);
+  await expect(orAborted(Promise.reject(new Error('failed')), stop.signal)).rejects.toThrow('failed');
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  let fail: (error: Error) => void = () => undefined;
+  const work = new Promise((_, reject) => {
+    fail = reject;
+  });
+  const waiting = orAborted(work, stop.signal);
+  stop.abort();
+  await waiting;
+  // Nobody looks at it any more, and it is no unhandled rejection.
+  fail(new Error('too late'));
 });

@@ -5,8 +5,8 @@
 import type { EventBatch } from '../../contract/envelope.ts';
 import { signBatch, signSync } from '../../contract/signature.ts';
 import { createQueue } from '../../lib/queue.ts';
-import { runAll } from '../../lib/run-all.ts';
-import { backoffMs, childOf, ticks } from '../../lib/wait.ts';
+import { type Loop, runAll } from '../../lib/run-all.ts';
+import { backoffMs, childOf, orAborted, ticks } from '../../lib/wait.ts';
 import { answerRequest } from './answer.ts';
 import { fittingEvents, followingEvents } from './batch.ts';
 import { heardCentral, heardStored, recheckLate } from './hear.ts';
@@ -25,7 +25,6 @@ const REFUSAL_LINE_MS = 60_000;
 /** Resolves with why the link is to be opened again, null after an abort. Rejects only with what the log rejects with. */
 export async function runSession(parts: SessionParts, outer: AbortSignal): Promise<string | null> {
   const over = childOf(outer);
-  const { signal } = over;
   const bell = createQueue<true>(1);
   const requests = createQueue<AgentMessage & { type: 'request' }>(REQUEST_LIMIT);
   const session: Session = {
@@ -46,24 +45,25 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     why ??= reason;
     over.abort();
   };
-  const loops = [
-    () => send(session, () => bell.takeUpTo(1, signal), signal, end),
-    () => receive(session, requests.push, signal),
-    () => answer(session, () => requests.takeUpTo(1, signal), signal),
-    () => reportHealth(session, signal),
-    async () => {
-      while (!signal.aborted) {
-        await parts.log.appended(signal);
+  // Each has the signal of all: where one ends with an error of the log, the others must not keep the link.
+  const loops: Loop[] = [
+    (inner) => send(session, () => bell.takeUpTo(1, inner), inner, end),
+    (inner) => receive(session, requests.push, inner),
+    (inner) => answer(session, () => requests.takeUpTo(1, inner), inner),
+    (inner) => reportHealth(session, inner),
+    async (inner) => {
+      while (!inner.aborted) {
+        await parts.log.appended(inner);
         session.ring();
       }
     },
-    async () => {
-      for await (const _ of ticks(TICK_MS, signal)) session.ring();
+    async (inner) => {
+      for await (const _ of ticks(TICK_MS, inner)) session.ring();
     },
   ];
   void parts.publisher.ended.then((error) => end(error?.message ?? 'closed'));
   try {
-    await runAll(loops, signal);
+    await runAll(loops, over.signal);
   } finally {
     over.release();
   }
@@ -139,7 +139,7 @@ async function launch(session: Session, flight: Flight): Promise<void> {
     return apply(session, { type: 'skipped', flight: id });
   }
   apply(session, { type: 'read', flight: id, from: first.seq, to: last.seq });
-  const batch = await chained(session, events, first.seq, last.seq);
+  const batch = await chained(session, epoch, events, first.seq, last.seq);
   // Trimmed since it was read: the next round sees what is left.
   if (batch === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
   publisher.publishBatch(lane, batch).then(
@@ -155,11 +155,11 @@ async function launch(session: Session, flight: Flight): Promise<void> {
 /** The batch as it goes out, signed where there is a key; null where the log no longer knows its chain. */
 async function chained(
   { log, key }: Session,
+  epoch: string,
   events: EventBatch['events'],
   from: number,
   to: number,
 ): Promise<EventBatch | null> {
-  const epoch = events[0]?.epoch ?? '';
   const chain = await log.chainAt(epoch, to);
   if (chain === null) return null;
   const batch = { agent: log.agent, events, chain };
@@ -180,8 +180,8 @@ function acknowledged(session: Session, { id, epoch }: Flight): void {
 function saveBrokerMark(session: Session, epoch: string): void {
   const { log, rules, status } = session;
   const mark = markOf(session.plan, epoch);
-  const before = log.epochs().find((head) => head.epoch === epoch)?.storedSeq ?? 0;
-  if (rules.confirm === 'store' || mark === null || mark <= before) return;
+  const head = log.epochs().find((one) => one.epoch === epoch);
+  if (rules.confirm === 'store' || mark === null || head === undefined || mark <= head.storedSeq) return;
   log.saveMark(epoch, mark, log.incarnation ?? 'broker');
   status.confirmed();
 }
@@ -224,8 +224,8 @@ async function answer(
   while (!signal.aborted) {
     for (const { verb, body } of await next()) {
       const response = await answerRequest(parts, verb, body);
-      // One at a time, so that askers cannot pile up answers. It rejects when the link ends, and then all ends.
-      await publisher.respond(verb, response).catch(session.ring);
+      // One at a time, so that askers cannot pile up answers. A broker that never acknowledges it must not keep the link.
+      await orAborted(publisher.respond(verb, response).catch(session.ring), signal);
     }
   }
 }
