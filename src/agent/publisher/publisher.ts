@@ -165,8 +165,8 @@ async function pem(key: string, path: string | undefined): Promise<string | unde
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw Object.assign(new Error(`cannot read mqtt.${key} (${path}): ${reason}`, { cause }), {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw Object.assign(new Error(`cannot read mqtt.${key} (${path}): ${code}`, { cause }), {
       code: 'PEM_UNREADABLE',
     });
   }

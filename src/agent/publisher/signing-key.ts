@@ -2,7 +2,7 @@
  * The key with which this agent signs what it sends. Made at the first start, readable by its owner only, never replaced while it
  * can be read. A key that cannot be had stops no reading and no event: then batches go out unsigned, and it is told.
  */
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { encodePublicKey, keyIdOf, type SigningKey } from '../../contract/signature.ts';
@@ -11,6 +11,7 @@ import type { Logger } from './session-state.ts';
 
 /** Ours has 119 bytes. What is larger is another file that the configuration names by mistake. */
 const MAX_KEY_BYTES = 1_024;
+const PUBLIC_KEY_BYTES = 32;
 const OTHERS = 0o077;
 
 export interface OpenedKey {
@@ -39,7 +40,7 @@ export function createSigner(path: string, agent: string, logger: Logger): () =>
       key = opened.key;
       tellOpened(opened, path, agent, logger);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = (error as Error).message;
       if (text !== told) logger.error({ path }, `events go out unsigned: ${text}`);
       told = text;
     }
@@ -122,26 +123,31 @@ function parseKey(text: string, path: string): KeyObject | null {
 async function makeKey(path: string): Promise<SigningKey> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const draft = `${path}.${randomUUID()}`;
+  const file = await open(draft, 'wx', 0o600);
+  let key: SigningKey;
   try {
-    const file = await open(draft, 'wx', 0o600);
     try {
       await file.writeFile(privateKey.export({ type: 'pkcs8', format: 'pem' }));
       await file.sync();
     } finally {
       await file.close();
     }
-    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    key = await link(draft, path).then(
+      () => asKey(privateKey),
+      (error) => keyThatWon(path, error),
+    );
   } finally {
-    await unlink(draft).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+    await unlink(draft);
   }
   await syncFolder(dirname(path));
-  const kept = await readKeyFile(path);
-  const winner = kept === null ? null : parseKey(kept.text, path);
-  return asKey(winner ?? privateKey);
+  return key;
+}
+
+/** What stands where ours cannot be put. Where that is no key either, ours is not used: the next start would not know it. */
+async function keyThatWon(path: string, error: unknown): Promise<SigningKey> {
+  const kept = await readSigningKey(path);
+  if (kept === null || kept.key === null) throw error;
+  return kept.key;
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -154,7 +160,8 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function asKey(privateKey: KeyObject): SigningKey {
-  const publicKey = Buffer.from(privateKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+  // A DER of Ed25519 ends in the raw key.
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-PUBLIC_KEY_BYTES);
   return { privateKey, publicKey, keyId: keyIdOf(publicKey) };
 }
 

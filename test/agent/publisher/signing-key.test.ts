@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -132,6 +142,15 @@ describe('a file that is no key of ours', () => {
 });
 
 describe('a key that cannot be had', () => {
+  test('is none where nothing can be put in its place: the next start would not know it', async () => {
+    symlinkSync(join(folder, 'not-there', 'agent.key'), path);
+    await expect(openSigningKey(path)).rejects.toMatchObject({
+      code: 'EEXIST',
+      message: `signing key ${path}: EEXIST in link`,
+    });
+    expect(readdirSync(folder)).toEqual(['agent.key']);
+  });
+
   test('stops nothing: it is told once, and looked for again at the next link', async () => {
     const missing = join(folder, 'not-yet', 'agent.key');
     const { lines, logger } = recorder();
