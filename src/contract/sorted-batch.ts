@@ -47,10 +47,10 @@ export function sortBatch(payload: Uint8Array): Sorted {
   for (const [index, item] of items.entries()) {
     const [epoch, seq] = [frame.epoch, frame.first + index];
     const event = decodeEvent(item);
-    const reason =
-      typeof event === 'string' ? event : sourceOf(item) === frame.agent ? null : 'source is not one agent';
-    if (typeof event !== 'string' && reason === null) events.push(event);
-    else bad.push({ epoch, seq, reason: reason ?? 'no event', text: JSON.stringify(item) });
+    const put = (reason: string) => bad.push({ epoch, seq, reason, text: JSON.stringify(item) });
+    if (typeof event === 'string') put(event);
+    else if (sourceOf(item) !== frame.agent) put('source is not one agent');
+    else events.push(event);
   }
   // The frame is sound and so is every item: it lacks the chain, which is no fault of one event.
   if (bad.length === 0) return whole;

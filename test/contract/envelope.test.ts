@@ -60,6 +60,14 @@ describe('a batch', () => {
     );
   });
 
+  test('comes back with its proof, which its last event carries only', () => {
+    const proof = { before: Buffer.alloc(32, 7), signature: Buffer.alloc(64, 9), keyId: '0123456789abcdef' };
+    const batch = { ...batchOf(runOf(3)), proof };
+    const items = JSON.parse(encodeBatch(batch)) as Record<string, unknown>[];
+    expect(items.map(({ keyid }) => keyid)).toEqual([undefined, undefined, '0123456789abcdef']);
+    expect(decodeBatch(bytes(encodeBatch(batch)))).toEqual({ ok: true, batch });
+  });
+
   test('carries the chain on its last event only', () => {
     const items = JSON.parse(encodeBatch(batchOf(runOf(3)))) as { chain?: string }[];
     expect(items.map(({ chain }) => chain !== undefined)).toEqual([false, false, true]);

@@ -74,6 +74,29 @@ describe('a batch with bad items', () => {
     expect(sorted(batchOf({ 5: () => [] })).chained).toBeNull();
   });
 
+  test('keeps the proof of its end', () => {
+    const proof = { before: Buffer.alloc(32, 7), signature: Buffer.alloc(64, 9), keyId: '0123456789abcdef' };
+    const items = JSON.parse(encodeBatch({ ...porch.batch(3, 12), proof })) as Item[];
+    const spoilt = items.map((item, i) => (i === 2 ? { ...item, time: 'x' } : item));
+    expect(sorted(Buffer.from(JSON.stringify(spoilt))).proof).toEqual(proof);
+    expect(sorted(batchOf({ 5: (item) => ({ ...item, time: 'x' }) }))).not.toHaveProperty('proof');
+  });
+
+  test.each<readonly [string, Item]>([
+    ['type', { type: 7 }],
+    ['time', { time: null }],
+    ['clock', { clock: 1 }],
+    ['subject', { subject: {} }],
+    ['boot', { boot: 5 }],
+    ['monoMs', { monoMs: '12' }],
+    ['dataschema', { dataschema: 'urn:x' }],
+    ['data', { data: [] }],
+    ['data', { data: null }],
+    ['data', { data: 'text' }],
+  ])('cannot be hashed where a %s could be no part of an event: %j', (_name, change) => {
+    expect(sorted(batchOf({ 5: (item) => ({ ...item, ...change }) })).chained).toBeNull();
+  });
+
   test('with one item alone has its number from that item, if it tells one', () => {
     const [item] = JSON.parse(encodeBatch(porch.batch(7, 7))) as Item[];
     expect(sorted(Buffer.from(JSON.stringify([{ ...item, clock: 'wrong' }]))).badSeqs).toEqual([7]);
