@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Clock, eventTime } from '../../src/agent/clock.ts';
 import { agentSchema } from '../../src/agent/config.ts';
 import { createDecoder } from '../../src/agent/decoder/decoder.ts';
-import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
+import type { Decoder } from '../../src/agent/decoder/reading.ts';
+import { type IngestParts, PENDING_EVENTS, runIngest, toEvent } from '../../src/agent/ingest.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import { createHeard, type Heard } from '../../src/agent/source/heard.ts';
@@ -38,6 +39,7 @@ function handClock(quality: 'synced' | 'unsynced' = 'synced') {
 /** A source that gives what the test pushes. */
 function pushedSource(name = '/dev/x'): Source & {
   readonly taken: number;
+  overrunBytes: number;
   push(input: SourceInput): void;
   text(text: string, atMs: number): void;
 } {
@@ -71,6 +73,7 @@ interface Rig {
   readonly source: ReturnType<typeof pushedSource>;
   readonly log: IngestLog;
   readonly warnings: object[];
+  readonly lines: string[];
   events(): Promise<readonly StoredEvent[]>;
   start(): { stop(): Promise<void>; readonly done: Promise<void> };
 }
@@ -83,7 +86,14 @@ async function rig(clock: Clock, path = join(tempFolder(), 'events.db')): Promis
   onTestFinished(() => log.close());
   const source = pushedSource();
   const warnings: object[] = [];
-  const logger = { info: () => undefined, warn: (fields: object) => void warnings.push(fields) };
+  const lines: string[] = [];
+  const logger = {
+    info: (fields: object, text: string) => void lines.push(`${text} ${JSON.stringify(fields)}`),
+    warn(fields: object, text: string) {
+      warnings.push(fields);
+      lines.push(`${text} ${JSON.stringify(fields)}`);
+    },
+  };
   const sources = [{ source, decoder: createDecoder({ format: 'json' }), tally: createTally(source.name) }];
   const heard = createHeard();
   const parts: IngestParts = { sources, log, clock, heard, detect, groupMs: 5, logger };
@@ -93,6 +103,7 @@ async function rig(clock: Clock, path = join(tempFolder(), 'events.db')): Promis
     source,
     log,
     warnings,
+    lines,
     async events() {
       const all = await Promise.all(log.epochs().map((e) => log.read(e.epoch, 1, e.lastSeq, 10_000, 1e9)));
       return all.flat();
@@ -284,7 +295,7 @@ describe('ingest', () => {
 describe('a source that fails', () => {
   it('is told once, and once when it is well again; the first opening is no news', async () => {
     const { clock } = handClock();
-    const { source, parts, events, start } = await rig(clock);
+    const { source, parts, lines, events, start } = await rig(clock);
     const running = start();
     source.push({ type: 'opened' });
     source.push({ type: 'failed', reason: 'unplugged' });
@@ -292,6 +303,11 @@ describe('a source that fails', () => {
     await expect.poll(async () => types(await events())).toEqual(['sensor.failed', 'sensor.recovered']);
     expect(JSON.parse((await events())[0]?.data ?? '')).toEqual({ source: '/dev/x', reason: 'unplugged' });
     expect(parts.sources[0]?.tally.health()).toMatchObject({ state: 'open', reason: null });
+    expect(lines).toEqual([
+      'source is open {"source":"/dev/x"}',
+      'unplugged {"source":"/dev/x"}',
+      'source is open {"source":"/dev/x"}',
+    ]);
     await running.stop();
   });
 
@@ -343,5 +359,147 @@ describe('an unsynced clock', () => {
     expect(told).toMatchObject({ clock: 'synced', boot: null });
     expect(JSON.parse(told?.data ?? '')).toEqual({ boot: 'boot-1', offsetMs: hand.wallMs });
     await running.stop();
+  });
+});
+
+describe('an event that cannot be stored', () => {
+  it('is told and left out, and holds up nothing that comes after it', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source, events, lines } = await rig(clock);
+    const reading = { collar: 'x'.repeat(300), atMs: hand.monoMs, batteryPercent: 1 };
+    const decoder: Decoder = {
+      push: () => ({ readings: [reading, { ...reading, collar: 'A' }], discards: [] }),
+      end: () => ({ readings: [], discards: [] }),
+      lostSamples: 0,
+    };
+    const stop = new AbortController();
+    const sources = [{ source, decoder, tally: createTally(source.name) }];
+    const done = runIngest({ ...parts, sources }, stop.signal);
+    source.text('anything', hand.monoMs);
+    await expect.poll(events).toMatchObject([{ type: 'collard.battery.low', subject: 'collar/A' }]);
+    const fields = { type: 'collard.battery.low', reason: 'subject is not a text of up to 256 characters' };
+    expect(lines).toEqual([`an event cannot be stored ${JSON.stringify(fields)}`]);
+    stop.abort();
+    await done;
+  });
+});
+
+describe('bytes that a source threw away', () => {
+  it('are counted once, whenever more of them are seen', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source, warnings, start } = await rig(clock);
+    const tally = parts.sources[0]?.tally;
+    const running = start();
+    for (const [overrunBytes, seen] of [
+      [0, 1],
+      [7, 2],
+      [7, 3],
+      [12, 4],
+    ] as const) {
+      source.overrunBytes = overrunBytes;
+      source.text('{"collar":"A","battery":50}\n', hand.monoMs);
+      await expect.poll(() => tally?.health().readings).toBe(seen);
+    }
+    await running.stop();
+    expect(tally?.health().discarded).toEqual({ overrun: 12 });
+    expect(warnings).toEqual([{ source: '/dev/x', reason: 'overrun', count: 7, sample: '' }]);
+  });
+});
+
+describe('a recording', () => {
+  async function recording() {
+    const { hand, clock } = handClock();
+    const all = await rig(clock);
+    const source = Object.assign(all.source, { recorded: true });
+    const lastHeard = () => all.heard.health((monoMs) => String(monoMs - hand.monoMs)).map((one) => one.lastHeard);
+    return { ...all, source, hand, lastHeard };
+  }
+
+  it('is played at its own pace from now on, up to its last line, and its end is told', async () => {
+    const { source, parts, lines, start, lastHeard } = await recording();
+    const running = start();
+    const line = (t: number) => `{"collar":"A","t":${t},"battery":50}`;
+    source.text(`${line(5_000)}\n${line(5_040)}\n${line(5_080)}`, 7);
+    source.push({ type: 'ended' });
+    const tally = parts.sources[0]?.tally;
+    await expect.poll(() => tally?.health().state).toBe('ended');
+    expect(tally?.health()).toMatchObject({ readings: 3, reason: null, discarded: {} });
+    expect(lastHeard()).toEqual(['80']);
+    expect(lines).toEqual(['file has been read to its end {"source":"/dev/x"}']);
+    await running.stop();
+  });
+
+  it('is left where it is when the agent stops: what is still to come has not happened', async () => {
+    const { source, parts, events, start, lastHeard } = await recording();
+    const running = start();
+    source.text('{"collar":"A","t":0,"battery":50}\n{"collar":"A","t":3600000,"battery":1}\n', 7);
+    await expect.poll(lastHeard).toEqual(['0']);
+    await running.stop();
+    expect(lastHeard()).toEqual(['0']);
+    expect(await events()).toEqual([]);
+    expect(parts.sources[0]?.tally.health().readings).toBe(0);
+  });
+});
+
+describe('a collar that is not heard', () => {
+  const at = (monoMs: number) => new Date(WALL + monoMs - 1_000_000).toISOString();
+  const told = (events: readonly StoredEvent[]) =>
+    events.map(({ type, time, data }) => [shortType(type), time, JSON.parse(data) as unknown]);
+
+  it('is told when its time is over, and when it is back', async () => {
+    const { hand, clock } = handClock();
+    const { source, events, start } = await rig(clock);
+    const running = start();
+    source.text('{"collar":"A","battery":50}\n', 999_000);
+    await expect.poll(() => source.taken).toBe(1);
+    hand.monoMs += 700_000;
+    await expect.poll(events, { timeout: 5_000 }).toHaveLength(1);
+    source.text('{"collar":"A","battery":50}\n', 1_650_000);
+    await expect.poll(events).toHaveLength(2);
+    expect(told(await events())).toEqual([
+      ['collar.silent', at(1_599_000), { lastSeen: at(999_000) }],
+      ['collar.heard', at(1_650_000), { lastSeen: at(999_000) }],
+    ]);
+    await running.stop();
+  });
+
+  it.each([
+    ['since the event that told it', -90_000],
+    ['until now where the clock has been set back since', 90_000],
+  ])('is silent over a restart, %s', async (_title, lastMs) => {
+    const { hand, clock } = handClock();
+    const { log, source, events, start } = await rig(clock);
+    const silent = { type: 'collard.collar.silent', version: 1, subject: 'collar/A', data: '{"lastSeen":"x"}' };
+    await log.append([{ ...silent, ...eventTime(clock, hand.monoMs + lastMs) }]);
+    const running = start();
+    source.text('{"collar":"A","battery":50}\n', hand.monoMs);
+    await expect.poll(events).toHaveLength(2);
+    const lastSeen = at(hand.monoMs + Math.min(0, lastMs));
+    expect(told(await events())[1]).toEqual(['collar.heard', at(hand.monoMs), { lastSeen }]);
+    await running.stop();
+  });
+
+  it('has its full time anew after a restart: while the agent was off nobody listened', async () => {
+    const { hand, clock } = handClock();
+    const { log, source, events, start } = await rig(clock);
+    const low = { type: 'collard.battery.low', version: 1, subject: 'collar/A', data: '{"percent":5}' };
+    await log.append([{ ...low, ...eventTime(clock, hand.monoMs - 500_000) }]);
+    const running = start();
+    // What it remembers has been taken in before it reads.
+    source.push({ type: 'opened' });
+    await expect.poll(() => source.taken).toBe(1);
+    hand.monoMs += 700_000;
+    await expect.poll(events, { timeout: 5_000 }).toHaveLength(2);
+    expect(told(await events())[1]).toEqual(['collar.silent', at(1_600_000), { lastSeen: at(1_000_000) }]);
+    await running.stop();
+  });
+});
+
+describe('a place', () => {
+  it('comes with how sure it is, where the detector says so', () => {
+    const { clock } = handClock();
+    const moved = { type: 'cat.moved', collar: 'A', atMs: 999_000, from: null, to: 'attic' } as const;
+    expect(JSON.parse(toEvent(moved, clock).data)).toEqual({ from: null, to: 'attic' });
+    expect(JSON.parse(toEvent({ ...moved, confidence: 0.7 }, clock).data)).toMatchObject({ confidence: 0.7 });
   });
 });
