@@ -38,7 +38,7 @@ async function runAll(): Promise<void> {
   const real = await runSeeds(common);
   const controls = [];
   for (const control of CONTROLS) {
-    const few = Math.min(seeds, Math.max(50, Math.round(seeds / 100)));
+    const few = Math.min(seeds, Math.max(50, Math.round(real.tally.seeds / 100)));
     controls.push({ control, ...(await runSeeds({ ...common, seeds: few, control })) });
   }
   process.stdout.write(values.json ? `${JSON.stringify({ real, controls }, null, 2)}\n` : asText(real, controls));
