@@ -23,5 +23,5 @@ process.on('message', async ({ from, count, control }: Chunk) => {
   const { user, system } = process.cpuUsage(before);
   const answer: ChunkDone = { tally, cpuSeconds: (user + system) / 1e6 };
   // Where nobody listens any more, the end comes by itself.
-  process.send?.(answer, () => undefined);
+  process.send?.(answer, undefined, {}, () => undefined);
 });
