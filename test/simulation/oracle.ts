@@ -78,8 +78,8 @@ function judgeEvents(
     if (bodies.get(`${epoch}/${seq}`) === body) continue;
     told += 1;
     if (losses.some((lost) => lost.epoch === epoch && lost.fromSeq <= seq && seq <= lost.toSeq)) continue;
-    // An older card went on with numbers that were used before: said, and both are kept.
-    if (conflicts.has(body) || (ledger.tornEpochs.has(epoch) && isFlagged(central.observer, epoch))) continue;
+    // An older card went on with numbers that were used before: both are kept.
+    if (conflicts.has(body)) continue;
     breaches.push(`lost: ${name} ${epoch}/${seq} ${body}`);
   }
   for (const event of stored) {
