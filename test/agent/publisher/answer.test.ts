@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { answerRequest, MAX_ANSWER_EVENTS } from '../../../src/agent/publisher/answer.ts';
 import { fittingEvents } from '../../../src/agent/publisher/batch.ts';
-import { encodeBatch, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
+import { chainHex } from '../../../src/contract/chain.ts';
+import { encodeBatch, encodeEvent, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
 import type { HealthMessage } from '../../../src/contract/message.ts';
-import { event, levels, openLog, tempPath } from '../log/log-fixture.ts';
+import { event, levels, openLog, readAll, tempPath } from '../log/log-fixture.ts';
 
 const health = () => ({ queue: 1 }) as HealthMessage;
 
@@ -26,6 +27,7 @@ test.each([
   ['chain', { epoch: 'none' }],
   ['chain', { seq: -1 }],
   ['chain', { seq: '1' }],
+  ['events', { epoch: 'none', from: 1, to: 5 }],
   ['events', { from: 0, to: 5 }],
   ['events', { from: 5, to: 4 }],
   ['events', {}],
@@ -49,5 +51,60 @@ test('a batch of what fits is never larger than was allowed', async () => {
     const size = Buffer.byteLength(encodeBatch({ agent: 'porch', events: fitting, chain: new Uint8Array(32) }));
     expect(size).toBeLessThanOrEqual(limit);
   }
+  await log.close();
+});
+
+test('the chain is that of the end where no seq is named, and null where the log no longer knows it', async () => {
+  const log = await openLog(tempPath());
+  await log.append(levels(3));
+  const epoch = log.epochs()[0]?.epoch ?? '';
+  const chain = chainHex((await log.chainAt(epoch, 3)) ?? new Uint8Array());
+  const head = { transaction: null, status: 'ok', epoch, seq: 3, firstSeq: 1, lastSeq: 3 };
+  const parts = { agent: 'porch', log, health, maxBytes: 1_000 };
+  expect(await answerRequest(parts, 'chain', {})).toEqual({ ...head, chain });
+  log.chainAt = async () => null;
+  expect(await answerRequest(parts, 'chain', { seq: 3, transaction: 5 })).toEqual({ ...head, chain: null });
+  await log.close();
+});
+
+test.each([
+  ['chain', { epoch: 'none' }, 'epoch is unknown here'],
+  ['chain', { seq: 4 }, 'seq must be a whole number from 0 to 3'],
+  ['chain', { seq: 0.5 }, 'seq must be a whole number from 0 to 3'],
+  ['events', { epoch: 'none', from: 1, to: 2 }, 'epoch is unknown here'],
+  ['events', { from: 1 }, 'from and to must be whole numbers, from 1 up'],
+  ['x'.repeat(50), {}, `unknown request "${'x'.repeat(32)}": health, epochs, chain, events are answered`],
+])('a request that cannot be answered says why: %s %j', async (verb, body, reason) => {
+  const log = await openLog(tempPath());
+  await log.append(levels(3));
+  const answer = await answerRequest({ agent: 'porch', log, health, maxBytes: 1_000 }, verb, body);
+  expect(answer).toEqual({ transaction: null, status: 'error', reason });
+  await log.close();
+});
+
+test('a transaction comes back, up to its longest', async () => {
+  const log = await openLog(tempPath());
+  const parts = { agent: 'porch', log, health, maxBytes: 1_000 };
+  expect(await answerRequest(parts, 'health', { transaction: 'y'.repeat(129) })).toEqual({
+    transaction: 'y'.repeat(128),
+    status: 'ok',
+    health: { queue: 1 },
+  });
+  expect(await answerRequest(parts, 'epochs', { transaction: 't' })).toEqual({
+    transaction: 't',
+    status: 'ok',
+    epochs: log.epochs(),
+  });
+  await log.close();
+});
+
+test('one event can be asked for, and the events come as they go out', async () => {
+  const log = await openLog(tempPath());
+  await log.append(levels(3));
+  const [, second] = await readAll(log);
+  const parts = { agent: 'porch', log, health, maxBytes: 10_000 };
+  const answer = await answerRequest(parts, 'events', { from: 2, to: 2 });
+  expect(answer).toMatchObject({ firstSeq: 1, lastSeq: 3 });
+  expect(answer.events).toEqual(second && [JSON.parse(encodeEvent('porch', second))]);
   await log.close();
 });

@@ -242,6 +242,13 @@ describe('marks', () => {
     expect([markOf(other, E), shown(takeAll(other, 1).flights)]).toEqual([0, ['backlog 1-10', 'backlog 11-20']]);
   });
 
+  test('what was sent of an epoch before it is disowned is not sent again', () => {
+    const first = takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
+    expect(shown(first.flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    const plan = given(first.plan, 2, ...acks(first.flights), { type: 'disowned', epoch: E });
+    expect(takeAll(plan, 2).flights).toEqual([]);
+  });
+
   test('lower marks have it ask now and then, however many come', () => {
     let plan = given(openPlan([head(30)], rules, 0), 0, synced, stored(30));
     const askedAt: number[] = [];
@@ -268,6 +275,33 @@ describe('marks', () => {
 });
 
 describe('trouble', () => {
+  test('what is said of a batch that is not on its way, or of an epoch that is not here, changes nothing', () => {
+    const { plan } = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1);
+    const words: PlanInput[] = [
+      { type: 'acked', flight: 99 },
+      { type: 'skipped', flight: 99 },
+      { type: 'read', flight: 99, from: 1, to: 5 },
+    ];
+    for (const word of words) expect(given(plan, 9, word)).toEqual(plan);
+    expect(markOf(plan, 'other')).toBeNull();
+  });
+
+  test('where the broker decides, the mark stays below what is too large for it', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    const first = takeAll(openPlan([head(20)], broker, 0), 1, broker);
+    const [a = 0, b = 0] = first.flights.map(({ id }) => id);
+    const inputs: PlanInput[] = [
+      { type: 'read', flight: a, from: 1, to: 1 },
+      { type: 'skipped', flight: a },
+      { type: 'acked', flight: b },
+    ];
+    let plan = inputs.reduce((next, input) => step(next, input, 1, broker), first.plan);
+    const rest = takeAll(plan, 1, broker);
+    expect(shown(rest.flights)).toEqual(['backlog 2-10']);
+    plan = step(rest.plan, { type: 'acked', flight: rest.flights[0]?.id ?? 0 }, 1, broker);
+    expect(markOf(plan, E)).toBe(0);
+  });
+
   test('after a refusal it pauses, tries one batch, and then all again', () => {
     const first = takeAll(given(openPlan([head(100)], rules, 0), 0, synced, stored(0)), 1);
     const refusals = first.flights.map(({ id }): PlanInput => ({ type: 'refused', flight: id, pauseMs: 500 }));

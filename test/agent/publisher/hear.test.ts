@@ -1,0 +1,235 @@
+import { describe, expect, test } from 'vitest';
+import type { EventLog } from '../../../src/agent/log/event-log.ts';
+import { levels } from '../log/log-fixture.ts';
+import { startSession } from './session-rig.ts';
+
+const wrong = new Uint8Array(32).fill(7);
+const other = '01a20867-068a-70da-b9ee-759f41bde6a8';
+
+/** Counts how often trimming was held. */
+function holds(): { count: number; readonly prepare: (log: EventLog) => void } {
+  const held = {
+    count: 0,
+    prepare(log: EventLog) {
+      log.holdTrimming = () => void held.count++;
+    },
+  };
+  return held;
+}
+
+describe('a mark of central', () => {
+  test('is kept where it moves, with the store that it comes from, and clears the trouble', async () => {
+    const { log, marks, status, clock, stored } = await startSession({ events: 5 });
+    status.lastError = 'trouble';
+    await stored(0);
+    expect([marks, status.lastConfirmed, status.lastError]).toEqual([[[0, 'first']], null, null]);
+    clock.nowMs = Date.parse('2026-11-23T06:00:00.000Z');
+    await stored(3);
+    await stored(3);
+    expect([marks.slice(1), status.lastConfirmed]).toEqual([[[3, 'first']], '2026-11-23T06:00:00.000Z']);
+    expect([log.incarnation, log.epochs()[0]?.storedSeq]).toEqual(['first', 3]);
+  });
+
+  test('is not heard where the word of the broker is enough', async () => {
+    const { marks, status, stored } = await startSession({ events: 5, rules: { confirm: 'broker' }, acks: false });
+    status.lastError = 'trouble';
+    await stored(3);
+    expect([marks, status.lastError]).toEqual([[], 'trouble']);
+  });
+
+  test('for an epoch that is not here is told once and changes nothing', async () => {
+    const { marks, lines, status, stored } = await startSession({ events: 5 });
+    status.lastError = 'trouble';
+    await stored(3, { epoch: other });
+    await stored(4, { epoch: other });
+    const text = `central confirms epoch ${other}, which this log does not have: ignored`;
+    expect([lines, marks, status.lastError]).toEqual([[{ level: 'warn', fields: {}, text }], [], 'trouble']);
+  });
+
+  test('for an epoch that has begun this moment waits for the next look at the log', async () => {
+    const { log, marks, hear, settled } = await startSession({ events: 5 });
+    await settled();
+    const heads = log.epochs.bind(log);
+    log.chainAt = async () => wrong;
+    log.epochs = () => [...heads(), { epoch: other, firstSeq: 1, lastSeq: 2, storedSeq: 0 }];
+    const message = { incarnation: 'first', epoch: other, seq: 1, chain: wrong, need: [] };
+    hear({ type: 'stored', message });
+    await new Promise((resolve) => setImmediate(resolve));
+    log.epochs = heads;
+    await settled();
+    expect(marks).toEqual([]);
+  });
+
+  test('whose chain the log does not know any more is believed', async () => {
+    const { log, marks, stored } = await startSession({ events: 5 });
+    const chainAt = log.chainAt.bind(log);
+    log.chainAt = async (epoch, seq) => (seq === 2 ? null : chainAt(epoch, seq));
+    await stored(2, { chain: wrong });
+    expect(marks).toEqual([[2, 'first']]);
+  });
+});
+
+describe('central that comes', () => {
+  const online = (fresh: boolean) => ({ type: 'central', online: true, fresh }) as const;
+
+  test('is asked about everything, at once and then not more often than it can answer', async () => {
+    const { syncs, clock, hear, stored, settled } = await startSession({ events: 5, rules: { stalledAfterMs: 1e9 } });
+    await stored(5);
+    expect(syncs).toHaveLength(1);
+    hear(online(true));
+    await settled();
+    expect(syncs).toHaveLength(2);
+    await stored(5);
+    hear(online(true), online(true));
+    await settled();
+    clock.nowMs += 299;
+    await settled();
+    expect(syncs).toHaveLength(2);
+    clock.nowMs += 1;
+    await settled();
+    expect(syncs).toHaveLength(3);
+  });
+
+  test('is not asked again where it was there already, or goes', async () => {
+    const { syncs, hear, stored, settled } = await startSession({ events: 5 });
+    await stored(5);
+    hear(online(false), { type: 'central', online: false, fresh: true });
+    await settled();
+    expect(syncs).toHaveLength(1);
+  });
+});
+
+describe('another store', () => {
+  test('is told, believed at once, and asked about everything', async () => {
+    const { log, lines, marks, syncs, names, stored } = await startSession({ events: 15 });
+    await stored(15);
+    const asked = syncs.length;
+    await stored(5, { incarnation: 'second' });
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        fields: { incarnation: 'second' },
+        text: 'central is another store than before: it gets what it misses',
+      },
+    ]);
+    expect([marks.at(-1), log.incarnation]).toEqual([[5, 'second'], 'second']);
+    expect(syncs).toHaveLength(asked + 1);
+    expect(names()).toEqual(['backlog 6-15']);
+  });
+
+  test('with the same mark is remembered too', async () => {
+    const { marks, stored } = await startSession({ events: 5 });
+    await stored(5);
+    await stored(5, { incarnation: 'second' });
+    expect(marks).toEqual([
+      [5, 'first'],
+      [5, 'second'],
+    ]);
+  });
+
+  test('and yet another are not heard before a minute has passed; then all is asked anew', async () => {
+    const { texts, marks, syncs, clock, stored, settled } = await startSession({
+      events: 5,
+      rules: { stalledAfterMs: 1e9, syncAfterMs: 1e9 },
+    });
+    await stored(5);
+    await stored(5, { incarnation: 'second' });
+    await stored(5, { incarnation: 'second' });
+    const [asked, kept] = [syncs.length, marks.length];
+    clock.nowMs += 59_999;
+    await stored(2, { incarnation: 'third' });
+    await stored(2, { incarnation: 'fourth' });
+    expect([syncs.length, marks.length]).toEqual([asked, kept]);
+    expect(texts().filter((text) => text.includes('several'))).toEqual([
+      'several stores speak as central: one at a time is heard',
+    ]);
+    clock.nowMs += 1;
+    await settled();
+    expect(syncs.length).toBe(asked + 1);
+    await stored(2, { incarnation: 'third' });
+    expect(marks.at(-1)).toEqual([2, 'third']);
+  });
+});
+
+describe('a mark above the log', () => {
+  test('begins a new epoch, and what is not confirmed of the old one is kept and sent once', async () => {
+    const held = holds();
+    const { log, epoch, lines, names, stored } = await startSession({ events: 5, ...held });
+    await stored(800);
+    const next = log.epochs().at(-1)?.epoch;
+    expect([log.epochs().length, held.count, names()]).toEqual([2, 1, ['backlog 1-5']]);
+    expect(lines).toEqual([
+      {
+        level: 'error',
+        fields: {},
+        text: `central holds events of epoch ${epoch} up to 800, this log ends at 5: what is missing here is there`,
+      },
+      {
+        level: 'error',
+        fields: { epoch, next, reason: 'mark above the log' },
+        text: 'a new epoch begins: mark above the log',
+      },
+    ]);
+  });
+
+  test('where all was confirmed puts nothing at stake: a new epoch begins and no more is said', async () => {
+    const held = holds();
+    const { log, texts, stored } = await startSession({ events: 5, ...held });
+    await stored(5);
+    await stored(800);
+    expect([log.epochs().length, held.count, texts()]).toEqual([2, 0, ['a new epoch begins: mark above the log']]);
+  });
+
+  test('of an epoch that is closed begins no other', async () => {
+    const { log, epoch, marks, clock, stored, settled } = await startSession({
+      events: 5,
+      prepare: async (log) => {
+        await log.startEpoch('test');
+        await log.append(levels(2));
+      },
+    });
+    await stored(800);
+    await settled();
+    expect(log.epochs()).toHaveLength(2);
+    // Quiet for a while, then asked, then answered: nothing of it waits any more.
+    clock.nowMs += 1_000;
+    await settled();
+    await stored(800);
+    expect([marks.at(-1), log.epochs()[0]?.epoch, log.epochs()[0]?.storedSeq]).toEqual([[5, 'first'], epoch, 5]);
+  });
+});
+
+describe('another history', () => {
+  test('holds all trimming and begins an epoch that tells of it', async () => {
+    const held = holds();
+    const { log, epoch, lines, status, stored, settled } = await startSession({ events: 5, ...held });
+    await stored(3, { chain: wrong });
+    await settled();
+    const next = log.epochs().at(-1)?.epoch ?? '';
+    expect([log.epochs().length, held.count, status.conflicting]).toEqual([2, 1, true]);
+    const [told] = await log.read(next, 1, 1, 1, 1_000);
+    expect(JSON.parse(told?.data ?? '')).toEqual({ epoch, seq: 3, reason: 'chains differ' });
+    expect(lines).toEqual([
+      {
+        level: 'error',
+        fields: {},
+        text: `central holds another history of epoch ${epoch} up to 3: nothing is trimmed, run collard verify`,
+      },
+      { level: 'error', fields: { epoch, next, reason: 'chains differ' }, text: 'a new epoch begins: chains differ' },
+    ]);
+  });
+
+  test('of the next epoch too is left aside for a while: the log goes on in it', async () => {
+    const { log, texts, stored, names } = await startSession({ events: 5 });
+    await stored(3, { chain: wrong });
+    const second = log.epochs().at(-1)?.epoch ?? '';
+    await stored(1, { epoch: second, chain: wrong });
+    await stored(1, { epoch: second, chain: wrong });
+    expect(log.epochs()).toHaveLength(2);
+    const told = texts().filter((text) => text.includes('left aside'));
+    expect(told).toEqual([
+      `a new epoch began not long ago: what central says of ${second} (chains differ) is left aside for a while`,
+    ]);
+    expect(names()).toEqual(expect.arrayContaining(['backlog 1-5', 'events 1-1']));
+  });
+});
