@@ -180,6 +180,18 @@ describe('a mark above the log', () => {
     expect([log.epochs().length, held.count, texts()]).toEqual([2, 0, ['a new epoch begins: mark above the log']]);
   });
 
+  test('of the next epoch too is left aside for a while: the log goes on in it', async () => {
+    const { log, texts, marks, stored } = await startSession({ events: 5 });
+    await stored(800);
+    const second = log.epochs().at(-1)?.epoch ?? '';
+    await log.append(levels(2));
+    await stored(900, { epoch: second });
+    expect([log.epochs().length, marks]).toEqual([2, []]);
+    expect(texts().at(-1)).toBe(
+      `a new epoch began not long ago: what central says of ${second} (mark above the log) is left aside for a while`,
+    );
+  });
+
   test('of an epoch that is closed begins no other', async () => {
     const { log, epoch, marks, clock, stored, settled } = await startSession({
       events: 5,

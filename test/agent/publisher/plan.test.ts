@@ -249,6 +249,21 @@ describe('marks', () => {
     expect(takeAll(plan, 2).flights).toEqual([]);
   });
 
+  test('a recheck asks nothing about a disowned epoch, except what was to be asked anyway', () => {
+    const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, grown(head(20, 5), head(0, 0, 1, 'next')));
+    const { plan, flights } = takeAll(given(open, 1, { type: 'disowned', epoch: E }), 1);
+    const early = given(plan, 2, { type: 'recheck' });
+    expect(dueSyncs(early, 2, rules)).toEqual(['next']);
+    const quiet = given(given(plan, 3, ...acks(flights)), 2_000, { type: 'tick' }, { type: 'recheck' });
+    expect(dueSyncs(quiet, 2_000, rules)).toEqual([E, 'next']);
+  });
+
+  test('what was to go live of an epoch that is no longer written is backlog', () => {
+    const open = given(openPlan([head(5, 5)], rules, 0), 0, synced, stored(5), grown(head(8, 5)));
+    const plan = given(open, 1, grown(head(8, 5), head(2, 0, 1, 'next')));
+    expect(shown(takeAll(plan, 1).flights)).toEqual(['events 1-2', 'backlog 6-8']);
+  });
+
   test('lower marks have it ask now and then, however many come', () => {
     let plan = given(openPlan([head(30)], rules, 0), 0, synced, stored(30));
     const askedAt: number[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agentSchema } from '../../../src/agent/config.ts';
 import { openPublisher, type PublisherOptions } from '../../../src/agent/publisher/publisher.ts';
-import { encodeStored } from '../../../src/contract/message.ts';
+import { encodeStored, type HealthMessage } from '../../../src/contract/message.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../../src/lib/mqtt-link.ts';
 import { createQueue } from '../../../src/lib/queue.ts';
 
@@ -145,4 +145,41 @@ test('closing leaves no timer behind that would keep the process', async () => {
   const before = timers();
   await publisher.close();
   expect(timers()).toBe(before);
+});
+
+test('a link that is gone before "offline" got through is closed all the same', async () => {
+  const { open, told } = scriptedLink();
+  let isUp = true;
+  const publish: MqttLink['publish'] = async () => {
+    if (!isUp) throw new Error('link ended');
+    return { ok: true };
+  };
+  const publisher = await openPublisher(options(), async (...args) => ({ ...(await open(...args)), publish }), never);
+  isUp = false;
+  await publisher.close();
+  expect(told.closed).toBe(1);
+});
+
+test('each message has its topic, and only state and health are kept by the broker', async () => {
+  const { open, sent } = scriptedLink();
+  const publisher = await openPublisher(options(), open, never);
+  const chain = new Uint8Array(32);
+  const all = [
+    publisher.publishBatch('events', { agent: 'porch', events: [], chain }),
+    publisher.publishBatch('backlog', { agent: 'porch', events: [], chain }),
+    publisher.publishSync({ epoch, firstSeq: 1, lastSeq: 0, chain }),
+    publisher.publishHealth({ queue: 3 } as HealthMessage),
+    publisher.respond('chain', { transaction: 't' }),
+  ];
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(sent.slice(1).map(({ topic, retain }) => [topic.replace('collard/v1/s55/porch/', ''), retain])).toEqual([
+    ['events', false],
+    ['backlog', false],
+    ['sync', false],
+    ['health', true],
+    ['response/chain', false],
+  ]);
+  expect([sent[4]?.payload, sent[5]?.payload]).toEqual(['{"queue":3}', '{"transaction":"t"}']);
+  for (const { ack } of sent) ack({ ok: true });
+  expect(await Promise.all(all)).toHaveLength(5);
 });
