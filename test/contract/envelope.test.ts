@@ -9,6 +9,8 @@ import {
   MAX_BATCH_BYTES,
   MAX_BATCH_EVENTS,
   MAX_DATA_BYTES,
+  placeOf,
+  sourceOf,
 } from '../../src/contract/envelope.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
 import { anyRun, EPOCH, meow } from './arbitrary.ts';
@@ -182,4 +184,91 @@ describe('a batch', () => {
     const valid = bytes(encodeBatch(batchOf(runOf(2))));
     for (let end = 0; end < valid.length; end++) expect(decodeBatch(valid.subarray(0, end)).ok).toBe(false);
   });
+});
+
+describe('an event at its limits', () => {
+  test.each([
+    ['type', 'x'.repeat(128)],
+    ['subject', 'x'.repeat(256)],
+    ['subject', ''],
+    ['boot', 'x'.repeat(64)],
+    ['monoMs', 0],
+    ['seq', Number.MAX_SAFE_INTEGER],
+  ])('is taken with a %s of the largest size: %#', (field, value) => {
+    const event = { ...meow, [field]: value };
+    expect(decodeEvent(JSON.parse(encodeEvent('porch', event)))).toEqual(event);
+  });
+
+  test.each<readonly [string, Record<string, unknown>]>([
+    ['epoch is not a UUID', { epoch: `x${EPOCH}`, id: `x${EPOCH}/1` }],
+    ['epoch is not a UUID', { epoch: `${EPOCH}x`, id: `${EPOCH}x/1` }],
+    ['epoch is not a UUID', { epoch: [EPOCH], id: `${EPOCH}/1` }],
+    ['seq is not a whole number from 1', { seq: 2 ** 53, id: `${EPOCH}/${2 ** 53}` }],
+    ['time is not RFC 3339 in UTC with milliseconds', { time: '+12026-11-23T06:14:09.842Z' }],
+    ['time is not RFC 3339 in UTC with milliseconds', { time: '2026-11-23T06:14:09.842Z+01' }],
+    ['time is not RFC 3339 in UTC with milliseconds', { time: ['2026-11-23T06:14:09.842Z'] }],
+    ['dataschema does not end in :version', { dataschema: ['urn:collard:meow.ended:1'] }],
+    ['monoMs is not a number', { monoMs: {} }],
+  ])('is refused beyond: %s, %j', (reason, change) => {
+    expect(decodeEvent({ ...(JSON.parse(encodeEvent('porch', meow)) as object), ...change })).toBe(reason);
+  });
+});
+
+describe('where an item stands', () => {
+  const item = JSON.parse(encodeEvent('porch', meow)) as Record<string, unknown>;
+
+  test('is told by its epoch, seq and id together', () => {
+    expect(placeOf(item)).toEqual({ epoch: EPOCH, seq: 1 });
+    expect(placeOf({ epoch: EPOCH, seq: 1, id: `${EPOCH}/1` })).toEqual({ epoch: EPOCH, seq: 1 });
+  });
+
+  test.each<readonly [string, unknown]>([
+    ['no object', 7],
+    ['null', null],
+    ['an epoch that is none', { ...item, epoch: 'x', id: 'x/1' }],
+    ['an epoch that is no text', { ...item, epoch: [EPOCH] }],
+    ['a seq that is text', { ...item, seq: '1' }],
+    ['a seq of 0', { ...item, seq: 0, id: `${EPOCH}/0` }],
+    ['half a seq', { ...item, seq: 1.5, id: `${EPOCH}/1.5` }],
+    ['the id of another', { ...item, id: `${EPOCH}/2` }],
+    ['no id', { ...item, id: undefined }],
+  ])('is not told by %s', (_title, one) => {
+    expect(placeOf(one)).toBeNull();
+  });
+});
+
+test.each([
+  ['/collard/agent/porch', 'porch'],
+  [`/collard/agent/${'a'.repeat(64)}`, 'a'.repeat(64)],
+  ['x/collard/agent/porch', ''],
+  ['/collard/agent/porch/x', ''],
+  [['/collard/agent/porch'], ''],
+  [undefined, ''],
+])('the source %j names the agent "%s"', (source, agent) => {
+  expect(sourceOf({ source })).toBe(agent);
+});
+
+test.each([
+  ['{', 'payload is not JSON in UTF-8, or nested too deeply'],
+  ['{}', 'payload is not an array of events'],
+  ['[]', 'payload is not an array of events'],
+])('the payload %j is told for what it is: %s', (text, reason) => {
+  expect(decodeBatch(bytes(text))).toEqual({ ok: false, reason });
+});
+
+test('a chain anywhere but at the end is that of no batch', () => {
+  const items = JSON.parse(encodeBatch(batchOf(runOf(2)))) as Record<string, unknown>[];
+  const moved = [
+    { ...items[0], chain: items[1]?.chain },
+    { ...items[1], chain: undefined },
+  ];
+  expect(decodeBatch(bytes(JSON.stringify(moved)))).toEqual({ ok: false, reason: 'the last event carries no chain' });
+});
+
+test('an event without a subject goes without one, and a type of others keeps its whole name', () => {
+  const event = { ...meow, subject: null, type: 'org.collard.purr' };
+  const item = JSON.parse(encodeEvent('porch', event)) as object;
+  expect(item).not.toHaveProperty('subject');
+  expect(item).toHaveProperty('dataschema', 'urn:org.collard.purr:1');
+  expect(decodeEvent(item)).toEqual(event);
 });
