@@ -55,7 +55,8 @@ function scoresOf(group: string): Score[] {
   const report = join(folder, `node_modules/.mutation/${group}.json`);
   rmSync(report, { force: true });
   const stryker = join(folder, 'node_modules/@stryker-mutator/core/bin/stryker.js');
-  const env = { COLLARD_MUTATION_GROUP: group, COLLARD_MUTATION_LANES: values.lanes };
+  // Stryker runs tests in threads, and no thread can set what SQLite reads from the environment of the process.
+  const env = { COLLARD_MUTATION_GROUP: group, COLLARD_MUTATION_LANES: values.lanes, SQLITE_USE_URI: '1' };
   must(process.execPath, [stryker, 'run', join(folder, 'stryker.config.mjs')], root, env);
   const { files } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   const each = Object.entries(files).map(([file, { mutants }]) => scoreOf(group, file, mutants));

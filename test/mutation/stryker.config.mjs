@@ -15,7 +15,9 @@ export default {
   // TypeScript 7 has no API that Stryker could read a configuration with.
   tsconfigFile: 'none.json',
   disableTypeChecks: false,
-  reporters: ['json', 'clear-text'],
+  // Beyond one and a half times what the tests take without a mutant. What loops for ever costs so much each time.
+  timeoutMS: 5_000,
+  reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
   jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },
   tempDirName: join(tmpdir(), `collard-mutation-${group}`),
