@@ -52,6 +52,7 @@ export interface AgentSettings {
   readonly name: string;
   readonly config: Partial<AgentConfig['forward']>;
   readonly keepDays: number;
+  readonly signs: boolean;
   /** Central's newest mark of an epoch, over all its restores. */
   readonly committed: (epoch: string) => number;
 }
@@ -72,7 +73,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
   const path = join(world.folder, `${name}.db`);
   const config = configOf(settings, path);
   const clientId = `collard-agent-${name}`;
-  const signingKey = keyOf(random);
+  const signingKey = settings.signs ? keyOf(random) : null;
   let life: Life | null = null;
   let log: IngestLog | null = null;
   let port: Port | null = null;

@@ -199,8 +199,9 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
                 logger,
                 clock,
                 random: born.random.next,
-                ingested: () => undefined,
-                changed: arrived.announce,
+                // Models are folded where something was stored: what agents say of themselves changes none.
+                ingested: arrived.announce,
+                changed: () => undefined,
                 onConnection: () => undefined,
               },
               stop,

@@ -47,26 +47,26 @@ const MINUTE_MS = 60_000;
 export const KINDS: readonly Kind[] = [
   {
     name: 'slow network',
-    perMinute: 2,
+    perMinute: 1,
     strike: spell((r) => ({ slowMs: r.whole(20, 2_000) }), 20_000, 'slow network'),
   },
   {
     name: 'broker away',
-    perMinute: 1,
+    perMinute: 0.5,
     strike(targets, random) {
       spell((r) => ({ reachable: r.pick(['refused', 'silent']) }), 30_000, 'broker away')(targets, random);
       for (const connection of [...targets.network.open.values()]) connection.cut();
     },
   },
-  { name: 'dropping', perMinute: 2, strike: spell((r) => ({ swallow: r.between(0.05, 1) }), 15_000) },
-  { name: 'refusing', perMinute: 2, strike: spell((r) => ({ refuse: r.between(0.05, 1) }), 15_000) },
-  { name: 'doubling', perMinute: 2, strike: spell((r) => ({ copy: r.between(0.1, 1) }), 20_000) },
-  { name: 'overtaking', perMinute: 2, strike: spell((r) => ({ holdBack: r.between(0.1, 0.7) }), 20_000) },
-  { name: 'stored lost', perMinute: 2, strike: spell((r) => ({ storedLost: r.between(0.2, 1) }), 20_000) },
-  { name: 'stored late', perMinute: 2, strike: spell((r) => ({ storedLate: r.between(0.2, 1) }), 20_000) },
+  { name: 'dropping', perMinute: 1, strike: spell((r) => ({ swallow: r.between(0.05, 1) }), 15_000) },
+  { name: 'refusing', perMinute: 1, strike: spell((r) => ({ refuse: r.between(0.05, 1) }), 15_000) },
+  { name: 'doubling', perMinute: 1, strike: spell((r) => ({ copy: r.between(0.1, 1) }), 20_000) },
+  { name: 'overtaking', perMinute: 1, strike: spell((r) => ({ holdBack: r.between(0.1, 0.7) }), 20_000) },
+  { name: 'stored lost', perMinute: 1, strike: spell((r) => ({ storedLost: r.between(0.2, 1) }), 20_000) },
+  { name: 'stored late', perMinute: 1, strike: spell((r) => ({ storedLate: r.between(0.2, 1) }), 20_000) },
   {
     name: 'stale stored',
-    perMinute: 6,
+    perMinute: 3,
     strike({ storedBefore, broker, world }, random) {
       const message = storedBefore[random.whole(0, storedBefore.length - 1)];
       if (message === undefined) return;
@@ -76,7 +76,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'cut',
-    perMinute: 5,
+    perMinute: 2.5,
     strike(targets, random) {
       const connection = targets.network.open.get(anyClient(targets, random));
       if (connection === undefined) return;
@@ -86,7 +86,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'half-open',
-    perMinute: 1.5,
+    perMinute: 0.75,
     strike(targets, random) {
       const connection = targets.network.open.get(anyClient(targets, random));
       if (connection === undefined) return;
@@ -99,7 +99,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'broker restart',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ broker, world }, random) {
       const forgets = random.pick<Parameters<Broker['restart']>[0]>([
         { sessions: false, retained: false },
@@ -112,7 +112,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'agent killed',
-    perMinute: 3,
+    perMinute: 1.5,
     strike({ agents, world }, random) {
       const agent = random.pick(agents);
       if (!agent.running) return;
@@ -122,7 +122,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'power off',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ agents, world }, random) {
       world.count('power off');
       random.pick(agents).kill(true);
@@ -130,7 +130,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'agent stopped',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ agents, world }, random) {
       world.count('agent stopped');
       random.pick(agents).stop();
@@ -138,7 +138,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'clock steps',
-    perMinute: 1.5,
+    perMinute: 0.75,
     strike({ agents, world }, random) {
       world.count('clock step');
       random.pick(agents).stepClock(random.whole(-7_200_000, 7_200_000));
@@ -146,7 +146,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'card full',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ agents, world }, random) {
       const agent = random.pick(agents);
       world.count('card full');
@@ -158,7 +158,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'card put back',
-    perMinute: 0.8,
+    perMinute: 0.4,
     strike({ agents, central }, random) {
       const agent = random.pick(agents);
       if (random.next() < 0.5) agent.keepCopyOfCard();
@@ -168,7 +168,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'unplugged',
-    perMinute: 2,
+    perMinute: 1,
     strike({ agents, world }, random) {
       world.count('port unplugged');
       random.pick(agents).unplug();
@@ -176,7 +176,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'central killed',
-    perMinute: 3,
+    perMinute: 1.5,
     strike({ central, world }, random) {
       if (!central.running) return;
       world.count('central killed');
@@ -185,7 +185,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'central stopped',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ central, world }) {
       world.count('central stopped');
       central.stop();
@@ -193,31 +193,31 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'slow card',
-    perMinute: 1,
+    perMinute: 0.5,
     strike: spell((r) => ({ slowCardMs: r.whole(50, 3_000) }), 20_000, 'slow card'),
   },
   {
     name: 'slow store',
-    perMinute: 1,
+    perMinute: 0.5,
     strike: spell((r) => ({ slowStoreMs: r.whole(50, 3_000) }), 20_000, 'slow store'),
   },
   {
     name: 'card takes nothing',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ agents, world }, random) {
       if (random.pick(agents).fill()) world.count('card takes nothing more');
     },
   },
   {
     name: 'store takes nothing',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ central, world }) {
       if (central.fill()) world.count('store takes nothing more');
     },
   },
   {
     name: 'poison',
-    perMinute: 3,
+    perMinute: 1.5,
     strike({ agents, broker, world }, random) {
       const channel = random.pick(['events', 'backlog', 'sync', 'state', 'health', 'stored']);
       const topic = agentTopic(DEFAULT_BASE_TOPIC, random.pick(agents).name, channel);
@@ -227,7 +227,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'central restored',
-    perMinute: 1,
+    perMinute: 0.5,
     strike({ agents, central, world }, random) {
       if (random.next() < 0.5) central.keepBackup();
       else if (agents.some(({ lostTail }) => lostTail)) return;

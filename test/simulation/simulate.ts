@@ -66,7 +66,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   const { agents, central, weather } = house;
   try {
     // The log is trimmed once a minute: some last long enough for that.
-    const faultyMs = random.next() < 0.3 ? random.whole(65_000, 150_000) : random.whole(10_000, 40_000);
+    const faultyMs = random.next() < 0.4 ? random.whole(90_000, 300_000) : random.whole(20_000, 80_000);
     central.start();
     for (const agent of agents) agent.start();
     live(house, faultyMs);
@@ -138,6 +138,7 @@ function build(world: World, random: Random, { template, control }: SimulationOp
   const machineOf = (name: string) =>
     createAgentMachine(around, {
       name,
+      signs: random.next() < 0.3,
       keepDays: random.pick([0, 30 / 86_400, 7]),
       config: {
         confirm: control === 'puback' ? 'broker' : 'store',
@@ -175,12 +176,12 @@ function live({ world, agents, central }: House, untilMs: number): void {
     agent.hear(JSON.stringify(line));
   };
   for (const agent of agents) {
-    often(random.pick([2_000, 10_000]), () => hear(agent));
-    if (random.next() < 0.3) often(30_000, () => Array.from({ length: random.whole(5, 40) }, () => hear(agent)));
+    often(random.pick([4_000, 20_000]), () => hear(agent));
+    if (random.next() < 0.3) often(60_000, () => Array.from({ length: random.whole(5, 40) }, () => hear(agent)));
     // The last word comes when all is well: it must get through, too.
     time.after(untilMs + 1_000, () => agent.hear(JSON.stringify({ collar: 'LAST', motion: 1, place: 'roof' })));
   }
-  often(15_000, () => {
+  often(30_000, () => {
     const cat = random.whole(1, 3);
     switch (random.whole(1, 4)) {
       case 1:
