@@ -90,6 +90,9 @@ async function centralAt(url: string, ...more: [incarnation?: string, epochs?: S
   return central;
 }
 
+/** A loaded machine answers late: no question in between, so that nothing is sent twice. */
+const PATIENT = { syncAfterMs: 30_000, stalledAfterMs: 60_000 };
+
 const brokers: [string, boolean, () => Promise<{ url: string; stop(): Promise<void> }>][] = [
   ['aedes (3.1.1)', true, startAedes],
   ['mosquitto (MQTT 5)', requireServer('mosquitto', mosquittoPath), startMosquitto],
@@ -106,7 +109,7 @@ for (const [name, isThere, start] of brokers) {
     }
 
     test('the log arrives as it is, and the mark follows', async () => {
-      const { central, log, start } = await setUp(250);
+      const { central, log, start } = await setUp(250, PATIENT);
       const { status } = await start();
       await until('the backlog is stored', () => isWhole(log, central));
       await log.append(levels(3));
@@ -128,7 +131,7 @@ for (const [name, isThere, start] of brokers) {
     test('with a key every batch and every sync is signed, also those that begin inside a commit group', async () => {
       const { broker, central, log } = await setUp(250);
       const key = newKey();
-      await forward(broker.url, log, { batchEvents: 70 }, { signer: async () => key });
+      await forward(broker.url, log, { ...PATIENT, batchEvents: 70 }, { signer: async () => key });
       await until('the backlog is stored', () => isWhole(log, central));
       await log.append(levels(3));
       await until('the live events are stored', () => isWhole(log, central));
@@ -142,7 +145,7 @@ for (const [name, isThere, start] of brokers) {
 
     test('without a key everything goes out unsigned', async () => {
       const { broker, central, log } = await setUp(10);
-      await forward(broker.url, log, {}, { signer: async () => null });
+      await forward(broker.url, log, PATIENT, { signer: async () => null });
       await until('the backlog is stored', () => isWhole(log, central));
       expect(central.batches.map(({ proof }) => proof)).toEqual([undefined]);
       expect(central.asked.map(({ proof }) => proof)).toEqual([undefined]);
@@ -537,8 +540,7 @@ describe('a large backlog', () => {
         callback(null);
       }, 5);
     };
-    // A loaded machine answers late: no question in between, so that nothing is sent twice.
-    const rules = { windowBatches: 4, unconfirmedEvents: 2_000, batchEvents: 100, syncAfterMs: 30_000 };
+    const rules = { ...PATIENT, windowBatches: 4, unconfirmedEvents: 2_000, batchEvents: 100 };
     const { status } = await forward(broker.url, log, rules);
     await until('the link is open', () => status.link === 'online' && central.syncs > 0);
     const epoch = epochOf(log);
@@ -555,7 +557,7 @@ describe('a large backlog', () => {
     // One after the other they came while the backlog was still on its way.
     expect(live).toBeGreaterThan(5);
     expect(most).toBeLessThanOrEqual(4);
-  });
+  }, 60_000);
 });
 
 /** A broker that takes everything and says nothing; each link ends an hour after it was opened. */
