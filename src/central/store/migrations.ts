@@ -4,7 +4,13 @@ import { type Migration, Migrator } from 'kysely/migration';
 import type { SqlDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
-/** Brings the database to the newest schema. Rejects with code `SCHEMA`, also where the schema is newer than this program. */
+/** How often a start waits for another one that is at the schema, each time as long as the driver waits for a lock. */
+const TRIES = 15;
+
+/**
+ * Brings the database to the newest schema, in one transaction: a start that dies in the middle leaves nothing behind, and of
+ * two that start together one waits. Rejects with code `SCHEMA`, also where the schema is newer than this program.
+ */
 export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   const migrations: Record<string, Migration> = {
     '0001_events': { up: (schema) => createEvents(schema, dialect) },
@@ -14,12 +20,17 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
     '0005_quarantine': { up: (schema) => widenQuarantine(schema, dialect) },
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
-  const { error } = await migrator.migrateToLatest();
+  let { error } = await migrator.migrateToLatest();
+  for (let tries = 1; isBusy(error) && tries < TRIES; tries += 1) ({ error } = await migrator.migrateToLatest());
   if (error !== undefined) {
-    throw Object.assign(new Error('the schema of the store cannot be brought up to date', { cause: error }), {
-      code: 'SCHEMA',
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    const text = `the schema of the store cannot be brought up to date: ${why}`;
+    throw Object.assign(new Error(text, { cause: error }), { code: 'SCHEMA' });
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
 }
 
 async function createEvents(db: Kysely<unknown>, dialect: SqlDialect): Promise<void> {

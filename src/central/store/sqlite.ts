@@ -2,7 +2,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { CompiledQuery, type Kysely, type SqliteDatabase, SqliteDialect, type Transaction } from 'kysely';
+import {
+  CompiledQuery,
+  type Kysely,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  type Transaction,
+} from 'kysely';
 import type { Tables } from './tables.ts';
 
 /** A waiting writer blocks the whole process, so it must be shorter than half of any keepalive. */
@@ -44,11 +51,24 @@ export function openSqlite(path: string): SqlDialect {
     throw error;
   }
   return {
-    kysely: new SqliteDialect({ database: withStatements(database) }),
+    kysely: new WholeSchemaDialect({ database: withStatements(database) }),
     fileIdentity: path === ':memory:' ? 'memory' : String(statSync(path).ino),
     dayStart: `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', 'localtime', 'start of day', 'utc')`,
     clustered: 'without rowid',
   };
+}
+
+/** SQLite rolls back CREATE TABLE too; kysely takes it for a database that cannot, and would leave half a schema behind. */
+class WholeSchemaDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new WholeSchemaAdapter();
+  }
+}
+
+class WholeSchemaAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 /**
