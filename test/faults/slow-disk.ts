@@ -31,6 +31,8 @@ const BYTES_A_SECOND = 11_520;
 const TTY_BYTES = 4_095;
 /** 25 collars at 50 Hz are 11 400 bytes a second in frames. */
 const LOAD = ['--format', 'frame', '--collars', '25', '--rate', '50', '--seconds', '10'];
+/** A control may have luck with its flushes. */
+const CONTROL_RUNS = 4;
 const SLOW = { minMs: 50, maxMs: 500 };
 const LOCKED = { minMs: 500, maxMs: 6_000 };
 const KEEPALIVE_S = 5;
@@ -53,8 +55,9 @@ export const slowDisk: Scenario = {
       const seed = (context.seed + real.injected) >>> 0;
       await one(context, { fault: 'slow', library, seed, inProcess: false }, real);
       await one(context, { fault: 'locked', library, seed, inProcess: false }, locked);
-      // One is enough to see that bytes can be lost here.
-      if (control.injected === 0) await one(context, { fault: 'slow', library, seed, inProcess: true }, control);
+      // One that loses is enough to see that bytes can be lost here.
+      while (control.losing === 0 && control.injected < CONTROL_RUNS)
+        await one(context, { fault: 'slow', library, seed: seed + control.injected, inProcess: true }, control);
     } while (context.more(real.injected));
     return [real.row(), locked.row(), control.row()];
   },

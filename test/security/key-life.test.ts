@@ -89,8 +89,10 @@ test('an agent is unsigned, then verified, then heard no more, and with a new ke
   await until('the third is refused', async () => (await porch()).quarantined > 0);
   expect(performance.now() - revokedAt).toBeLessThan(60_000);
   expect(await porch()).toMatchObject({ signed: 'revoked', epochs: [{ mark: 2 }] });
-  const metrics = await (await fetch(new URL('metrics', url))).text();
-  expect(metrics).toMatch(/^collard_doubted_messages_total\{type="batch"\} [1-9]/m);
+  const metrics = async () => (await fetch(new URL('metrics', url))).text();
+  await until('its batch is counted', async () =>
+    /^collard_doubted_messages_total\{type="batch"\} [1-9]/m.test(await metrics()),
+  );
   await third();
 
   // A person gives it a new key: what it has kept comes after all.
