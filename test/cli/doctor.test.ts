@@ -134,14 +134,14 @@ describe('the machine', () => {
     expect((await checkSource(sourceOf({ file: `${capture}x` }))).result).toBe('fail');
     expect((await checkSource(sourceOf({ serial: join(folder, 'ttyUSB0') }))).result).toBe('fail');
     expect((await checkSource(sourceOf({ serial: capture }))).result).toBe('fail');
-    expect((await checkSource(sourceOf({ serial: '/dev/random' }))).result).toBe('ok');
+    expect((await checkSource(sourceOf({ serial: '/dev/full' }))).result).toBe('ok');
   });
 
   test('a port that another program holds is a warning that names it: it may be the agent', async () => {
-    const held = openSync('/dev/random', 'r');
+    const held = openSync('/dev/full', 'r');
     const holder = spawn('sleep', ['60'], { stdio: [held, 'ignore', 'ignore'] });
     closeSync(held);
-    expect(await checkSource(sourceOf({ serial: '/dev/random' }))).toMatchObject({
+    expect(await checkSource(sourceOf({ serial: '/dev/full' }))).toMatchObject({
       result: 'warn',
       message: expect.stringContaining('is held by'),
     });

@@ -1,5 +1,5 @@
 /** Why a port cannot be opened, in words that name the fix. Asks the system, never the text of the error. */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { access, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 
@@ -25,7 +25,7 @@ export async function explainPort(path: string, fallback: string, system: PortSy
     const group = await groupName(info.gid, system);
     return `no permission for ${path}: sudo usermod -aG ${group} ${userName()}, then log in again`;
   }
-  const holder = await findHolder(real, info.ino, system);
+  const holder = await findHolder(real, info, system);
   if (holder !== null) return `${path} is held by ${holder.program} (pid ${holder.pid}): stop it`;
   return `${path}: ${fallback}`;
 }
@@ -39,23 +39,31 @@ async function whatIsPlugged(system: PortSystem): Promise<string> {
 /** The other process that has the device locked, else one that has it open, as far as we may look. */
 async function findHolder(
   device: string,
-  inode: number,
+  node: Pick<Stats, 'dev' | 'ino'>,
   system: PortSystem,
 ): Promise<{ readonly pid: number; readonly program: string } | null> {
-  const pid = (await lockHolder(inode, system)) ?? (await openHolder(device, system));
+  const pid = (await lockHolder(node, system)) ?? (await openHolder(device, system));
   if (pid === null) return null;
   const program = await readFile(`${system.proc}/${pid}/comm`, 'utf8').catch(() => 'another program');
   return { pid, program: program.trim() };
 }
 
-/** From lines such as `1: FLOCK  ADVISORY  WRITE 1234 00:18:5 0 EOF`, where 5 is the inode. */
-async function lockHolder(inode: number, system: PortSystem): Promise<number | null> {
+/** From lines such as `1: FLOCK  ADVISORY  WRITE 1234 00:18:5 0 EOF`: the file system's device in hex, and the inode. */
+async function lockHolder(node: Pick<Stats, 'dev' | 'ino'>, system: PortSystem): Promise<number | null> {
+  const wanted = lockName(node);
   const lines = (await readFile(`${system.proc}/locks`, 'utf8').catch(() => '')).split('\n');
   for (const line of lines) {
     const [, kind, , , pid, file] = line.trim().split(/\s+/);
-    if (kind === 'FLOCK' && file?.split(':')[2] === String(inode) && Number(pid) !== process.pid) return Number(pid);
+    if (kind === 'FLOCK' && file === wanted && Number(pid) !== process.pid) return Number(pid);
   }
   return null;
+}
+
+/** How /proc/locks names a file. An inode alone is one in each file system. */
+function lockName({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+  const hex = (part: number) => part.toString(16).padStart(2, '0');
+  // As makedev(3) puts them together, for numbers below 2^32.
+  return `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;
 }
 
 async function openHolder(device: string, system: PortSystem): Promise<number | null> {
