@@ -85,6 +85,15 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
     marks.push([seq, incarnation]);
     save(one, seq, incarnation);
   };
+  // So that a test need not wait for the tick.
+  let nudge: () => void = () => undefined;
+  const appended = log.appended.bind(log);
+  log.appended = (signal) => {
+    const nudged = new Promise<void>((resolve) => {
+      nudge = resolve;
+    });
+    return Promise.race([appended(signal), nudged]);
+  };
   await options.prepare?.(log);
   const clock = { nowMs: 1_000_000 };
   const monoNow = () => clock.nowMs;
@@ -123,8 +132,12 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
   };
   onTestFinished(async () => void (await stopped().catch(() => null)));
   const settled = async () => {
-    const seen = rounds;
-    await expect.poll(() => rounds, { interval: 5 }).toBeGreaterThan(seen + 1);
+    const [seen, most] = [rounds, 1_000];
+    for (let turn = 0; turn < most && (turn < 8 || rounds < seen + 3); turn += 1) {
+      nudge();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(rounds).toBeGreaterThan(seen + 2);
   };
   return {
     ...link,
