@@ -107,10 +107,10 @@ describe('at connect', () => {
 });
 
 describe('the window', () => {
-  const open = given(openPlan([head(1_000)], rules, 0), 0, synced, stored(0));
+  const open = () => given(openPlan([head(1_000)], rules, 0), 0, synced, stored(0));
 
   test('backlog leaves a slot for live events, and live goes first', () => {
-    const first = takeAll(open, 1);
+    const first = takeAll(open(), 1);
     expect(shown(first.flights)).toEqual(['backlog 1-10', 'backlog 11-20', 'backlog 21-30']);
     const second = takeAll(given(first.plan, 2, grown(head(1_007))), 2);
     expect(shown(second.flights)).toEqual(['events 1001-1007']);
@@ -120,14 +120,14 @@ describe('the window', () => {
 
   test('a window of one still sends both', () => {
     const narrow = { ...rules, window: 1 };
-    const first = takeAll(open, 1, narrow);
+    const first = takeAll(open(), 1, narrow);
     expect(shown(first.flights)).toEqual(['backlog 1-10']);
     const second = takeAll(given(first.plan, 2, grown(head(1_001)), ...acks(first.flights)), 2, narrow);
     expect(shown(second.flights)).toEqual(['events 1001-1001']);
   });
 
   test('backlog stops ahead of the mark and goes on when the mark moves', () => {
-    let plan = open;
+    let plan = open();
     const sent: Flight[] = [];
     for (let round = takeAll(plan, 1); round.flights.length > 0; round = takeAll(plan, 1)) {
       sent.push(...round.flights);
@@ -153,19 +153,19 @@ describe('the window', () => {
 });
 
 describe('marks', () => {
-  const sent = (() => {
+  const sent = () => {
     const first = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1);
     return given(first.plan, 2, ...acks(first.flights));
-  })();
+  };
 
   test('need that only repeats what is on its way is not sent twice', () => {
-    const plan = given(sent, 3, stored(10, [11, 20]));
+    const plan = given(sent(), 3, stored(10, [11, 20]));
     expect(takeAll(plan, 3).flights).toEqual([]);
   });
 
   test('without progress it asks again, and the answer brings what the broker dropped', () => {
-    expect(dueSyncs(sent, 1_000, rules)).toEqual([E]);
-    const asked = given(sent, 1_000, synced);
+    expect(dueSyncs(sent(), 1_000, rules)).toEqual([E]);
+    const asked = given(sent(), 1_000, synced);
     expect(dueSyncs(asked, 1_900, rules)).toEqual([]);
     expect(dueSyncs(asked, 2_000, rules)).toEqual([E]);
     const plan = given(asked, 1_100, stored(10, [11, 20]));
@@ -173,7 +173,7 @@ describe('marks', () => {
   });
 
   test('what was sent after the question is not sent again by its answer', () => {
-    const asked = given(sent, 1_000, synced, grown(head(35)));
+    const asked = given(sent(), 1_000, synced, grown(head(35)));
     const live = takeAll(asked, 1_001);
     expect(shown(live.flights)).toEqual(['events 31-35']);
     const plan = given(live.plan, 1_002, ...acks(live.flights), stored(10, [11, 20], [31, 35]));
@@ -181,19 +181,19 @@ describe('marks', () => {
   });
 
   test('a lower mark out of turn is asked about, not believed', () => {
-    const plan = given(sent, 3, stored(30), stored(20));
+    const plan = given(sent(), 3, stored(30), stored(20));
     expect([markOf(plan, E), takeAll(plan, 3).flights, dueSyncs(plan, 3, rules)]).toEqual([30, [], [E]]);
     const answered = given(plan, 4, synced, stored(20));
     expect([markOf(answered, E), shown(takeAll(answered, 5).flights)]).toEqual([20, ['backlog 21-30']]);
   });
 
   test('the first mark of another store is believed, and what it misses is sent', () => {
-    const plan = given(sent, 3, stored(30), { type: 'stored', epoch: E, seq: 20, need: [], other: true });
+    const plan = given(sent(), 3, stored(30), { type: 'stored', epoch: E, seq: 20, need: [], other: true });
     expect([markOf(plan, E), shown(takeAll(plan, 3).flights)]).toEqual([20, ['backlog 21-30']]);
   });
 
   test('marks of epochs that are not here change nothing', () => {
-    expect(given(sent, 3, { type: 'stored', epoch: 'other', seq: 5, need: [] })).toEqual(sent);
+    expect(given(sent(), 3, { type: 'stored', epoch: 'other', seq: 5, need: [] })).toEqual(sent());
   });
 
   test('a disowned epoch is sent once and no longer waited for', () => {
@@ -406,5 +406,134 @@ describe('trouble', () => {
     const idle = given(openPlan([head(10, 10)], rules, 0), 0, synced, stored(10));
     const plan = given(idle, 50_000, grown(head(11)));
     expect([isStalled(plan, 55_999, rules), isStalled(plan, 56_000, rules)]).toEqual([false, true]);
+  });
+});
+
+describe('the beginning', () => {
+  test('a mark above the log is that of its end', () => {
+    expect(markOf(openPlan([head(5, 9)], rules, 0), E)).toBe(5);
+  });
+
+  test('where the broker decides, all that is held above the mark goes at once', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    expect(shown(takeAll(openPlan([head(30, 10)], broker, 0), 0, broker).flights)).toEqual([
+      'backlog 11-20',
+      'backlog 21-30',
+    ]);
+    expect(shown(takeAll(openPlan([head(30, 10, 25)], broker, 0), 0, broker).flights)).toEqual(['backlog 25-30']);
+  });
+
+  test('without an answer nothing is sent that the log does not hold, or that went live', () => {
+    const open = given(openPlan([head(30, 10, 25)], rules, 0), 0, synced, grown(head(32, 10, 25)));
+    const live = takeAll(open, 1);
+    expect(shown(live.flights)).toEqual(['events 31-32']);
+    const late = given(live.plan, 300, ...acks(live.flights), { type: 'tick' });
+    expect(shown(takeAll(late, 300).flights)).toEqual(['backlog 25-30']);
+  });
+
+  test('an epoch that begins on this link goes live from its first event, and is not asked about', () => {
+    const open = given(openPlan([head(5, 5)], rules, 0), 0, synced, stored(5));
+    const plan = given(open, 1, grown(head(5, 5), head(3, 0, 1, 'next')));
+    expect([shown(takeAll(plan, 1).flights), dueSyncs(plan, 1, rules)]).toEqual([['events 1-3'], []]);
+  });
+});
+
+describe('how many are on the way', () => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+    [4, 3],
+    [5, 4],
+    [6, 4],
+    [8, 6],
+    [64, 48],
+  ])('of a window of %d backlog takes %d', (window, most) => {
+    const wide = { ...rules, window, unconfirmedEvents: 1e6 };
+    const plan = given(openPlan([head(10_000)], rules, 0), 0, synced, stored(0));
+    expect(takeAll(plan, 1, wide).flights).toHaveLength(most);
+  });
+
+  test('backlog runs so far ahead of the mark and no farther', () => {
+    const wide = { ...rules, window: 64 };
+    const plan = given(openPlan([head(1_000)], rules, 0), 0, synced, stored(0));
+    expect(takeAll(plan, 1, wide).flights.at(-1)?.to).toBe(50);
+    expect(takeAll(plan, 1, { ...wide, unconfirmedEvents: 51 }).flights.at(-1)?.to).toBe(60);
+  });
+});
+
+describe('what moves while a batch is on its way', () => {
+  const flown = () => takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
+
+  test('a mark within a refused batch: only what is above it is sent again', () => {
+    const { plan, flights } = flown();
+    const refused = given(plan, 2, stored(5), { type: 'refused', flight: flights[0]?.id ?? 0, pauseMs: 0 });
+    expect(shown(takeAll(given(refused, 3, ...acks(flights.slice(1))), 3).flights)).toEqual(['backlog 6-10']);
+  });
+
+  test('a mark beyond an acknowledged batch: nothing of it counts as sent', () => {
+    const { plan, flights } = flown();
+    const done = given(plan, 2, stored(15), ...acks(flights));
+    expect(done.epochs[0]?.sent).toEqual([[16, 20]]);
+    expect(given(done, 3, stored(20)).epochs[0]).toMatchObject({ sent: [], todo: [], mark: 20, progressAt: 3 });
+  });
+
+  test('the log is trimmed: what is gone is not to be sent', () => {
+    const open = given(openPlan([head(100)], rules, 0), 0, synced, stored(0), grown(head(100, 0, 95)));
+    expect(shown(takeAll(open, 1).flights)).toEqual(['backlog 95-100']);
+    const live = given(openPlan([head(5, 5)], rules, 0), 0, synced, stored(5), grown(head(20, 5, 12)));
+    expect(shown(takeAll(live, 1).flights)).toEqual(['events 12-20']);
+  });
+});
+
+describe('time', () => {
+  test('the last word of the broker counts, whether it takes a batch or refuses it', () => {
+    for (const word of ['acked', 'refused'] as const) {
+      const { plan, flights } = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 0);
+      const flight = flights[0]?.id ?? 0;
+      const heard = given(plan, 4_000, word === 'acked' ? { type: word, flight } : { type: word, flight, pauseMs: 1 });
+      expect([isDeaf(heard, 9_999, rules), isDeaf(heard, 10_000, rules)]).toEqual([false, true]);
+    }
+    expect(isDeaf(openPlan([head(5)], rules, 0), 1e9, rules)).toBe(false);
+  });
+
+  test('only a mark that moves is progress', () => {
+    const open = given(openPlan([head(30)], rules, 0), 0, synced, stored(0));
+    const same = given(open, 4_000, stored(0));
+    expect([isStalled(same, 5_999, rules), isStalled(same, 6_000, rules)]).toEqual([false, true]);
+    const moved = given(open, 4_000, stored(1));
+    expect([isStalled(moved, 9_999, rules), isStalled(moved, 10_000, rules)]).toEqual([false, true]);
+  });
+
+  test('a question is put when what was sent is not confirmed for a while, counted from the last progress', () => {
+    const { plan, flights } = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 0);
+    const half = given(plan, 500, ...acks(flights), stored(10));
+    expect([dueSyncs(half, 1_499, rules), dueSyncs(half, 1_500, rules)]).toEqual([[], [E]]);
+    const all = given(half, 600, stored(30));
+    expect(dueSyncs(all, 99_999, rules)).toEqual([]);
+  });
+
+  test('where nothing was sent yet there is nothing to ask', () => {
+    const open = given(openPlan([head(30)], rules, 0), 0, synced, stored(0));
+    expect(dueSyncs(open, 99_999, rules)).toEqual([]);
+  });
+
+  test('where the broker decides, each step of the mark is progress', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    const { plan, flights } = takeAll(openPlan([head(30)], broker, 0), 0, broker);
+    const moved = step(plan, { type: 'acked', flight: flights[0]?.id ?? 0 }, 4_000, broker);
+    expect([isStalled(moved, 9_999, broker), isStalled(moved, 10_000, broker)]).toEqual([false, true]);
+    expect(moved.epochs[0]).toMatchObject({ mark: 10, sent: [], progressAt: 4_000 });
+  });
+
+  test('a recheck ends the pause after a refusal', () => {
+    const { plan, flights } = takeAll(given(openPlan([head(100)], rules, 0), 0, synced, stored(0)), 0);
+    const refused = given(
+      plan,
+      1,
+      ...flights.map(({ id }): PlanInput => ({ type: 'refused', flight: id, pauseMs: 60_000 })),
+    );
+    expect(refused.refusals).toBe(3);
+    expect(takeAll(given(refused, 2, { type: 'recheck' }), 2).flights).toHaveLength(3);
   });
 });
