@@ -537,3 +537,98 @@ describe('time', () => {
     expect(takeAll(given(refused, 2, { type: 'recheck' }), 2).flights).toHaveLength(3);
   });
 });
+
+describe('an answer of central', () => {
+  const sent = () => {
+    const first = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1);
+    return given(first.plan, 2, ...acks(first.flights));
+  };
+  const asked = () => given(sent(), 1_000, synced);
+  const next = (plan: Plan) => shown(takeAll(plan, 1_001).flights);
+
+  test('that names a hole means also what lies between its mark and the hole, and nothing behind it', () => {
+    const plan = given(asked(), 1_001, stored(10, [15, 15]));
+    expect([next(plan), plan.epochs[0]?.sent]).toEqual([['backlog 11-15'], [[16, 30]]]);
+  });
+
+  test('that names no hole asks for nothing that was sent', () => {
+    const plan = given(asked(), 1_001, stored(10));
+    expect([next(plan), markOf(plan, E)]).toEqual([[], 10]);
+  });
+
+  test('may name its holes in any order', () => {
+    const plan = given(asked(), 1_001, stored(10, [20, 22], [11, 12], [13, 13]));
+    expect(next(plan)).toEqual(['backlog 11-13', 'backlog 20-22']);
+  });
+
+  test('has nothing sent that is on its way, or that is still to go live', () => {
+    const flying = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1).plan;
+    const again = given(flying, 2, synced, stored(0, [1, 30]));
+    expect(again.epochs[0]).toMatchObject({ todo: [], sent: [] });
+    const live = given(asked(), 1_001, grown(head(35)), stored(10, [11, 20], [31, 35]));
+    expect(next(live)).toEqual(['events 31-35', 'backlog 11-20']);
+  });
+
+  test('leaves what came after the question where it was', () => {
+    const open = given(openPlan([head(5, 5)], rules, 0), 0, synced, grown(head(8, 5), head(0, 0, 1, 'next')));
+    expect(next(given(open, 1, stored(5)))).toEqual(['backlog 6-8']);
+  });
+
+  test('that is lower than the mark of before is believed once, and only the answer is', () => {
+    const lower = given(asked(), 1_001, stored(20), stored(20));
+    expect([markOf(lower, E), dueSyncs(lower, 1_001, rules)]).toEqual([20, []]);
+    const doubted = given(lower, 1_002, stored(19));
+    expect([markOf(doubted, E), dueSyncs(doubted, 1_002, rules)]).toEqual([20, [E]]);
+  });
+
+  test('above the log confirms the log, and no more', () => {
+    expect(markOf(given(asked(), 1_001, stored(900)), E)).toBe(30);
+  });
+
+  test('that passes what was too large makes an end of it', () => {
+    const first = takeAll(given(openPlan([head(30)], rules, 0), 0, synced, stored(0)), 1);
+    const flight = first.flights[0]?.id ?? 0;
+    const large = given(first.plan, 1, { type: 'read', flight, from: 1, to: 1 }, { type: 'skipped', flight });
+    expect(large.epochs[0]).toMatchObject({ skipped: [[1, 1]], sent: [[1, 1]] });
+    expect(given(large, 2, stored(1)).epochs[0]).toMatchObject({ skipped: [], sent: [] });
+  });
+
+  test.each([
+    [3, ['backlog 60-60', 'backlog 3-3']],
+    [4, ['backlog 4-4']],
+  ])(
+    'that misses %d, where the log has given up 1 to 3, has what tells of it sent again only for the hole',
+    (seq, all) => {
+      const log = { ...head(60), tells: [60] };
+      let plan = given(openPlan([log], { ...rules }, 0), 0, synced, stored(0));
+      for (let round = takeAll(plan, 1); round.flights.length > 0; round = takeAll(plan, 1)) {
+        const hole = round.flights.filter(({ from }) => from === 1);
+        const reads = hole.map(({ id }): PlanInput => ({ type: 'read', flight: id, from: 4, to: 10 }));
+        plan = given(round.plan, 1, ...reads, ...acks(round.flights));
+      }
+      expect(next(given(plan, 1_000, synced, stored(seq - 1, [seq, seq])))).toEqual(all);
+    },
+  );
+});
+
+describe('a live batch', () => {
+  test('that is shorter than planned gives its rest to the backlog where more has gone live since', () => {
+    const live = takeAll(given(openPlan([head(0)], rules, 0), 0, synced, stored(0), grown(head(15))), 1);
+    expect(shown(live.flights)).toEqual(['events 1-10', 'events 11-15']);
+    const shorter = given(live.plan, 1, { type: 'read', flight: live.flights[0]?.id ?? 0, from: 1, to: 4 });
+    expect(shown(takeAll(shorter, 1).flights)).toEqual(['backlog 5-10']);
+  });
+
+  test('has its own time for the mark to follow, however long nothing happened before', () => {
+    const idle = given(openPlan([head(10, 10)], rules, 0), 0, synced, stored(10));
+    const live = takeAll(given(idle, 50_000, grown(head(11))), 50_000);
+    const done = given(live.plan, 50_000, ...acks(live.flights));
+    expect([dueSyncs(done, 50_999, rules), dueSyncs(done, 51_000, rules)]).toEqual([[], [E]]);
+  });
+
+  test('where the broker decides, the mark steps over what was trimmed before it', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    const { plan, flights } = takeAll(openPlan([head(30, 10, 25)], broker, 0), 0, broker);
+    expect(markOf(step(plan, { type: 'acked', flight: flights[0]?.id ?? 0 }, 1, broker), E)).toBe(30);
+  });
+});
