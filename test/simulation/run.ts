@@ -39,7 +39,8 @@ async function runAll(): Promise<void> {
   const controls = [];
   for (const control of CONTROLS) {
     const few = Math.min(seeds, Math.max(50, Math.round(real.tally.seeds / 100)));
-    controls.push({ control, ...(await runSeeds({ ...common, seeds: few, control })) });
+    // What they break is no news.
+    controls.push({ control, ...(await runSeeds({ ...common, seeds: few, control, tell: () => undefined })) });
   }
   process.stdout.write(values.json ? `${JSON.stringify({ real, controls }, null, 2)}\n` : asText(real, controls));
   process.exitCode = whyBad(real, controls).length === 0 ? 0 : 1;
