@@ -74,6 +74,45 @@ describe('a batch with bad items', () => {
     expect(sorted(batchOf({ 5: () => [] })).chained).toBeNull();
   });
 
+  test('with an item that is spoilt only outside of what is hashed is not hashed: others may have done it', () => {
+    const [source, id] = [{ source: '/collard/agent/shed' }, { id: `${epochId(1)}/99` }];
+    for (const change of [{ ...source, seq: 'x' }, id, { specversion: '2.0' }]) {
+      const { chained, badSeqs } = sorted(batchOf({ 5: (item) => ({ ...item, ...change }) }));
+      expect([chained, badSeqs]).toEqual([null, [5]]);
+    }
+    const { chained } = sorted(batchOf({ 5: (item) => ({ ...item, clock: 'wrong' }) }));
+    expect(chained?.map(({ seq, clock }) => [seq, clock]).slice(1, 4)).toEqual([
+      [4, 'synced'],
+      [5, 'wrong'],
+      [6, 'synced'],
+    ]);
+  });
+
+  test('whose good items disagree has no frame, whatever else is bad', () => {
+    const noTime = (item: Item) => ({ ...item, time: 'x' });
+    const other = (item: Item) => ({ ...item, source: '/collard/agent/shed' });
+    const moved = (item: Item) => ({ ...item, seq: 20, id: `${epochId(1)}/20` });
+    const epoch = (item: Item) => ({ ...item, epoch: epochId(2), id: `${epochId(2)}/8` });
+    for (const change of [other, moved, epoch]) {
+      expect(sortBatch(batchOf({ 5: noTime, 8: change }))).toMatchObject({ ok: false });
+    }
+  });
+
+  test('that would begin before the first number has no frame', () => {
+    const [item] = JSON.parse(encodeBatch(porch.batch(1, 1))) as Item[];
+    expect(sortBatch(Buffer.from(JSON.stringify([null, item])))).toMatchObject({ ok: false });
+    expect(sorted(Buffer.from(JSON.stringify([item, null]))).badSeqs).toEqual([2]);
+  });
+
+  test.each([
+    ['urn:collard:meow.started:12', 12],
+    ['urn:collard:7:meow', null],
+    [['urn:collard:meow.started:1'], null],
+  ])('of the schema %j has the version %j', (dataschema, version) => {
+    const { chained } = sorted(batchOf({ 5: (item) => ({ ...item, dataschema, clock: 'wrong' }) }));
+    expect(chained?.[2]?.version ?? null).toBe(version);
+  });
+
   test('keeps the proof of its end', () => {
     const proof = { before: Buffer.alloc(32, 7), signature: Buffer.alloc(64, 9), keyId: '0123456789abcdef' };
     const items = JSON.parse(encodeBatch({ ...porch.batch(3, 12), proof })) as Item[];
