@@ -206,6 +206,7 @@ describe('ingest', () => {
     ]);
     const running = first.start();
     await expect.poll(async () => types(await first.events())).toEqual(['meow.started', 'meow.ended']);
+    expect((await first.events())[1]).toMatchObject({ subject: 'collar/A' });
     expect(JSON.parse((await first.events())[1]?.data ?? '')).toMatchObject({ readings: 0 });
     await running.stop();
   });
@@ -502,4 +503,63 @@ describe('a place', () => {
     expect(JSON.parse(toEvent(moved, clock).data)).toEqual({ from: null, to: 'attic' });
     expect(JSON.parse(toEvent({ ...moved, confidence: 0.7 }, clock).data)).toMatchObject({ confidence: 0.7 });
   });
+});
+
+describe('what is detected', () => {
+  const { clock } = handClock();
+  const at = { collar: 'A', atMs: 1_000_000 };
+  const burst = { startMs: 999_000, endMs: 999_500, durationMs: 500, peakG: 2.5, readings: 25, place: 'attic' };
+
+  it.each([
+    [{ ...at, type: 'meow.started', startMs: 999_000, level: 3 }, 999_000, { level: 3 }],
+    [{ ...at, ...burst, type: 'meow.ended' }, 999_500, { durationMs: 500, peakG: 2.5, readings: 25, place: 'attic' }],
+    [{ ...at, type: 'cat.moved', from: 'hall', to: 'attic' }, 1_000_000, { from: 'hall', to: 'attic' }],
+    [{ ...at, type: 'battery.low', percent: 7 }, 1_000_000, { percent: 7 }],
+  ] as const)('is told as it is, at its time: %j', (detection, monoMs, data) => {
+    const event = toEvent(detection, clock);
+    expect([event.type, event.subject]).toEqual([`collard.${detection.type}`, 'collar/A']);
+    expect([event.time, JSON.parse(event.data)]).toEqual([new Date(WALL + monoMs - 1_000_000).toISOString(), data]);
+  });
+});
+
+describe('a source', () => {
+  it('whose reason is long is told in a part of it, and why it is well again', async () => {
+    const { clock } = handClock();
+    const { source, parts, events, start } = await rig(clock);
+    const running = start();
+    source.push({ type: 'failed', reason: 'x'.repeat(501) });
+    await expect.poll(events).toHaveLength(1);
+    expect(parts.sources[0]?.tally.health()).toMatchObject({ state: 'failed', reason: 'x'.repeat(500) });
+    source.push({ type: 'opened' });
+    await expect.poll(events).toHaveLength(2);
+    expect((await events()).map(({ data }) => JSON.parse(data) as unknown)).toEqual([
+      { source: '/dev/x', reason: 'x'.repeat(500) },
+      { source: '/dev/x', reason: 'open again' },
+    ]);
+    await running.stop();
+  });
+
+  it('that comes back in the middle of a line goes on in it', async () => {
+    const { hand, clock } = handClock();
+    const { source, parts, start } = await rig(clock);
+    const running = start();
+    source.text('{"collar":"A",', hand.monoMs);
+    source.push({ type: 'opened' });
+    source.text('"battery":50}\n', hand.monoMs);
+    await expect.poll(() => parts.sources[0]?.tally.health()).toMatchObject({ readings: 1, discarded: {} });
+    await running.stop();
+  });
+});
+
+it('explains the time of no event before the clock is set', async () => {
+  const { hand, clock } = handClock('unsynced');
+  const { source, events, start } = await rig(clock);
+  const running = start();
+  source.text('{"collar":"A","battery":5}\n', hand.monoMs);
+  await expect.poll(events).toHaveLength(1);
+  // The collar's silence shows on a tick, and that one says nothing of the clock.
+  hand.monoMs += 600_000;
+  await expect.poll(async () => types(await events()), { timeout: 5_000 }).toEqual(['battery.low', 'collar.silent']);
+  await running.stop();
+  expect(types(await events())).toEqual(['battery.low', 'collar.silent']);
 });
