@@ -632,3 +632,78 @@ describe('a live batch', () => {
     expect(markOf(step(plan, { type: 'acked', flight: flights[0]?.id ?? 0 }, 1, broker), E)).toBe(30);
   });
 });
+
+describe('of two epochs', () => {
+  const both = () => openPlan([head(10, 0, 1, 'a'), head(20)], rules, 0);
+  const answered = () =>
+    given(both(), 0, { type: 'synced', epoch: 'a' }, synced, { ...stored(4), epoch: 'a' } as PlanInput, stored(12));
+  const of = (plan: Plan) => Object.fromEntries(plan.epochs.map((e) => [e.epoch, e]));
+
+  test('each has its own question, mark and answer', () => {
+    const asked = of(given(both(), 5, synced));
+    expect([asked.a?.question, asked[E]?.question]).toEqual([null, { at: 5, lastSeq: 20, sent: [] }]);
+    expect([asked.a?.syncDue, asked[E]?.syncDue]).toEqual([true, false]);
+    const plan = answered();
+    expect([markOf(plan, 'a'), markOf(plan, E)]).toEqual([4, 12]);
+    expect([of(plan).a?.todo, of(plan)[E]?.todo]).toEqual([[[5, 10]], [[13, 20]]]);
+  });
+
+  test('a batch is that of its own, taken, cut, acknowledged or refused', () => {
+    const { plan, flights } = takeAll(answered(), 1);
+    expect(flights.map(({ epoch, from, to }) => [epoch, from, to])).toEqual([
+      ['a', 5, 10],
+      [E, 13, 20],
+    ]);
+    const flight = flights[1]?.id ?? 0;
+    const acked = of(given(plan, 2, { type: 'acked', flight }));
+    expect([acked.a?.sent, acked[E]?.sent]).toEqual([[], [[13, 20]]]);
+    const refused = of(given(plan, 2, { type: 'refused', flight, pauseMs: 1 }));
+    expect([refused.a?.todo, refused[E]?.todo]).toEqual([[], [[13, 20]]]);
+    const cut = given(plan, 2, { type: 'read', flight, from: 15, to: 17 });
+    expect(of(cut)).toMatchObject({
+      a: { hole: 0, sent: [], todo: [] },
+      [E]: { hole: 14, sent: [[13, 14]], todo: [[18, 20]] },
+    });
+    expect(cut.flights.map(({ from, to }) => [from, to])).toEqual([
+      [5, 10],
+      [15, 17],
+    ]);
+    const large = of(given(plan, 2, { type: 'skipped', flight }));
+    expect([large.a?.skipped, large[E]?.skipped]).toEqual([[], [[13, 20]]]);
+  });
+
+  test('what is on its way of one is no reason not to send of the other', () => {
+    const { plan } = takeAll(answered(), 1);
+    const lost = given(
+      plan,
+      2,
+      { type: 'synced', epoch: 'a' },
+      { type: 'stored', epoch: 'a', seq: 1, need: [[2, 10]] },
+    );
+    expect(of(lost).a?.todo).toEqual([[2, 4]]);
+  });
+
+  test('one is disowned, and one is doubted', () => {
+    const disowned = of(given(answered(), 1, { type: 'disowned', epoch: E }));
+    expect([disowned.a?.disowned, disowned[E]?.disowned]).toEqual([false, true]);
+    const doubted = of(given(answered(), 1, stored(3)));
+    expect([doubted.a?.doubt, doubted[E]?.doubt]).toEqual([false, true]);
+    const same = of(given(answered(), 1, stored(12)));
+    expect(same[E]?.doubt).toBe(false);
+  });
+
+  test('where the broker decides, each mark moves by its own batches', () => {
+    const broker: PlanRules = { ...rules, confirm: 'broker' };
+    const { plan, flights } = takeAll(openPlan([head(10, 0, 1, 'a'), head(20, 12)], broker, 0), 0, broker);
+    const moved = step(plan, { type: 'acked', flight: flights[1]?.id ?? 0 }, 1, broker);
+    expect([markOf(moved, 'a'), markOf(moved, E)]).toEqual([0, 20]);
+    expect(moved.flights).toEqual([flights[0]]);
+  });
+
+  test('a disowned one waits for all of it to be sent, to the last batch', () => {
+    const open = given(answered(), 1, { type: 'disowned', epoch: 'a' });
+    const { plan, flights } = takeAll(open, 1);
+    const tick = (one: Plan) => of(given(one, 5_000, { type: 'tick' })).a?.syncDue;
+    expect([tick(open), tick(plan), tick(given(plan, 2, ...acks(flights)))]).toEqual([false, false, true]);
+  });
+});
