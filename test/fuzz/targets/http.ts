@@ -149,7 +149,8 @@ async function ask(app: FastifyInstance, input: Uint8Array, count: number): Prom
   const route = ROUTES[(input[1] ?? 0) % ROUTES.length] ?? '/';
   // A path goes on, others ask. What cannot stand in a request line is percent-encoded, as any client does.
   const path = `${route}${route.endsWith('/') ? '' : '?'}${query.replace(/[^!-~]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}`;
-  if (path.includes('stream')) return;
+  // The stream never ends; and what two slashes begin is a host for those who ask here without a socket.
+  if (path.includes('stream') || /^\/[\\/]/.test(path)) return;
   const options: InjectOptions = {
     method,
     url: path,
