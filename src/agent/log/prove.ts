@@ -42,11 +42,14 @@ interface Line {
 /** The proven groups with pos in (base, end], in order. A kept hash that is itself damaged does not spoil the group around it. */
 export function* provenGroups(from: Readable, span: EpochSpan, end: number): Generator<Group> {
   let lines: Line[] = [lineAfter({ pos: span.base, hash: chainStart(span.agent, span.epoch) })];
-  for (let at = from.next(span.base); at <= end; at = from.next(Math.min(end, at + WINDOW - 1))) {
+  // A broken tree tells its rows in any order: what was passed once is not looked at again.
+  let passed = span.base;
+  for (let at = nextBehind(from, passed); at <= end; at = nextBehind(from, passed)) {
     const to = Math.min(end, at + WINDOW - 1);
+    passed = to;
     const events = from.events(span, at, to);
     let next = 0;
-    for (const kept of [...from.chains(at, to), null]) {
+    for (const kept of [...rising(from.chains(at, to), at), null]) {
       for (; next < events.length; next += 1) {
         const event = events[next];
         if (event === undefined || (kept !== null && span.base + event.seq > kept.pos)) break;
@@ -63,6 +66,20 @@ export function* provenGroups(from: Readable, span: EpochSpan, end: number): Gen
       lines = [lineAfter(kept)];
     }
   }
+}
+
+function nextBehind(from: Readable, pos: number): number {
+  return Math.max(pos + 1, from.next(pos));
+}
+
+/** Those that are at `from` or behind it and rise. */
+function rising(chains: readonly Kept[], from: number): readonly Kept[] {
+  let last = from - 1;
+  return chains.filter(({ pos }) => {
+    if (pos <= last) return false;
+    last = pos;
+    return true;
+  });
 }
 
 function lineAfter(before: Kept): Line {
