@@ -16,7 +16,7 @@ import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { ptyUnplug, whyNoPty } from './pty-unplug.ts';
 import { findCompiler } from './recording.ts';
-import { runScenario } from './run-faults.ts';
+import { runScenario, SCENARIOS, scenarioSeed } from './run-faults.ts';
 import { slowDisk } from './slow-disk.ts';
 
 async function rowsOf(scenario: Scenario, seconds: number, count: number) {
@@ -25,6 +25,14 @@ async function rowsOf(scenario: Scenario, seconds: number, count: number) {
   expect(outcome.rows.flatMap((row) => whyBad(row) ?? [])).toEqual([]);
   return outcome.rows;
 }
+
+it('gives scenarios and neighbouring seeds their own stretch of seeds', () => {
+  const stretch = 1_000;
+  const starts = SCENARIOS.flatMap(({ name }) => Array.from({ length: 20 }, (_, seed) => scenarioSeed(seed, name)));
+  const sorted = starts.sort((a, b) => a - b);
+  const steps = sorted.slice(1).map((start, i) => start - (sorted[i] ?? 0));
+  expect(Math.min(...steps)).toBeGreaterThan(stretch);
+});
 
 describe('the log under faults', () => {
   it('keeps what it acknowledged over kill -9', async () => {
