@@ -1,7 +1,8 @@
 /**
- * npm run mutation -- [--only envelope] [--lanes 2] [--json]
+ * npm run mutation -- [--only envelope] [--lanes 2] [--changed] [--json]
  * Changes one thing of the source after the other and counts the changes that no test notices. Stryker does the work; this
- * runs it for each group and prints one table. Ends with 1 where a group is below the lowest score.
+ * runs it for each group and prints one table. Ends with 1 where a group is below the lowest score. `--changed` tries only what
+ * an earlier run with `--changed` does not know.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -31,6 +32,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     lanes: { type: 'string', default: '2' },
+    changed: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -56,7 +58,12 @@ function scoresOf(group: string): Score[] {
   rmSync(report, { force: true });
   const stryker = join(folder, 'node_modules/@stryker-mutator/core/bin/stryker.js');
   // Stryker runs tests in threads, and no thread can set what SQLite reads from the environment of the process.
-  const env = { COLLARD_MUTATION_GROUP: group, COLLARD_MUTATION_LANES: values.lanes, SQLITE_USE_URI: '1' };
+  const env = {
+    COLLARD_MUTATION_GROUP: group,
+    COLLARD_MUTATION_LANES: values.lanes,
+    COLLARD_MUTATION_CHANGED: values.changed ? '1' : '0',
+    SQLITE_USE_URI: '1',
+  };
   must(process.execPath, [stryker, 'run', join(folder, 'stryker.config.mjs')], root, env);
   const { files } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   const each = Object.entries(files).map(([file, { mutants }]) => scoreOf(group, file, mutants));

@@ -20,6 +20,9 @@ export default {
   reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
   jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },
+  // Also written where it is interrupted: the next run goes on from there, and tries again what no test had noticed.
+  incremental: process.env.COLLARD_MUTATION_CHANGED === '1',
+  incrementalFile: join(folder, `node_modules/.mutation/${group}.known.json`),
   tempDirName: join(tmpdir(), `collard-mutation-${group}`),
   ignorePatterns: ['dist', '.git'],
 };

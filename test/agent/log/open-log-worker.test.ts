@@ -1,16 +1,8 @@
-/** The log in a thread of its own: all that `open-event-log.test.ts` asks, asked again, and what only a thread can do. */
+/** What only a log in a thread of its own can do. All else is asked in `log-in-thread.test.ts`. */
 import Database from 'better-sqlite3';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MAX_CALLS } from '../../../src/agent/log/open-log-worker.ts';
 import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
-
-// Each opening starts a thread, and the suite below opens many.
-vi.setConfig({ testTimeout: 90_000 });
-vi.mock('./log-fixture.ts', async (original) => {
-  const fixture = await original<typeof import('./log-fixture.ts')>();
-  return { ...fixture, openLog: fixture.openLogInThread };
-});
-await import('./open-event-log.test.ts');
 
 /** Keeps the thread waiting in its next write, as a slow card does, until released. */
 function holdDisk(path: string): { release(): void } {
