@@ -200,6 +200,7 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
     finish();
   };
   keepAlive(client);
+  collectAnswers(client, life);
   const property = <K extends keyof Properties>(name: K): Properties[K] | undefined => connack?.properties?.[name];
   const link: MqttLink = {
     protocol,
@@ -263,6 +264,86 @@ function keepAlive(client: MqttClient): void {
     if (performance.now() - heardAt < client.keepalive * 1_000) client.sendPing();
     else end();
   };
+}
+
+/** An answer that is so long in coming is asked after with PINGREQ. */
+const ASK_AFTER_MS = 5_000;
+/** The broker may hold it back for so long after it has read what it is the answer to. */
+const HOLD_MS = 15_000;
+const LOOK_MS = 500;
+
+export interface Answers {
+  /** Something that wants an answer was written; `id` is free again once it has come. */
+  asked(id: number, now: number): void;
+  came(id: number, now: number): void;
+  /** PINGREQ was written, PINGRESP came. */
+  pinged(): void;
+  ponged(now: number): void;
+  look(now: number): 'fine' | 'ping' | 'lost';
+}
+
+/**
+ * Finds the answer that is lost on a link that lives. What was written is read in order: PINGRESP proves that the broker has read
+ * all that went before its PINGREQ, however slow the link is and whoever keeps bytes on the way. Until then nothing is late.
+ * Only the oldest answer counts: each that comes in turn is progress.
+ */
+export function createAnswers(): Answers {
+  const owed = new Map<number, number>();
+  const pings: number[] = [];
+  let asked = 0;
+  let read = 0;
+  /** Since when the oldest is waited for: as the oldest, and as one that was read. */
+  let since = 0;
+  const oldest = () => owed.values().next().value;
+  return {
+    asked(id, now) {
+      if (owed.size === 0) since = now;
+      asked += 1;
+      owed.set(id, asked);
+    },
+    came(id, now) {
+      const isOldest = owed.get(id) === oldest();
+      if (owed.delete(id) && isOldest) since = now;
+    },
+    pinged: () => void pings.push(asked),
+    ponged(now) {
+      const upTo = pings.shift() ?? 0;
+      const turn = oldest() ?? Number.POSITIVE_INFINITY;
+      if (turn > read && turn <= upTo) since = now;
+      read = Math.max(read, upTo);
+    },
+    look(now) {
+      const turn = oldest();
+      if (turn === undefined) return 'fine';
+      if (turn <= read) return now - since >= HOLD_MS ? 'lost' : 'fine';
+      const isAsked = pings.some((upTo) => upTo >= turn);
+      return now - since >= ASK_AFTER_MS && !isAsked ? 'ping' : 'fine';
+    },
+  };
+}
+
+/** An answer that is lost ends the link: MQTT forbids to ask again on a living one. */
+function collectAnswers(client: MqttClient, life: Life): void {
+  const answers = createAnswers();
+  const now = () => performance.now();
+  client.on('packetsend', (packet) => {
+    if (packet.cmd === 'pingreq') answers.pinged();
+    const wants = packet.cmd === 'subscribe' || (packet.cmd === 'publish' && packet.qos > 0);
+    if (wants && packet.messageId !== undefined) answers.asked(packet.messageId, now());
+  });
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'pingresp') answers.ponged(now());
+    const answer = packet.cmd === 'puback' || packet.cmd === 'suback';
+    if (answer && packet.messageId !== undefined) answers.came(packet.messageId, now());
+  });
+  const looks = setInterval(() => {
+    const found = answers.look(now());
+    if (found === 'fine' || !client.stream.writable) return;
+    if (found === 'ping') return client.sendPing();
+    life.blame(linkEnded('an acknowledgement of the broker is lost: it answers what was asked later'));
+    client.stream.destroy();
+  }, LOOK_MS);
+  life.over.addEventListener('abort', () => clearInterval(looks), { once: true });
 }
 
 type Properties = NonNullable<IConnackPacket['properties']>;

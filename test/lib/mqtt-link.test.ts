@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Incoming, type LinkOptions, type MqttLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import {
+  createAnswers,
+  type Incoming,
+  type LinkOptions,
+  type MqttLink,
+  openMqttLink,
+} from '../../src/lib/mqtt-link.ts';
 import { createPackets } from '../faults/mqtt-packets.ts';
 import {
   freePort,
@@ -488,3 +494,69 @@ async function listening(server: Server): Promise<string> {
   });
   return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
+
+describe('an answer that is owed', () => {
+  test('is asked after once, and lost when it has not come a while after the broker had read what it answers', () => {
+    const answers = createAnswers();
+    answers.asked(1, 1_000);
+    expect([answers.look(5_999), answers.look(6_000)]).toEqual(['fine', 'ping']);
+    answers.pinged();
+    // However slow the link is: the question is still on its way.
+    expect(answers.look(500_000)).toBe('fine');
+    answers.ponged(500_000);
+    expect([answers.look(514_999), answers.look(515_000)]).toEqual(['fine', 'lost']);
+  });
+
+  test('is not asked after when it has come, and its id may be used again', () => {
+    const answers = createAnswers();
+    answers.asked(1, 0);
+    answers.pinged();
+    answers.ponged(10);
+    answers.came(1, 20);
+    expect(answers.look(1_000_000)).toBe('fine');
+    answers.asked(1, 1_000_000);
+    expect([answers.look(1_004_999), answers.look(1_005_000)]).toEqual(['fine', 'ping']);
+  });
+
+  test('is not proved late by the answer to a PINGREQ before it', () => {
+    const answers = createAnswers();
+    answers.pinged();
+    answers.asked(1, 0);
+    answers.ponged(100);
+    expect(answers.look(60_000)).toBe('ping');
+    answers.pinged();
+    answers.ponged(60_000);
+    expect([answers.look(74_999), answers.look(75_000)]).toEqual(['fine', 'lost']);
+  });
+
+  test('has its time anew when the one before it comes, and not when a later one does', () => {
+    const answers = createAnswers();
+    for (const id of [1, 2, 3]) answers.asked(id, 0);
+    answers.pinged();
+    answers.ponged(0);
+    answers.came(3, 9_000);
+    expect([answers.look(14_999), answers.look(15_000)]).toEqual(['fine', 'lost']);
+    answers.came(1, 15_000);
+    expect([answers.look(29_999), answers.look(30_000)]).toEqual(['fine', 'lost']);
+    answers.came(2, 30_000);
+    expect(answers.look(1_000_000)).toBe('fine');
+  });
+
+  test('is late from the first proof on, not from the last', () => {
+    const answers = createAnswers();
+    answers.asked(1, 0);
+    answers.pinged();
+    answers.ponged(5_000);
+    answers.pinged();
+    answers.ponged(19_000);
+    expect(answers.look(20_000)).toBe('lost');
+  });
+
+  test('that nobody asked for changes nothing', () => {
+    const answers = createAnswers();
+    answers.asked(1, 0);
+    answers.came(7, 4_000);
+    answers.ponged(4_000);
+    expect([answers.look(4_999), answers.look(5_000)]).toEqual(['fine', 'ping']);
+  });
+});
