@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { CatFact, CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
 import { factsOfCat } from './facts.ts';
+import type { ModelTables } from './model-tables.ts';
 import type { EpochNames } from './rows.ts';
 import { insertOnce } from './sqlite.ts';
 import type { MeowingRow } from './store.ts';
@@ -16,15 +17,16 @@ type Trx = Transaction<Tables>;
 /** Folds a cat from the last state before `from` to its newest fact. Resolves to the ids of the events that began a meow. */
 export async function deriveCat(
   trx: Trx,
+  tables: ModelTables,
   model: CatModel,
   names: EpochNames,
   wearings: Wearings,
   catId: number,
   from: FactKey,
 ): Promise<readonly string[]> {
-  let state = await stateBefore(trx, model, catId, from);
-  await trx.deleteFrom('checkpoint_v1').where('cat_id', '=', catId).where('key', '>', state.key).execute();
-  await trx.deleteFrom('meowing_v1').where('cat_id', '=', catId).where('key', '>', state.key).execute();
+  let state = await stateBefore(trx, tables, model, catId, from);
+  await trx.deleteFrom(tables.checkpoint).where('cat_id', '=', catId).where('key', '>', state.key).execute();
+  await trx.deleteFrom(tables.meowing).where('cat_id', '=', catId).where('key', '>', state.key).execute();
   const meows: string[] = [];
   let sinceCheckpoint = 0;
   for await (const facts of factsOfCat(trx, model, names, wearings, catId, state.key)) {
@@ -35,25 +37,31 @@ export async function deriveCat(
       if (evolved.row !== null) rows.push(meowingRow(evolved.row, fact));
       if (evolved.row?.eventType === 'meow' && evolved.row.newValue === '1') meows.push(evolved.row.id);
       sinceCheckpoint += 1;
-      if (sinceCheckpoint % CHECKPOINT_FACTS === 0) await saveCheckpoint(trx, state);
+      if (sinceCheckpoint % CHECKPOINT_FACTS === 0) await saveCheckpoint(trx, tables, state);
     }
-    await insertOnce(trx, 'meowing_v1', rows);
+    await insertOnce(trx, tables.meowing, rows);
     // A long history must not keep the process from its keepalives.
     await setImmediate();
   }
-  await saveCat(trx, state);
+  await saveCat(trx, tables, state);
   return meows;
 }
 
-async function stateBefore(trx: Trx, model: CatModel, catId: number, key: FactKey): Promise<CatState> {
-  const cat = await trx.selectFrom('cat_v1').select(['key', 'state']).where('id', '=', catId).executeTakeFirst();
+async function stateBefore(
+  trx: Trx,
+  tables: ModelTables,
+  model: CatModel,
+  catId: number,
+  key: FactKey,
+): Promise<CatState> {
+  const cat = await trx.selectFrom(tables.cat).select(['key', 'state']).where('id', '=', catId).executeTakeFirst();
   if (cat !== undefined && cat.key < key) {
     const state = JSON.parse(cat.state) as CatState;
-    await thinCheckpoints(trx, state);
+    await thinCheckpoints(trx, tables, state);
     return state;
   }
   const checkpoint = await trx
-    .selectFrom('checkpoint_v1')
+    .selectFrom(tables.checkpoint)
     .select('state')
     .where('cat_id', '=', catId)
     .where('key', '<', key)
@@ -64,28 +72,28 @@ async function stateBefore(trx: Trx, model: CatModel, catId: number, key: FactKe
 }
 
 /** Facts come a few at a time: the state between two slices is a checkpoint too, when the last one is far behind. */
-async function thinCheckpoints(trx: Trx, state: CatState): Promise<void> {
+async function thinCheckpoints(trx: Trx, tables: ModelTables, state: CatState): Promise<void> {
   const last = await trx
-    .selectFrom('checkpoint_v1')
+    .selectFrom(tables.checkpoint)
     .select('key')
     .where('cat_id', '=', state.catId)
     .orderBy('key', 'desc')
     .limit(1)
     .executeTakeFirst();
   const { count } = await trx
-    .selectFrom('meowing_v1')
+    .selectFrom(tables.meowing)
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('cat_id', '=', state.catId)
     .where('key', '>', last?.key ?? '')
     .executeTakeFirstOrThrow();
-  if (count >= CHECKPOINT_FACTS) await saveCheckpoint(trx, state);
+  if (count >= CHECKPOINT_FACTS) await saveCheckpoint(trx, tables, state);
 }
 
-async function saveCheckpoint(trx: Trx, state: CatState): Promise<void> {
-  await insertOnce(trx, 'checkpoint_v1', [{ cat_id: state.catId, key: state.key, state: JSON.stringify(state) }]);
+export async function saveCheckpoint(trx: Trx, tables: ModelTables, state: CatState): Promise<void> {
+  await insertOnce(trx, tables.checkpoint, [{ cat_id: state.catId, key: state.key, state: JSON.stringify(state) }]);
 }
 
-async function saveCat(trx: Trx, state: CatState): Promise<void> {
+export async function saveCat(trx: Trx, tables: ModelTables, state: CatState): Promise<void> {
   const row: CatTable = {
     id: state.catId,
     name: state.name,
@@ -99,12 +107,12 @@ async function saveCat(trx: Trx, state: CatState): Promise<void> {
     key: state.key,
     state: JSON.stringify(state),
   };
-  if ((await insertOnce(trx, 'cat_v1', [row])) === 0) {
-    await trx.updateTable('cat_v1').set(row).where('id', '=', state.catId).execute();
+  if ((await insertOnce(trx, tables.cat, [row])) === 0) {
+    await trx.updateTable(tables.cat).set(row).where('id', '=', state.catId).execute();
   }
 }
 
-function meowingRow(row: MeowingRow, fact: CatFact): MeowingTable {
+export function meowingRow(row: MeowingRow, fact: CatFact): MeowingTable {
   return {
     cat_id: row.catId,
     key: fact.key,

@@ -18,6 +18,7 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
     '0003_heard': { up: (schema) => createHeard(schema, dialect) },
     '0004_agent_key': { up: (schema) => createKeys(schema, dialect) },
     '0005_quarantine': { up: (schema) => widenQuarantine(schema, dialect) },
+    '0006_model_version': { up: createModelVersion },
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   let { error } = await migrator.migrateToLatest();
@@ -121,6 +122,13 @@ async function widenQuarantine(db: Kysely<unknown>, dialect: SqlDialect): Promis
     from quarantine_v1`);
   await run(`drop table quarantine_v1`);
   await run(`create index quarantine_agent on quarantine (agent, kind, no, kept)`);
+}
+
+async function createModelVersion(db: Kysely<unknown>): Promise<void> {
+  const run = (text: string) => sql.raw(text).execute(db);
+  await run(`create table model_version (model varchar(32) not null primary key, live integer not null,
+    previous integer, building integer, owner varchar(36), progress text)`);
+  await run(`insert into model_version values ('cat', 1, null, null, null, null)`);
 }
 
 async function createKeys(db: Kysely<unknown>, dialect: SqlDialect): Promise<void> {

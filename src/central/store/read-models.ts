@@ -1,5 +1,6 @@
 /** Rows of the read models `cat` and `meowing`. */
 import type { Db } from './agents.ts';
+import { liveTables } from './model-tables.ts';
 import type { CatRow, MeowingRow } from './store.ts';
 import type { CatTable } from './tables.ts';
 
@@ -16,24 +17,25 @@ export async function readCats(
   where: { readonly id?: number; readonly name?: string } = {},
 ): Promise<readonly CatTodayRow[]> {
   const day = new Date(now.getFullYear(), now.getMonth(), now.getDate()).toISOString();
+  const { cat, meowing } = await liveTables(db);
   let query = db
-    .selectFrom('cat_v1')
+    .selectFrom(`${cat} as c`)
     .select(['id', 'name', 'is_meowed', 'location', 'location_since', 'collar', 'last_seen', 'battery_low', 'silent'])
     .select((eb) =>
       eb
-        .selectFrom('meowing_v1')
+        .selectFrom(`${meowing} as m`)
         .select((m) => m.fn.countAll<number>().as('n'))
-        .whereRef('meowing_v1.cat_id', '=', 'cat_v1.id')
-        .where('meowing_v1.key', '>=', day)
-        .where('meowing_v1.event_type', '=', 'meow')
-        .where('meowing_v1.new_value', '=', '1')
+        .whereRef('m.cat_id', '=', 'c.id')
+        .where('m.key', '>=', day)
+        .where('m.event_type', '=', 'meow')
+        .where('m.new_value', '=', '1')
         .as('meows_today'),
     )
     .select((eb) =>
       eb
         .selectFrom('heard')
         .select((h) => h.fn.max('last_heard').as('last'))
-        .whereRef('heard.collar', '=', 'cat_v1.collar')
+        .whereRef('heard.collar', '=', 'c.collar')
         .as('last_heard'),
     )
     .where('name', 'is not', null)
@@ -65,8 +67,9 @@ function newer(a: string | null, b: string | null): string | null {
 
 /** The newest changes of a cat, newest first. */
 export async function catHistory(db: Db, catId: number, limit: number): Promise<readonly MeowingRow[]> {
+  const { meowing } = await liveTables(db);
   const rows = await db
-    .selectFrom('meowing_v1')
+    .selectFrom(meowing)
     .selectAll()
     .where('cat_id', '=', catId)
     .orderBy('key', 'desc')

@@ -5,6 +5,7 @@ import type { CatModel, Wearing } from '../models/model.ts';
 import { agentRows, unassignedCollars } from './agent-rows.ts';
 import { decodeTimePlace, encodeCursor, encodeTimePlace, type TimePlace } from './cursor.ts';
 import { readWearings } from './facts.ts';
+import { liveTables, skippedName } from './model-tables.ts';
 import { catHistory, catRow, readCats } from './read-models.ts';
 import { type EpochNames, type EventSelect, selectEvents, storedEvent } from './rows.ts';
 import type { CentralEvent, Cursor, EventQuery, ReadStore } from './store.ts';
@@ -227,7 +228,8 @@ async function counts(db: Kysely<Tables>) {
     .select(sql<number>`coalesce(sum(noted), 0)`.as('noted'))
     .where('kind', '<>', 'conflict')
     .executeTakeFirstOrThrow();
-  const skipped = await db.selectFrom('meta').select('value').where('name', '=', 'skipped.cat_v1').executeTakeFirst();
+  const name = skippedName(await liveTables(db));
+  const skipped = await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst();
   return {
     events: Number(arrived),
     conflicts: await count('conflict'),

@@ -65,6 +65,8 @@ export interface Tables {
   quarantine_tally: { agent: string; kind: string; noted: number; dropped: number };
   revoked: { epoch_no: number; seq: number; by_epoch_no: number; by_seq: number };
   model_cursor: { model: string; shard: number; arrival: number };
+  model_version: ModelVersionTable;
+  /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
   checkpoint_v1: { cat_id: number; key: string; state: string };
@@ -88,6 +90,20 @@ export interface QuarantineTable {
   epoch_no: number | null;
   seq: number | null;
   payload: string;
+}
+
+/** Numbers of versions. The tables of those that are named here exist. */
+export interface ModelVersionTable {
+  model: string;
+  live: number;
+  /** The one that was live before, kept as it was then. */
+  previous: number | null;
+  /** The one that a replay makes. */
+  building: number | null;
+  /** The replay that makes it: who finds another than itself stops writing. */
+  owner: string | null;
+  /** How far it has come, in JSON. */
+  progress: string | null;
 }
 
 export interface CatTable {
