@@ -1,8 +1,8 @@
 /** Events that came under a number which another event has: kept as evidence, never taken for the same. */
 import { createHash } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
+import { insertOnce } from './insert-once.ts';
 import type { Conflict, ConflictQuery } from './kept.ts';
-import { insertOnce } from './sqlite.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { countKept } from './tally.ts';
 

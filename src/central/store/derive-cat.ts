@@ -3,9 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { CatFact, CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
 import { factsOfCat } from './facts.ts';
+import { insertOnce } from './insert-once.ts';
 import type { ModelTables } from './model-tables.ts';
 import type { EpochNames } from './rows.ts';
-import { insertOnce } from './sqlite.ts';
 import type { MeowingRow } from './store.ts';
 import type { CatTable, MeowingTable, Tables } from './tables.ts';
 

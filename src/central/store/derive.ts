@@ -9,9 +9,9 @@ import type { CatModel, Wearings } from '../models/model.ts';
 import { deriveCat } from './derive-cat.ts';
 import { dirtyCats, type FoldPolicy } from './dirty.ts';
 import { readWearings } from './facts.ts';
+import { insertOnce } from './insert-once.ts';
 import { liveTables, type ModelTables, skippedName } from './model-tables.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
-import { insertOnce } from './sqlite.ts';
 import type { CentralEvent, Cursor, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
 

@@ -1,7 +1,7 @@
 /** What will never come. The rows of an epoch do not overlap, so that one look-up tells whether a seq is lost. */
 import type { Transaction } from 'kysely';
 import type { SeqRange } from '../../contract/message.ts';
-import { insertOnce } from './sqlite.ts';
+import { insertOnce } from './insert-once.ts';
 import type { Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;

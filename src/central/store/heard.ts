@@ -1,7 +1,7 @@
 /** When agents last heard collars, from their health: kept beside the events and no part of any model. */
 import type { Kysely, Transaction } from 'kysely';
 import { decodeHeard } from '../../contract/message.ts';
-import { insertOnce } from './sqlite.ts';
+import { insertOnce } from './insert-once.ts';
 import type { Tables } from './tables.ts';
 
 /** Collars that are kept for one agent; those heard longest ago go first. */

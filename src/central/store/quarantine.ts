@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { readConflicts } from './conflicts.ts';
+import { insertOnce } from './insert-once.ts';
 import type { Kept, KeptMessage, KeptQuery, QuarantineKind, QuarantineStore, QuarantineTally } from './kept.ts';
-import { insertOnce } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 import { countKept } from './tally.ts';
 

@@ -1,6 +1,6 @@
 /** The counters of shards and the marks of epochs, as rows. */
 import type { Transaction } from 'kysely';
-import { insertOnce } from './sqlite.ts';
+import { insertOnce } from './insert-once.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;

@@ -5,7 +5,7 @@ import { lostRanges } from '../../contract/lost.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { addGaps } from './gaps.ts';
-import { insertOnce } from './sqlite.ts';
+import { insertOnce } from './insert-once.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;

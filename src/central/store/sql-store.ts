@@ -7,14 +7,16 @@ import type { CatModel } from '../models/model.ts';
 import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
+import type { SqlDialect } from './dialect.ts';
 import type { FoldPolicy } from './dirty.ts';
 import { createIngest } from './ingest.ts';
+import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
-import { migrate } from './migrations.ts';
+import { migrate } from './migrate.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
 import { createEpochNames } from './rows.ts';
-import { insertOnce, openSqlite, type SqlDialect } from './sqlite.ts';
+import { openSqlite } from './sqlite.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -74,13 +76,14 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
 
 /** Who this store is. Another file under it means that it was restored: then it must not pass for the one before. */
 async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
+  const file = await dialect.identity(db);
   return db.transaction().execute(async (trx) => {
     const rows = await trx.selectFrom('meta').selectAll().execute();
     const meta = new Map(rows.map((row) => [row.name, row.value]));
     const epoch = meta.get('epoch') ?? v7({ msecs: now.getTime() });
-    const same = meta.get('file') === dialect.fileIdentity;
+    const same = meta.get('file') === file;
     const incarnation = same ? (meta.get('incarnation') ?? randomUUID()) : randomUUID();
-    for (const [name, value] of Object.entries({ epoch, incarnation, file: dialect.fileIdentity })) {
+    for (const [name, value] of Object.entries({ epoch, incarnation, file })) {
       if (meta.get(name) === value) continue;
       await insertOnce(trx, 'meta', [{ name, value }]);
       await trx.updateTable('meta').set({ value }).where('name', '=', name).execute();

@@ -1,33 +1,21 @@
-/** All that is particular to SQLite: opening, durability, insert-once, and the words of its SQL. */
+/** All that is particular to SQLite: opening, durability, and the words of its SQL. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import {
-  CompiledQuery,
-  type Kysely,
-  SqliteAdapter,
-  type SqliteDatabase,
-  SqliteDialect,
-  type Transaction,
-} from 'kysely';
-import type { Tables } from './tables.ts';
+import { SqliteAdapter, type SqliteDatabase, SqliteDialect } from 'kysely';
+import type { SqlDialect, StoreAdapter, Words } from './dialect.ts';
 
 /** A waiting writer blocks the whole process, so it must be shorter than half of any keepalive. */
 const BUSY_TIMEOUT_MS = 2_000;
 /** Prepared statements that are kept. */
 const MAX_STATEMENTS = 256;
-/** Rows of one INSERT: few sizes, so that every statement stays prepared. */
-const INSERT_SIZES = [64, 8, 1] as const;
-
-export interface SqlDialect {
-  readonly kysely: SqliteDialect;
-  /** Changes when the file is another one, as after a restore from a backup. */
-  readonly fileIdentity: string;
-  /** The start of the local day as the text of a time, for the view `cat`. */
-  readonly dayStart: string;
-  /** Ends CREATE TABLE of tables that are read by their primary key. */
-  readonly clustered: string;
-}
+const WORDS: Words = {
+  quote: '"',
+  parameter: () => '?',
+  keep: (key) => `on conflict (${key.join(',')}) do nothing`,
+  insertSizes: [64, 8, 1],
+  rowLocks: false,
+};
 
 /** Opens `sqlite:PATH`. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
 export function openSqlite(path: string): SqlDialect {
@@ -52,9 +40,11 @@ export function openSqlite(path: string): SqlDialect {
   }
   return {
     kysely: new WholeSchemaDialect({ database: withStatements(database) }),
-    fileIdentity: path === ':memory:' ? 'memory' : String(statSync(path).ino),
+    name: `sqlite:${path}`,
     dayStart: `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', 'localtime', 'start of day', 'utc')`,
     clustered: 'without rowid',
+    ddl: (statement) => statement,
+    identity: async () => (path === ':memory:' ? 'memory' : String(statSync(path).ino)),
   };
 }
 
@@ -65,7 +55,9 @@ class WholeSchemaDialect extends SqliteDialect {
   }
 }
 
-class WholeSchemaAdapter extends SqliteAdapter {
+class WholeSchemaAdapter extends SqliteAdapter implements StoreAdapter {
+  readonly words = WORDS;
+
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
@@ -101,26 +93,3 @@ const nothingToDo: ReturnType<SqliteDatabase['prepare']> = {
   run: () => ({ changes: 0, lastInsertRowid: 0 }),
   iterate: () => [][Symbol.iterator](),
 };
-
-/** Inserts rows whose key is not there yet and leaves the others alone. Resolves to the number of those that are new. */
-export async function insertOnce<T extends keyof Tables & string>(
-  db: Kysely<Tables> | Transaction<Tables>,
-  table: T,
-  rows: readonly Tables[T][],
-): Promise<number> {
-  const first = rows[0];
-  if (first === undefined) return 0;
-  const columns = Object.keys(first) as (keyof Tables[T] & string)[];
-  const tuple = `(${columns.map(() => '?').join(',')})`;
-  let inserted = 0;
-  for (let at = 0; at < rows.length; ) {
-    const size = INSERT_SIZES.find((n) => n <= rows.length - at) ?? 1;
-    const values = rows.slice(at, at + size).flatMap((row) => columns.map((column) => row[column]));
-    const tuples = Array.from({ length: size }, () => tuple).join(',');
-    const text = `insert into ${table} (${columns.join(',')}) values ${tuples} on conflict do nothing`;
-    const result = await db.executeQuery(CompiledQuery.raw(text, values));
-    inserted += Number(result.numAffectedRows ?? 0n);
-    at += size;
-  }
-  return inserted;
-}

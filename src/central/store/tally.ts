@@ -1,6 +1,6 @@
 /** What is counted for ever of messages and events that were put aside, by agent and kind. */
 import { sql, type Transaction } from 'kysely';
-import { insertOnce } from './sqlite.ts';
+import { insertOnce } from './insert-once.ts';
 import type { Tables } from './tables.ts';
 
 /** `noted`: came; `dropped`: could not be kept, or had to go for room. Within a transaction. */

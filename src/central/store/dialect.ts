@@ -1,0 +1,41 @@
+/**
+ * What the store asks of a database, and what its own SQL must know of it. One small file for each database fulfils it; no other
+ * file knows which one it is.
+ */
+import type { Dialect, DialectAdapter, Kysely, Transaction } from 'kysely';
+import type { Tables } from './tables.ts';
+
+export interface SqlDialect {
+  readonly kysely: Dialect;
+  /** For people, without any secret: `sqlite:/var/lib/collard/central.db`. */
+  readonly name: string;
+  /** The start of the local day as the text of a time, for the view `cat`. */
+  readonly dayStart: string;
+  /** Ends CREATE TABLE of tables that are read by their primary key. */
+  readonly clustered: string;
+  /** A statement of `migrations.ts` in the words of this database. Texts compare there byte by byte, whatever its defaults are. */
+  ddl(statement: string): string;
+  /** Changes when the database is another one, as after a restore from a backup. Asked once the schema is there. */
+  identity(db: Kysely<Tables>): Promise<string>;
+}
+
+/** How the SQL of one database differs. It hangs on kysely's adapter, so that whoever holds the database can ask. */
+export interface Words {
+  readonly quote: '"' | '`';
+  /** The nth parameter of a statement, from 1. */
+  parameter(n: number): string;
+  /** Ends an INSERT that leaves rows alone whose key is there. Not INSERT IGNORE: that one also cuts what is too long. */
+  keep(key: readonly string[]): string;
+  /** Rows of one INSERT: few sizes where statements stay prepared. Largest first, 1 at the end. */
+  readonly insertSizes: readonly number[];
+  /** Writers run side by side, and lock a row before they read what they will change. Else one writer has the whole database. */
+  readonly rowLocks: boolean;
+}
+
+export interface StoreAdapter extends DialectAdapter {
+  readonly words: Words;
+}
+
+export function wordsOf(db: Kysely<Tables> | Transaction<Tables>): Words {
+  return (db.getExecutor().adapter as StoreAdapter).words;
+}

@@ -1,0 +1,62 @@
+/** Brings a database to the newest schema, once, whoever starts beside or after. */
+import { type Kysely, sql } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import type { SqlDialect } from './dialect.ts';
+import { MIGRATIONS, type SchemaChange } from './migrations.ts';
+import type { Tables } from './tables.ts';
+
+/** How often a start waits for another one that is at the schema, each time as long as the driver waits for a lock. */
+const TRIES = 15;
+
+/** A schema change that has not been made. */
+export interface PendingChange {
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+/**
+ * In one transaction where the database can: a start that dies in the middle leaves nothing behind, and of two that start
+ * together one waits. Rejects with code `SCHEMA`, also where the schema is newer than this program.
+ */
+export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+  const migrator = migratorOf(db, dialect);
+  let { error } = await migrator.migrateToLatest();
+  for (let tries = 1; isBusy(error) && tries < TRIES; tries += 1) ({ error } = await migrator.migrateToLatest());
+  if (error !== undefined) throw asSchemaError(error);
+}
+
+/** What `migrate` would do now, in order. */
+export async function pendingChanges(db: Kysely<Tables>, dialect: SqlDialect): Promise<readonly PendingChange[]> {
+  const known = await migratorOf(db, dialect).getMigrations();
+  const open = new Set(known.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name));
+  return MIGRATIONS.filter(({ name }) => open.has(name)).map((change) => ({
+    name: change.name,
+    statements: statementsOf(change, dialect),
+  }));
+}
+
+function migratorOf(db: Kysely<Tables>, dialect: SqlDialect): Migrator {
+  const migrations = MIGRATIONS.map((change): [string, Migration] => [
+    change.name,
+    {
+      async up(schema) {
+        for (const text of statementsOf(change, dialect)) await sql.raw(text).execute(schema);
+      },
+    },
+  ]);
+  return new Migrator({ db, provider: { getMigrations: async () => Object.fromEntries(migrations) } });
+}
+
+function statementsOf(change: SchemaChange, dialect: SqlDialect): readonly string[] {
+  return change.statements(dialect).map((statement) => dialect.ddl(statement));
+}
+
+function asSchemaError(error: unknown): Error {
+  const why = error instanceof Error ? error.message : String(error);
+  const text = `the schema of the store cannot be brought up to date: ${why}`;
+  return Object.assign(new Error(text, { cause: error }), { code: 'SCHEMA' });
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
+}
