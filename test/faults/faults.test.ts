@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { mosquittoPath, requireServer } from '../servers.ts';
 import { agentIo } from './agent-io.ts';
+import { blockedLoop } from './blocked-loop.ts';
 import { confirmation } from './confirmation.ts';
 import { faketime, findFaketime } from './faketime.ts';
 import { createTally, type Scenario, whyBad } from './frame.ts';
@@ -134,6 +135,17 @@ it.skipIf(!requireServer('mosquitto', mosquittoPath))(
     for (const row of await rowsOf(memoryLimit, 60, 2)) expect(row).toMatchObject({ lost: 0, doubled: 0 });
   },
   180_000,
+);
+
+it.skipIf(!requireServer('mosquitto', mosquittoPath))(
+  'a program whose event loop stood still goes on by itself and loses nothing',
+  async () => {
+    const [row] = await rowsOf(blockedLoop, 120, 2);
+    expect(row).toMatchObject({ lost: 0, doubled: 0 });
+    expect(row?.injected).toBeGreaterThanOrEqual(2);
+    expect(row?.acked).toBeGreaterThan(0);
+  },
+  240_000,
 );
 
 describe('a row of the table', () => {

@@ -28,8 +28,8 @@ export interface HouseOptions {
   readonly confirm?: 'store' | 'broker';
   /** Links and patience as they are without any setting, instead of quick ones. */
   readonly shipped?: boolean;
-  /** For the agent. */
   readonly agentEnv?: Readonly<Record<string, string>>;
+  readonly centralEnv?: Readonly<Record<string, string>>;
 }
 
 export interface House {
@@ -67,7 +67,12 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const storePath = join(storeFolder, 'central.db');
   const logPath = join(folder, 'events.db');
   const port = createPort('n', options.eventsPerSecond);
-  const central = program('central', folder, centralYaml(storePath, centralLink.url, options.shipped));
+  const central = program(
+    'central',
+    folder,
+    centralYaml(storePath, centralLink.url, options.shipped),
+    options.centralEnv,
+  );
   const agentOf = (name: string, path: string, serial: string) =>
     program(name, folder, agentYaml({ serial, path, url: agentLink.url }, options), options.agentEnv);
   const agent = agentOf('agent', logPath, port.path);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { agentIo } from './agent-io.ts';
+import { blockedLoop } from './blocked-loop.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import { faketime } from './faketime.ts';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ptyUnplug,
   faketime,
   memoryLimit,
+  blockedLoop,
 ];
 
 export interface Outcome {
