@@ -18,6 +18,7 @@ import { powerLoss } from './power-loss.ts';
 import { ptyUnplug, whyNoPty } from './pty-unplug.ts';
 import { findCompiler } from './recording.ts';
 import { runScenario, SCENARIOS, scenarioSeed } from './run-faults.ts';
+import { schema } from './schema.ts';
 import { slowDisk } from './slow-disk.ts';
 
 async function rowsOf(scenario: Scenario, seconds: number, count: number) {
@@ -135,6 +136,16 @@ it.skipIf(!requireServer('mosquitto', mosquittoPath))(
     for (const row of await rowsOf(memoryLimit, 60, 2)) expect(row).toMatchObject({ lost: 0, doubled: 0 });
   },
   180_000,
+);
+
+it.skipIf(!requireServer('gcc', findCompiler()))(
+  'a schema that is made or brought up to date is whole after a cut, and so is what was there',
+  async () => {
+    const rows = await rowsOf(schema, 100, 150);
+    expect(rows.filter(({ control }) => control)).toHaveLength(1);
+    for (const row of rows) expect(row.injected).toBeGreaterThan(0);
+  },
+  240_000,
 );
 
 it.skipIf(!requireServer('mosquitto', mosquittoPath))(

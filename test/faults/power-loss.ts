@@ -44,7 +44,7 @@ export const powerLoss: Scenario = {
 };
 
 /** Replays need no disk: in memory where the system has such a folder. */
-function replayFolder(): string {
+export function replayFolder(): string {
   return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'collard-replay-'));
 }
 

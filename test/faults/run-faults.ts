@@ -20,6 +20,7 @@ import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { ptyUnplug } from './pty-unplug.ts';
 import { readOnly } from './read-only.ts';
+import { schema } from './schema.ts';
 import { slowDisk } from './slow-disk.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   faketime,
   memoryLimit,
   blockedLoop,
+  schema,
 ];
 
 export interface Outcome {
