@@ -5,13 +5,14 @@
 import { SerialPort } from 'serialport';
 import { type BackoffLimits, backoffMs, delay } from '../../lib/wait.ts';
 import { type ByteInbox, createByteInbox } from './byte-inbox.ts';
+import { createCadence } from './cadence.ts';
 import { explainPort } from './explain-port.ts';
 import type { Source, SourceInput } from './source.ts';
 
 export interface SerialConfig {
   readonly serial: string;
   readonly baud: number;
-  /** No byte for so long: the port is opened afresh. */
+  /** No byte for so long, or less where it never pauses: the port is opened afresh. */
   readonly silentAfterMs: number;
 }
 
@@ -106,13 +107,16 @@ async function* session(
   silentAfterMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<SessionInput> {
+  const cadence = createCadence(silentAfterMs);
   try {
     while (true) {
-      const taken = await inbox.take(silentAfterMs, signal);
+      const withinMs = cadence.silentAfterMs;
+      const taken = await inbox.take(withinMs, signal);
       if (taken.type === 'aborted') return;
-      if (taken.type === 'chunk') yield { type: 'bytes', ...taken.chunk };
       if (taken.type === 'ended') return yield { type: 'over', silent: false, reason: taken.reason };
-      if (taken.type === 'nothing') return yield { type: 'over', silent: true, reason: silence(silentAfterMs) };
+      if (taken.type === 'nothing') return yield { type: 'over', silent: true, reason: silence(withinMs) };
+      cadence.heard(taken.chunk.atMs);
+      yield { type: 'bytes', ...taken.chunk };
     }
   } finally {
     await closePort(port);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SerialPortMock } from 'serialport';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { INBOX_BYTES, openSerialSource, type PortStream, type SerialPorts } from '../../../src/agent/source/serial.ts';
 import type { Source, SourceInput } from '../../../src/agent/source/source.ts';
 import { openPty, skipPty } from './pty.ts';
@@ -120,6 +120,24 @@ describe('a serial source', () => {
     await expect.poll(() => seen.text()).toBe('z');
     expect(seen.kinds().slice(0, 4)).toEqual(['opened', 'failed', 'opened', 'bytes']);
     expect(seen.reasons()[0]).toMatch(/no byte for .* baud rate/);
+  });
+
+  it('waits ten seconds only for a port that has not paused for ten minutes', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const clock = { nowMs: 0 };
+    const ports = { ...script([() => undefined]), monoNow: () => clock.nowMs };
+    const seen = collect(openSerialSource({ ...config, silentAfterMs: 30_000 }, ports));
+    await vi.advanceTimersByTimeAsync(0);
+    for (clock.nowMs = 0; clock.nowMs <= 600_000; clock.nowMs += 500) {
+      ports.opened[0]?.emit('data', Buffer.from('x'));
+      await vi.advanceTimersByTimeAsync(500);
+    }
+    expect(seen.reasons()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(9_499);
+    expect(seen.reasons()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen.reasons()).toEqual([expect.stringContaining('no byte for 10 s')]);
   });
 
   it('holds at most its limit of bytes and counts what it threw away', async () => {
