@@ -7,7 +7,7 @@ import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
 import { catRow, readCats } from './read-models.ts';
-import { type EpochNames, selectEvents } from './rows.ts';
+import { type EpochNames, readEvent } from './rows.ts';
 import { openShard } from './shard.ts';
 import type { CommandStore, CommandView, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -83,11 +83,6 @@ function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
         .executeTakeFirstOrThrow();
       return (highest ?? 0) + 1;
     },
-    async event(epoch, seq) {
-      const known = await trx.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirst();
-      if (known === undefined) return null;
-      const rows = await selectEvents(trx).where('epoch_no', '=', known.no).where('seq', '=', seq).execute();
-      return (await parts.names.events(trx, rows))[0] ?? null;
-    },
+    event: (epoch, seq) => readEvent(trx, parts.names, epoch, seq),
   };
 }

@@ -1,8 +1,9 @@
 /** Reads events by what they are about, in the order of their keys, a page at a time. */
-import { fullType } from '../../contract/event.ts';
+import { collarOf, fullType } from '../../contract/event.ts';
 import type { Assignment, CatFact, CatModel, FactKey, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
-import { type EpochNames, selectEvents } from './rows.ts';
+import { type EpochNames, namedCat, selectEvents } from './rows.ts';
+import type { CentralEvent, EventFilter } from './store.ts';
 import type { EventRow } from './tables.ts';
 
 /** Rows of one page of one source. */
@@ -76,4 +77,16 @@ function page(db: Db, source: Source, catId: number, from: string, limit: number
   else query = query.where('subject', '=', `collar/${source.collar}`).where('cat_id', 'is', null);
   if (source.toTime !== null) query = query.where('time', '<=', source.toTime);
   return query.limit(limit).execute();
+}
+
+/** Whether an event is of the cat that is asked for, to the very key. */
+export function belongs(
+  event: CentralEvent,
+  { catId }: EventFilter,
+  model: CatModel,
+  wearings: Wearings | null,
+): boolean {
+  if (catId === undefined) return true;
+  const named = namedCat(event);
+  return named === null ? wearings?.wearer(collarOf(event) ?? '', model.key(event)) === catId : named === catId;
 }

@@ -16,6 +16,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0004_agent_key', statements: ({ clustered }) => createKeys(clustered) },
   { name: '0005_quarantine', statements: ({ clustered }) => widenQuarantine(clustered) },
   { name: '0006_model_version', statements: createModelVersion },
+  { name: '0007_subject_index', statements: widenSubjectIndex },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -126,4 +127,9 @@ function createKeys(clustered: string): readonly string[] {
     how varchar(16) not null, since varchar(24) not null, revoked_at varchar(24),
     primary key (agent_no, public_key)) ${clustered}`,
   ];
+}
+
+/** With the type at the end, so that one type of one collar is found without the rows of the others. */
+function widenSubjectIndex(): readonly string[] {
+  return [`create index event_subject_type on event (subject, time, epoch_no, seq, type)`, `drop index event_subject`];
 }

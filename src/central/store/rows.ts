@@ -71,6 +71,14 @@ function toEvent(row: EventRow, epoch: string, agent: string): CentralEvent {
   return { ...storedEvent(row, epoch), agent, shard, arrival, position, revoked: row.revoked > 0 };
 }
 
+/** One event by its key, or null. */
+export async function readEvent(db: Db, names: EpochNames, epoch: string, seq: number): Promise<CentralEvent | null> {
+  const known = await db.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirst();
+  if (known === undefined) return null;
+  const rows = await selectEvents(db).where('epoch_no', '=', known.no).where('seq', '=', seq).execute();
+  return (await names.events(db, rows))[0] ?? null;
+}
+
 /** The cat that an event itself names: by `catId` in its data, else by its subject. */
 export function namedCat(event: StoredEvent): number | null {
   if (event.data.includes('"catId"')) {

@@ -38,9 +38,8 @@ export interface IngestResult {
   readonly chainOk: boolean;
 }
 
-export interface EventQuery {
-  readonly after?: Cursor;
-  readonly limit: number;
+/** Which events; all conditions hold at once. */
+export interface EventFilter {
   /** Full types (`collard.meow.ended`). */
   readonly types?: readonly string[];
   readonly catId?: number;
@@ -49,6 +48,11 @@ export interface EventQuery {
   /** Inclusive from, exclusive to, RFC 3339 in UTC. */
   readonly from?: string;
   readonly to?: string;
+}
+
+export interface EventQuery extends EventFilter {
+  readonly after?: Cursor;
+  readonly limit: number;
 }
 
 export interface EventPage {
@@ -167,9 +171,14 @@ export interface CommandView {
 
 /** What the API and the commands that print need. */
 export interface ReadStore {
+  /** In the order of positions: who goes on from `next` misses nothing that comes late. */
   events(query: EventQuery): Promise<EventPage>;
   /** Newest first, by time; `before` is an opaque cursor of this order. */
-  newest(query: Omit<EventQuery, 'after'> & { readonly before?: string }): Promise<EventPage>;
+  newest(query: EventFilter & { readonly limit: number; readonly before?: string }): Promise<EventPage>;
+  /** Oldest first, by time; `after` is an opaque cursor of this order. What comes late may lie before it. */
+  oldest(query: EventFilter & { readonly limit: number; readonly after?: string }): Promise<EventPage>;
+  /** One event by its key, or null. */
+  event(epoch: string, seq: number): Promise<CentralEvent | null>;
   /** In arrival order, for followers: live events first seen first. */
   arrivals(after: Cursor, limit: number): Promise<{ readonly events: readonly CentralEvent[]; readonly next: Cursor }>;
   /** The arrival cursor of now: a follower that starts here sees only what comes. */
