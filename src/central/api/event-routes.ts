@@ -4,8 +4,8 @@ import type { z } from 'zod';
 import type { EventPage, EventQuery } from '../store/store.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts } from './parts.ts';
-import { problems } from './problem.ts';
-import { agentsAnswer, eventsAnswer, eventsQuery, revokeAnswer, revokeBody } from './schema.ts';
+import { failure, problems } from './problem.ts';
+import { agentsAnswer, eventAnswer, eventPath, eventsAnswer, eventsQuery, revokeAnswer, revokeBody } from './schema.ts';
 
 export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
   const { store, cats, changes, simulated } = parts;
@@ -24,6 +24,22 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const text = `{"events":[${page.events.map(cloudEventText).join(',')}],"next":${JSON.stringify(page.next)}}`;
         // Sent as text: the data must leave as they came, and not through a second parse and stringify.
         return reply.type('application/json').send(text as unknown as z.output<typeof eventsAnswer>);
+      },
+    );
+    app.get(
+      '/events/:epoch/:seq',
+      {
+        schema: {
+          summary: 'One event as a CloudEvent, by its id',
+          params: eventPath,
+          response: { 200: eventAnswer, ...problems(400, 404, 429) },
+        },
+      },
+      async (request, reply) => {
+        const { epoch, seq } = request.params;
+        const event = await store.event(epoch, seq);
+        if (event === null) throw failure('EVENT_NOT_FOUND', 'event not found');
+        return reply.type('application/json').send(cloudEventText(event) as unknown as z.output<typeof eventAnswer>);
       },
     );
     app.post(
@@ -58,7 +74,7 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
 }
 
 async function readPage({ store, cursors }: ApiParts, query: z.output<typeof eventsQuery>): Promise<EventPage> {
-  const { order, after, before, limit, type, cat, collar, agent, from, to } = query;
+  const { order, sort, after, before, limit, type, cat, collar, agent, from, to } = query;
   const filter: Omit<EventQuery, 'after'> = {
     limit,
     ...(type === undefined ? {} : { types: type }),
@@ -69,5 +85,9 @@ async function readPage({ store, cursors }: ApiParts, query: z.output<typeof eve
     ...(to === undefined ? {} : { to }),
   };
   if (order === 'desc') return store.newest(before === undefined ? filter : { ...filter, before });
+  // The cursor of a page of times says itself what it is.
+  if (sort === 'time' || (sort === undefined && after?.startsWith('t') === true)) {
+    return store.oldest(after === undefined ? filter : { ...filter, after });
+  }
   return store.events(after === undefined ? filter : { ...filter, after: cursors.decode(after) });
 }

@@ -31,10 +31,14 @@ export const streamQuery = z.strictObject({ after: z.string().max(4_096).optiona
 
 export const eventsQuery = z
   .strictObject({
-    order: z
-      .enum(['asc', 'desc'])
-      .default('asc')
-      .describe('asc: in order from `after`; desc: newest first from `before`'),
+    order: z.enum(['asc', 'desc']).default('asc').describe('asc: from `after` on; desc: newest first from `before`'),
+    sort: z
+      .enum(['position', 'time'])
+      .optional()
+      .describe(
+        'position: the order of the store, in which who goes on from `next` misses nothing that comes late (asc only; the ' +
+          'default there); time: when it happened (the default of desc)',
+      ),
     after: z.string().max(4_096).optional().describe('`next` of the page before'),
     before: z.string().max(4_096).optional().describe('`next` of the page before, with order=desc'),
     limit: z.coerce.number().int().min(1).max(MAX_EVENTS_A_PAGE).default(100),
@@ -57,7 +61,16 @@ export const eventsQuery = z
   .refine((query) => query.before === undefined || query.order === 'desc', {
     path: ['before'],
     error: 'goes with order=desc',
+  })
+  .refine((query) => query.sort !== 'position' || query.order === 'asc', {
+    path: ['sort'],
+    error: 'position goes with order=asc',
   });
+
+export const eventPath = z.object({
+  epoch: z.uuid(),
+  seq: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+});
 
 const time = z.string().describe('RFC 3339 in UTC');
 
@@ -105,21 +118,18 @@ export const historyAnswer = z.object({
 
 export const revokeAnswer = z.object({ revoked: z.boolean().describe('false: it was taken back before') });
 
-export const eventsAnswer = z.object({
-  events: z.array(
-    z.looseObject({
-      specversion: z.literal('1.0'),
-      id: z.string(),
-      source: z.string(),
-      type: z.string(),
-      time,
-      seq: z.int(),
-      position: z.int().optional(),
-      revoked: z.boolean().optional(),
-    }),
-  ),
-  next: z.string(),
+export const eventAnswer = z.looseObject({
+  specversion: z.literal('1.0'),
+  id: z.string(),
+  source: z.string(),
+  type: z.string(),
+  time,
+  seq: z.int(),
+  position: z.int().optional(),
+  revoked: z.boolean().optional(),
 });
+
+export const eventsAnswer = z.object({ events: z.array(eventAnswer), next: z.string() });
 
 export const agentsAnswer = z.object({
   simulated: z.boolean(),

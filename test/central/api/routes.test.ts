@@ -159,6 +159,37 @@ describe('HTTP API', () => {
     expect(await count('agent=porch&from=2023-11-14T23:13:21%2B01:00')).toBe(3);
   });
 
+  test('events come in the order of time too, from their own cursor', async () => {
+    const at = (s: number) => new Date(1_700_000_000_000 + s * 1_000);
+    for (const s of [3, 1, 2]) await sender.send('meow.started', 'collar/C1', { level: s }, at(s));
+    const levels = (body: { events: { data: { level: number } }[] }) => body.events.map(({ data }) => data.level);
+    const first = (await central.call('GET', 'api/v1/events?sort=time&limit=2')).body;
+    expect(levels(first)).toEqual([1, 2]);
+    // The cursor says itself what order it is of.
+    const rest = (await central.call('GET', `api/v1/events?limit=2&after=${first.next}`)).body;
+    expect(levels(rest)).toEqual([3]);
+    const end = (await central.call('GET', `api/v1/events?sort=time&after=${rest.next}`)).body;
+    expect(end).toEqual({ events: [], next: rest.next });
+    expect(levels((await central.call('GET', 'api/v1/events')).body)).toEqual([3, 1, 2]);
+    expect((await central.call('GET', 'api/v1/events?sort=position&order=desc')).status).toBe(400);
+    expect((await central.call('GET', `api/v1/events?sort=position&after=${rest.next}`)).status).toBe(400);
+    expect((await central.call('GET', 'api/v1/events?sort=time&after=p1-2')).status).toBe(400);
+  });
+
+  test('one event is found by its id', async () => {
+    const { epoch, seq } = await sender.send('meow.started', 'collar/C1', { level: 1 });
+    const { body, text } = await central.call('GET', `api/v1/events/${epoch}/${seq}`);
+    expect(body).toMatchObject({ id: `${epoch}/${seq}`, position: 1, data: { level: 1 } });
+    expect((await central.call('GET', 'api/v1/events')).text).toContain(text);
+    for (const path of [`${epoch}/99`, `${EPOCH.replace('0', '1')}/1`]) {
+      const unknown = await central.call('GET', `api/v1/events/${path}`);
+      expect(unknown).toMatchObject({ status: 404, body: { detail: 'event not found' } });
+    }
+    for (const path of [`${epoch}/0`, `${epoch}/x`, 'x/1']) {
+      expect((await central.call('GET', `api/v1/events/${path}`)).status).toBe(400);
+    }
+  });
+
   test('an event is taken back once, and says so', async () => {
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
     const moved = await sender.send('cat.moved', 'collar/C1', { from: null, to: 'roof' });
@@ -243,6 +274,7 @@ describe('HTTP API', () => {
       'GET /api/v1/cats/{id}/history',
       'GET /api/v1/conflicts',
       'GET /api/v1/events',
+      'GET /api/v1/events/{epoch}/{seq}',
       'GET /api/v1/quarantine',
       'GET /api/v1/quarantine/{no}',
       'GET /api/v1/state',
