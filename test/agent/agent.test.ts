@@ -85,7 +85,12 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     oversize: 0,
     lastError: null,
   });
-  expect(await atCentral()).toMatchObject({ lastSeq: head().lastSeq, storedSeq: head().lastSeq });
+  // What the agent logs besides comes with the next report.
+  const reported = async () => {
+    const health = await atCentral();
+    return [health?.lastSeq, health?.storedSeq].map((seq) => seq === head().lastSeq);
+  };
+  await expect.poll(reported, { timeout: 10_000 }).toEqual([true, true]);
   await stopAgent();
   expect(told.find(({ msg }) => msg === 'sources are closed')?.sources).toEqual([
     { source: file, readings: 80, overrunBytes: 0, discarded: {}, lostSamples: 0 },

@@ -10,7 +10,7 @@ export interface Group {
 const PLAN = ['batch', 'confirm', 'epoch-gate', 'plan', 'plan-state', 'ranges', 'status'];
 const LINK = ['answer', 'hear', 'publisher', 'session', 'session-state', 'signing-key'];
 
-const THREAD = ['log-worker', 'open-log-worker'];
+const THREAD = ['open-log-worker', 'serve-log'];
 
 export const GROUPS: Readonly<Record<string, Group>> = {
   envelope: {
@@ -32,7 +32,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     mutate: filesOf('src/agent/log').filter((path) => !THREAD.some((name) => path.endsWith(`/${name}.ts`))),
     // No change reaches another process or thread, and the model needs its time to meet all that it asks for.
     tests: filesOf('test/agent/log').filter(
-      (path) => path.endsWith('.test.ts') && !/\/(kill|log-in-thread|open-log-worker|thin-model)\./.test(path),
+      (path) =>
+        path.endsWith('.test.ts') && !/\/(kill|log-in-thread|open-log-worker|serve-log|thin-model)\./.test(path),
     ),
   },
   /** The two ends of the thread that owns the log. */

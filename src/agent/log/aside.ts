@@ -34,11 +34,16 @@ export function markMade(path: string): void {
   flushFolder(path);
 }
 
-/** Puts a whole salvage in the place of the damaged file, also where an earlier start was stopped in the middle. Null where there is none. */
-export function takeSalvage(path: string, now: number): string | null {
+/** Is there a whole one? What is left of half a one goes. */
+export function hasSalvage(path: string): boolean {
   const { making, made } = salvagePaths(path);
   removeFiles(making);
-  if (!existsSync(made)) return null;
+  return existsSync(made);
+}
+
+/** Puts a whole salvage in the place of the damaged file, also where an earlier start was stopped in the middle. Returns where that is now. */
+export function takeSalvage(path: string, now: number): string {
+  const { made } = salvagePaths(path);
   // Made by this start, where the one before was stopped just before the last line.
   if (statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
   const aside = putAside(path, now);

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, explainDisk, logError } from './log-error.ts';
+import { explainDisk, logError, tryDisk } from './log-error.ts';
 
 /** On small disks less: no more than this share of what is free. */
 const BALLAST_BYTES = 1024 * 1024;
@@ -21,7 +21,7 @@ export function ballastPath(path: string): string {
 export function makeBallast(path: string, freeBytes: number): void {
   const bytes = Math.min(BALLAST_BYTES, Math.floor(freeBytes * BALLAST_SHARE));
   if (bytes < MIN_BALLAST_BYTES || existsSync(ballastPath(path))) return;
-  try {
+  const isMade = tryDisk(() => {
     const fd = openSync(ballastPath(path), 'wx', 0o600);
     try {
       const zeros = Buffer.alloc(MIN_BALLAST_BYTES);
@@ -29,22 +29,14 @@ export function makeBallast(path: string, freeBytes: number): void {
     } finally {
       closeSync(fd);
     }
-  } catch (error) {
-    // No room, or nobody may write: then the log says so by itself.
-    if (codeOf(error) === '') throw error;
-    releaseBallast(path);
-  }
+  });
+  // No room, or nobody may write: then the log says so by itself.
+  if (!isMade) releaseBallast(path);
 }
 
 /** True when there was one. */
 export function releaseBallast(path: string): boolean {
-  try {
-    rmSync(ballastPath(path));
-    return true;
-  } catch (error) {
-    if (codeOf(error) === '') throw error;
-    return false;
-  }
+  return tryDisk(() => rmSync(ballastPath(path)));
 }
 
 /** Throws ENOSPC where there is so little room that a start could end with SIGBUS, also without the ballast. */

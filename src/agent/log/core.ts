@@ -121,9 +121,7 @@ export function write<T>(core: LogCore, work: () => T): T {
 
 /** Only after the commit has returned: the witness must never be ahead of what is durable. */
 export function noteHead(core: LogCore): void {
-  const current = core.epochs.at(-1);
-  if (current === undefined) return;
-  const { agent, epoch, no, base, lastSeq, storedSeq } = current;
+  const { agent, epoch, no, base, lastSeq, storedSeq } = currentEpoch(core);
   const previous = core.epochs.at(-2)?.epoch ?? '';
   const chain = chainHex(core.lastChain);
   core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, lastSeq, storedSeq, chain });

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { codeOf, explainDisk } from './log-error.ts';
+import { explainDisk, tryDisk } from './log-error.ts';
 
 /** Where the log stood. All of one epoch, the one that was written. */
 export interface Head {
@@ -54,13 +54,7 @@ export function openHeadWitness(path: string): HeadWitness {
   let works = true;
   let closed = false;
   const attempt = (work: () => void) => {
-    if (!works) return;
-    try {
-      work();
-    } catch (error) {
-      if (codeOf(error) === '') throw error;
-      works = false;
-    }
+    if (works) works = tryDisk(work);
   };
   return {
     found,
@@ -68,7 +62,7 @@ export function openHeadWitness(path: string): HeadWitness {
       turn += 1;
       const record = encode({ ...head, turn });
       attempt(() => {
-        writeSync(fd, record, 0, record.length, PLACES[turn % 2] ?? 0);
+        writeSync(fd, record, 0, record.length, turn % 2 === 0 ? PLACES[0] : PLACES[1]);
       });
     },
     close() {

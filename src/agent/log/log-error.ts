@@ -34,6 +34,21 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** True where it worked. What the disk refuses is not told; a fault of ours is thrown. For what the log can do without. */
+export function tryDisk(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (codeOf(error) === '') throw error;
+    return false;
+  }
+}
+
 /** Is the file itself broken, whatever the disk does? */
 export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
@@ -44,10 +59,10 @@ export function isPassing(error: unknown): boolean {
   return /^SQLITE_(FULL$|BUSY)/.test(codeOf(error));
 }
 
-/** The same error with a message that names the file and what to do; `code` is kept. */
+/** The same error with a message that names the file and what to do; `code` is kept. One of ours says so already. */
 export function explainDisk(path: string, error: unknown): LogError {
   const code = codeOf(error);
-  const why = error instanceof Error ? error.message : String(error);
+  if (code.startsWith('LOG_')) return error as LogError;
   const fix = /FULL|ENOSPC/.test(code)
     ? 'free space on that disk, or lower log.budgetBytes'
     : /BUSY/.test(code)
@@ -57,5 +72,5 @@ export function explainDisk(path: string, error: unknown): LogError {
         : isDamage(error)
           ? 'start again: the damaged file is moved aside'
           : 'look at the disk (dmesg), then start again';
-  return logError(code === '' ? 'LOG_FAILED' : code, `log ${path}: ${why}: ${fix}`, error);
+  return logError(code === '' ? 'LOG_FAILED' : code, `log ${path}: ${messageOf(error)}: ${fix}`, error);
 }

@@ -17,7 +17,7 @@ import {
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
-import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+import { codeOf, explainDisk, isDamage, logError, tryDisk } from './log-error.ts';
 import { assertDurable } from './prove-safe.ts';
 
 export type Db = Database.Database;
@@ -127,27 +127,22 @@ export function openLogFileReadOnly(path: string): Db {
   if (!existsSync(path))
     throw logError('LOG_MISSING', `there is no log at ${path}: has the agent ever run with this log.path?`);
   try {
-    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
-    checkIdentity(db, path);
+    const db = new Database(path, { readonly: true, timeout: BUSY_MS });
+    try {
+      checkIdentity(db, path);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
     return db;
   } catch (error) {
-    throw codeOf(error).startsWith('LOG_') ? error : explainDisk(path, error);
+    throw explainDisk(path, error);
   }
 }
 
-/** Notes that the file is to be checked from end to end when it is opened next. */
-function suspect(path: string): void {
-  writeFileSync(`${path}.suspect`, '', { mode: 0o600 });
-}
-
-/** The next start reads the whole file before it trusts it. */
+/** The next start reads the whole file before it trusts it. Where the disk takes no note it finds the damage by itself or runs into it again. */
 export function trySuspect(path: string): void {
-  try {
-    suspect(path);
-  } catch (error) {
-    // The disk takes nothing: the next start finds the damage by itself or runs into it again.
-    if (codeOf(error) === '') throw error;
-  }
+  tryDisk(() => writeFileSync(`${path}.suspect`, '', { mode: 0o600 }));
 }
 
 export function isSuspect(path: string): boolean {
@@ -167,15 +162,19 @@ export function checkFile(db: Db, path: string): void {
 /** Size of the file and its companions. */
 export function fileBytes(path: string): number {
   let bytes = 0;
-  for (const suffix of ['', '-wal', '-shm']) bytes += statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0;
+  for (const suffix of ['', '-wal', '-shm']) bytes += sizeOf(path + suffix);
   return bytes;
+}
+
+/** 0 where there is no such file. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function openWithoutPowersafeOverwrite(path: string): Db {
   try {
     return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: WRITER_BUSY_MS });
   } catch (error) {
-    if (codeOf(error) !== 'SQLITE_CANTOPEN') throw error;
     // Is it the file, or are options in file names switched off?
     new Database(path, { readonly: true, fileMustExist: true }).close();
     throw logError(

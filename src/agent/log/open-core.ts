@@ -1,10 +1,10 @@
 /** Opens the file of a log so that it can be trusted, or puts it aside and another one, with what could be saved, in its place. */
 
-import { markMade, putAside, removeFiles, salvagePaths, takeSalvage } from './aside.ts';
+import { hasSalvage, markMade, putAside, removeFiles, salvagePaths, takeSalvage } from './aside.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
 import type { Head } from './head-witness.ts';
-import { codeOf, explainDisk, isDamage, logError } from './log-error.ts';
+import { codeOf, explainDisk, isDamage, logError, messageOf } from './log-error.ts';
 import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
 import { copyKey, epochCopy } from './rows.ts';
 import { type Salvaged, salvage } from './salvage.ts';
@@ -27,14 +27,13 @@ interface Place {
 /** Resolves with a log that has an epoch to be written. Rejects with LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER, LOG_UNSAFE or the disk's code. */
 export async function openCore(place: Place, head: Head | null, ports: OpenPorts): Promise<LogCore> {
   const { path } = place;
-  const aside = takeSalvage(path, timeOf(ports));
-  if (aside !== null) ports.onDamaged?.(aside, 'a salvage that was interrupted is finished');
+  if (hasSalvage(path))
+    ports.onDamaged?.(takeSalvage(path, timeOf(ports)), 'a salvage that was interrupted is finished');
   try {
     return begun(load(place, head), head, ports);
   } catch (error) {
-    if (!isDamage(error) && !isDisguised(error, place, head))
-      throw codeOf(error).startsWith('LOG_') ? error : explainDisk(path, error);
-    return await replace(place, head, ports, error instanceof Error ? error.message : String(error));
+    if (!isDamage(error) && !isDisguised(error, place, head)) throw explainDisk(path, error);
+    return await replace(place, head, ports, messageOf(error));
   }
 }
 
@@ -60,10 +59,7 @@ async function replace(place: Place, head: Head | null, ports: OpenPorts, reason
   const saved = await save(place, head, ports);
   const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
   clearSuspicion(path);
-  ports.onDamaged?.(
-    aside ?? path,
-    `${reason}; ${saved === null ? 'no room to save anything' : `${saved.saved} events saved`}`,
-  );
+  ports.onDamaged?.(aside, `${reason}; ${saved === null ? 'no room to save anything' : `${saved.saved} events saved`}`);
   prepareFile(path);
   const core = load(place, head);
   // Where nothing could be saved for want of room the witness alone tells what was there.

@@ -8,7 +8,7 @@ import * as core from './core.ts';
 import { chainOfEpoch } from './epoch-chain.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
-import { codeOf, explainDisk, isPassing } from './log-error.ts';
+import { explainDisk, isPassing } from './log-error.ts';
 import { fileBytes, lockLog, prepareFile } from './log-file.ts';
 import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
@@ -32,6 +32,8 @@ export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<TrimPorts,
   readonly newEpochId?: () => string;
 }
 
+type Ports = LogPorts & TrimPorts;
+
 const MARK_FLUSH_MS = 10_000;
 
 /**
@@ -45,14 +47,15 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
     for (const one of closers.reverse()) one.close();
   };
   try {
-    assertRoomToStart(options.path, ports.freeBytes ?? freeBytesOf);
+    const freeBytes = ports.freeBytes ?? freeBytesOf;
+    assertRoomToStart(options.path, freeBytes);
     const witness = openHeadWitness(options.path);
     closers.push(witness);
     const state = await openCore(options, witness.found, { ...ports, newEpochId: () => newEpochId(ports) });
     closers.push(state.db);
     state.witness = witness;
-    prove(state);
-    return eventLog(state, options, ports, closeAll);
+    proveStart(state);
+    return eventLog(state, options, { ...ports, freeBytes }, closeAll);
   } catch (error) {
     closeAll();
     throw error;
@@ -65,11 +68,11 @@ function takeLock(path: string): { close(): void } {
 }
 
 /** The one commit that each start makes. It also flushes what a predecessor that was killed had written and not flushed. */
-function prove(state: core.LogCore): void {
+export function proveStart(state: core.LogCore): void {
   try {
     if (provePadding(state.db, state.path)) core.noteHead(state);
   } catch (error) {
-    throw codeOf(error).startsWith('LOG_') ? error : explainDisk(state.path, error);
+    throw explainDisk(state.path, error);
   }
 }
 
@@ -77,12 +80,12 @@ function newEpochId(ports: LogPorts): string {
   return (ports.newEpochId ?? (() => v7()))();
 }
 
-function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, closeAll: () => void): IngestLog {
+function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeAll: () => void): IngestLog {
   const waiters = createWaiters();
   const marks = markTimer(state, options.markFlushMs ?? MARK_FLUSH_MS);
   let held = false;
   const limits = () => (held ? { ...options, ...HELD } : options);
-  const room = createRoom(state, limits, { when: ports.when, freeBytes: ports.freeBytes ?? freeBytesOf });
+  const room = createRoom(state, limits, ports);
   const find = (epoch: string) => state.epochs.find((e) => e.epoch === epoch);
   return {
     agent: state.agent,
@@ -126,7 +129,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: LogPorts, clo
     trim: (now) => room.trim(now),
     async nextSession() {
       return room.write(() => {
-        const session = Number(core.readFact(state.db, 'session') ?? 0) + 1;
+        const session = Number(core.readFact(state.db, 'session')) + 1;
         core.saveFact(state.db, 'session', String(session));
         return session;
       });

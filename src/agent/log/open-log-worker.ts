@@ -2,12 +2,13 @@
  * The log in a thread of its own, so that a flush that takes half a second stops neither the reading of the port nor the
  * keepalive. The same promises as `open-event-log.ts`, which does the work there; what is told at once is kept here as well.
  */
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { createGate, createWaiters } from '../../lib/wait.ts';
 import type { IngestLog } from './event-log.ts';
-import { logError } from './log-error.ts';
-import type { LogAnswer, LogMethod, LogRequest, LogStart, LogState } from './log-worker.ts';
+import { logError, messageOf } from './log-error.ts';
 import type { LogOptions, LogPorts } from './open-event-log.ts';
+import type { LogAnswer, LogMethod, LogRequest, LogStart, LogState } from './serve-log.ts';
 
 /** Calls that are with the thread; further ones wait here, in order. */
 export const MAX_CALLS = 64;
@@ -30,8 +31,7 @@ export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLo
  */
 export async function openLogWorker(options: LogOptions, ports: ThreadPorts, signal?: AbortSignal): Promise<IngestLog> {
   const start: LogStart = { options, when: ports.when() };
-  const file = import.meta.url.endsWith('.ts') ? './log-worker.ts' : './log-worker.js';
-  const program = ports.program ?? new URL(file, import.meta.url);
+  const program = ports.program ?? new URL(`./log-worker${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(program, { workerData: start, resourceLimits: LIMITS, name: 'log' });
   const thread = createThread(worker, ports);
   const end = () => void worker.terminate();
@@ -82,15 +82,15 @@ function createThread(worker: Worker, ports: ThreadPorts): Thread {
     if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
     if (answer.type === 'lost') return ports.onLost?.(answer.lost);
     if (answer.type === 'opened') return opening.resolve(answer.state);
-    if (answer.type === 'failed' && answer.id === null) return opening.reject(errorOf(answer));
-    const call = calls.get(answer.id ?? 0);
-    calls.delete(answer.id ?? 0);
+    if (answer.type === 'refused') return opening.reject(errorOf(answer));
+    const call = calls.get(answer.id);
+    calls.delete(answer.id);
     if (answer.type === 'failed') return call?.reject(errorOf(answer));
     thread.onState(answer.state);
     call?.resolve(answer.value);
   };
   worker.on('message', hear);
-  worker.on('error', (error) => die(ended(error instanceof Error ? error.message : String(error), error)));
+  worker.on('error', (error) => die(ended(messageOf(error), error)));
   const exit = Promise.withResolvers<void>();
   worker.on('exit', (code) => {
     die(ended(`exit code ${code}`));
@@ -122,7 +122,7 @@ function ended(why: string, cause?: unknown): Error {
   return logError('LOG_THREAD', `the thread of the log has ended (${why}): start again`, cause);
 }
 
-function errorOf({ code, message }: LogAnswer & { type: 'failed' }): Error {
+function errorOf({ code, message }: LogAnswer & { type: 'refused' | 'failed' }): Error {
   return code === '' ? new Error(message) : logError(code, message);
 }
 
@@ -140,6 +140,8 @@ function createMirror(first: LogState, thread: Thread): Mirror {
   const grown = createWaiters();
   const marks = new Map<string, number>();
   let state = first;
+  /** Of the newest mark. */
+  let told = '';
   let sending = false;
   const send = async () => {
     if (sending) return;
@@ -147,8 +149,7 @@ function createMirror(first: LogState, thread: Thread): Mirror {
     try {
       while (marks.size > 0) {
         const sent = [...marks];
-        const incarnation = state.incarnation ?? '';
-        await Promise.all(sent.map(([epoch, seq]) => thread.call('saveMark', epoch, seq, incarnation)));
+        await Promise.all(sent.map(([epoch, seq]) => thread.call('saveMark', epoch, seq, told)));
         for (const [epoch, seq] of sent) if (marks.get(epoch) === seq) marks.delete(epoch);
       }
     } finally {
@@ -172,6 +173,7 @@ function createMirror(first: LogState, thread: Thread): Mirror {
       if (head === undefined) return;
       const storedSeq = Math.max(0, Math.min(seq, head.lastSeq));
       marks.set(epoch, storedSeq);
+      told = incarnation;
       state = {
         ...state,
         incarnation,
@@ -220,7 +222,6 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
       try {
         await thread.call('close');
       } finally {
-        mirror.grown.wake();
         await thread.gone;
       }
     },

@@ -45,6 +45,6 @@ function framesOfCommit(db: Db, starts: number): number {
 
 /** Moves nothing: asks only. */
 function walFrames(db: Db): number {
-  const [wal] = db.pragma('wal_checkpoint(NOOP)') as { readonly log: number }[];
-  return wal?.log ?? 0;
+  const [{ log }] = db.pragma('wal_checkpoint(NOOP)') as [{ readonly log: number }];
+  return log;
 }

@@ -26,7 +26,6 @@ export function createProvenReader(core: LogCore): (epoch: EpochState, range: Re
   let proven: Proven = { from: 1, through: 0 };
   return (epoch, range) => {
     const events = readEvents(core.rows, epoch, range);
-    if (range.limit <= 0) return events;
     let next = Math.max(range.from, epoch.firstSeq);
     for (const { seq } of events) {
       assertHole(core, epoch, next, seq - 1);
@@ -54,7 +53,9 @@ function assertHole({ chains }: LogCore, epoch: EpochState, from: number, to: nu
 function assertProven({ rows, chains }: LogCore, epoch: EpochState, events: readonly StoredEvent[]): Proven {
   const [first = 1, last = 1] = [events[0]?.seq, events.at(-1)?.seq];
   const end = epoch.base + last;
-  const groupEnd = chains.first(end - 1, epoch.base + epoch.lastSeq) ?? end;
+  const groupEnd = chains.first(end - 1, epoch.base + epoch.lastSeq);
+  if (groupEnd === null)
+    throw logError('SQLITE_CORRUPT', `no chain is kept behind event ${last} of epoch ${epoch.epoch}`);
   const hashes = new Map(chains.range(epoch.base + first, groupEnd).map(({ pos, hash }) => [pos, hash]));
   let hash: ChainHash | null = null;
   let pos = Number.NaN;

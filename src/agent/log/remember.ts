@@ -60,7 +60,10 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
     // Set anew, so that the map stays in the order of the last event.
     collars.delete(collar);
     collars.set(collar, next);
-    if (collars.size > REMEMBERED_LIMIT) collars.delete(collars.keys().next().value ?? '');
+    for (const quietest of collars.keys()) {
+      if (collars.size <= REMEMBERED_LIMIT) break;
+      collars.delete(quietest);
+    }
   };
   spans.forEach((span, i) => {
     const end = spans[i + 1]?.base ?? lastPos;

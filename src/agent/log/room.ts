@@ -1,5 +1,4 @@
 /** Writes to the log of a disk that may be full or a file that may be locked, and says how the disk stands. */
-import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DiskHealth, DiskState } from '../../contract/message.ts';
@@ -7,7 +6,7 @@ import { makeBallast, releaseBallast } from './ballast.ts';
 import { budgetNow, stateAfter, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
 import { type LogCore, write } from './core.ts';
 import { codeOf, explainDisk, isPassing, type LogError } from './log-error.ts';
-import { WAL_BYTES } from './log-file.ts';
+import { sizeOf, WAL_BYTES } from './log-file.ts';
 import { SMALL_BATCH_ROWS, type Trimmed, trimLog } from './trim.ts';
 
 /** A lock that is held longer ends the agent. Each try waits by itself as well, see `log-file.ts`. */
@@ -34,14 +33,17 @@ export function createRoom(core: LogCore, limits: () => TrimLimits, ports: TrimP
   let state: DiskState = 'ok';
   return {
     async write(work) {
-      for (let tries = 1; ; tries += 1) {
+      const whenFull = [() => releaseBallast(core.path), () => freeSome(core, limits(), ports)];
+      const whenLocked = Array.from({ length: LOCKED_TRIES - 1 }, () => () => pause(LOCKED_PAUSE_MS));
+      for (;;) {
         try {
           return write(core, work);
         } catch (error) {
           if (!isPassing(error)) throw error;
-          if (isFull(error)) return await writeOnFullDisk(core, work, limits(), ports);
-          if (tries >= LOCKED_TRIES) throw fail(core, error);
-          await pause(LOCKED_PAUSE_MS);
+          const remedy = (isFull(error) ? whenFull : whenLocked).shift();
+          if (remedy === undefined) throw fail(core, error);
+          await remedy();
+          if (isFull(error)) rewind(core);
         }
       }
     },
@@ -52,27 +54,10 @@ export function createRoom(core: LogCore, limits: () => TrimLimits, ports: TrimP
       state = stateAfter(core, trimmed.step, state, budgetNow(core, wanted.budgetBytes, ports.freeBytes));
       const free = ports.freeBytes(dirname(core.path));
       if (state === 'ok' && free >= BALLAST_FREE_BYTES) makeBallast(core.path, free);
-      const walBytes = statSync(`${core.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+      const walBytes = sizeOf(`${core.path}-wal`);
       return { ...trimmed, disk: { state, walBytes, walHeld: walBytes > 2 * WAL_BYTES } };
     },
   };
-}
-
-async function writeOnFullDisk<T>(core: LogCore, work: () => T, limits: TrimLimits, ports: TrimPorts): Promise<T> {
-  releaseBallast(core.path);
-  rewind(core);
-  try {
-    return write(core, work);
-  } catch (error) {
-    if (!isFull(error)) throw isPassing(error) ? fail(core, error) : error;
-  }
-  await freeSome(core, limits, ports);
-  rewind(core);
-  try {
-    return write(core, work);
-  } catch (error) {
-    throw isPassing(error) ? fail(core, error) : error;
-  }
 }
 
 /** Frees pages within the file, in small transactions, as far as the disk lets us. */

@@ -141,6 +141,41 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.close();
   });
 
+  it('tells nothing of an older epoch whose numbers hold other events: central is asked about them', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const head = readFileSync(`${path}.head`);
+    putBack(path);
+    rmSync(`${path}.head`);
+    const other = await openLog(path);
+    await other.append(levels(6, 1_000_000));
+    await other.startEpoch('test');
+    const epochs = other.epochs();
+    await other.close();
+    writeFileSync(`${path}.head`, head);
+    const { log, lost } = await reopen(path);
+    expect(epochs[0]?.epoch).toBe(epoch);
+    expect([lost, log.epochs()]).toEqual([[], epochs]);
+    await log.close();
+  });
+
+  it('uses no epoch again that it has seen begin, also where no event was in it', async () => {
+    const { path, epoch } = await grownSinceCopy(10);
+    putBack(path);
+    rmSync(`${path}.head`);
+    const log = await openLog(path);
+    const second = await log.startEpoch('test');
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toEqual([]);
+    expect(again.epochs()).toMatchObject([
+      { epoch, lastSeq: 10 },
+      { firstSeq: 1, lastSeq: 0 },
+    ]);
+    expect(again.epochs()[1]?.epoch).not.toBe(second);
+    await again.close();
+  });
+
   it('does not speak for another agent', async () => {
     const { path } = await grownSinceCopy();
     remove(path);

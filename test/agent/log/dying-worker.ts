@@ -3,13 +3,15 @@
  * agent "short-lived" ends when something is to be appended.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { LogAnswer, LogRequest, LogStart } from '../../../src/agent/log/log-worker.ts';
+import type { LogAnswer, LogRequest, LogStart } from '../../../src/agent/log/serve-log.ts';
 
 const epoch = { epoch: '01a20867-068a-70da-b9ee-759f41bde6a8', firstSeq: 1, lastSeq: 5, storedSeq: 0 };
 const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0 };
 parentPort?.postMessage({ type: 'opened', state } satisfies LogAnswer);
 const { options } = workerData as LogStart;
 parentPort?.on('message', ({ id, method, args: [reason] }: LogRequest) => {
+  if (method === 'nextSession' && options.agent === 'porch')
+    parentPort?.postMessage({ type: 'failed', id, code: '', message: 'a fault of ours' } satisfies LogAnswer);
   if (method === 'remembered') parentPort?.postMessage({ type: 'done', id, value: [], state } satisfies LogAnswer);
   if (method === 'append' && options.agent === 'short-lived') process.exit(3);
   if (method !== 'startEpoch') return;

@@ -75,7 +75,14 @@ describe('the witness of a log', () => {
     witness.close();
     witness.close();
     // Its descriptor is gone: each write fails, and says nothing.
-    witness.note(HEAD);
+    for (let i = 0; i < 3; i += 1) witness.note(HEAD);
     expect(found(path)).toBeNull();
+  });
+
+  it('that cannot be made is an error of the disk', () => {
+    const path = `${tempPath()}/no/such/folder`;
+    expect(() => openHeadWitness(path)).toThrow(
+      expect.objectContaining({ code: 'ENOENT', message: expect.stringContaining(`log ${path}.head: `) }),
+    );
   });
 });

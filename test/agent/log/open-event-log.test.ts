@@ -97,6 +97,17 @@ describe('a log', () => {
     await log.close();
   });
 
+  it('needs no flush for nothing, and knows nothing of epochs that are not its own', async () => {
+    const log = await openLog(tempPath());
+    await log.append(levels(3));
+    const [head] = log.epochs();
+    expect(await log.append([])).toEqual({ epoch: head?.epoch, firstSeq: 4, lastSeq: 3 });
+    log.saveMark('no such epoch', 2, 'inc-1');
+    expect([log.incarnation, log.epochs()]).toEqual([null, [head]]);
+    expect(await log.chainAt('no such epoch', 0)).toBeNull();
+    await log.close();
+  });
+
   it('tells waiters of the next append, and lets them go when their signal aborts', async () => {
     const log = await openLog(tempPath());
     const next = log.appended(new AbortController().signal);

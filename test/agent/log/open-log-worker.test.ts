@@ -1,7 +1,7 @@
 /** What only a log in a thread of its own can do. All else is asked in `log-in-thread.test.ts`. */
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLS } from '../../../src/agent/log/open-log-worker.ts';
+import { MAX_CALLS, openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
 import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 /** Keeps the thread waiting in its next write, as a slow card does, until released. */
@@ -78,6 +78,116 @@ describe('a log in a thread of its own', () => {
     expect((await log.trim(now)).lost).toBeGreaterThan(0);
     expect((await readAll(log)).at(-1)).toMatchObject({ type: 'collard.history.lost', time: timeAt(now) });
     await log.close();
+  });
+});
+
+describe('what the thread tells', () => {
+  it('comes to its caller: damage, what is lost by it, and the log that takes its place', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(20));
+    await log.append(levels(20));
+    const [head] = log.epochs();
+    const hash = await log.chainAt(head?.epoch ?? '', 20);
+    expect(Buffer.isBuffer(hash)).toBe(true);
+    expect(await log.chainAt('no such epoch', 1)).toBeNull();
+    await log.close();
+    const db = new Database(path);
+    db.exec('DELETE FROM event WHERE pos = 35');
+    db.close();
+    const told: string[] = [];
+    const again = await openLog(
+      path,
+      {},
+      {
+        onDamaged: (_, reason) => told.push(reason),
+        onLost: ({ fromSeq, toSeq }) => told.push(`${fromSeq} to ${toSeq}`),
+      },
+    );
+    expect(told).toEqual([expect.stringContaining('20 events saved'), '21 to 40']);
+    expect(again.epochs()).toMatchObject([{ lastSeq: 40 }, { lastSeq: 1 }]);
+    expect(await again.chainAt(head?.epoch ?? '', 20)).toEqual(hash);
+    expect(await again.chainAt(head?.epoch ?? '', 30)).toBeNull();
+    await again.close();
+  });
+
+  it('is why it cannot be opened', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await expect(openLog(path)).rejects.toMatchObject({ code: 'LOG_IN_USE', message: expect.stringContaining(path) });
+    await expect(log.append([{ ...event('meow.started', { level: 1 }), data: '' }])).rejects.toMatchObject({
+      code: 'BAD_EVENT',
+    });
+    expect(await log.append(levels(1))).toMatchObject({ lastSeq: 1 });
+    await log.close();
+  });
+
+  it('is all of the log: marks of each epoch, sources, boot, sessions and its size', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(4));
+    const first = log.epochs()[0]?.epoch ?? '';
+    const second = await log.startEpoch('test');
+    const failed = { ...event('sensor.failed', { source: 's', reason: 'gone' }), subject: null };
+    await log.append([{ ...failed, clock: 'unsynced', boot: 'b-1', monoMs: 1 }, ...levels(4)]);
+    expect([log.agent, log.unsyncedBoot, log.failedSources]).toEqual(['porch', 'b-1', ['s']]);
+    expect(log.bytes()).toBeGreaterThan(4_096);
+    log.saveMark('no such epoch', 3, 'inc-0');
+    expect(log.incarnation).toBeNull();
+    log.saveMark(first, 9, 'inc-1');
+    log.saveMark(second, -1, 'inc-2');
+    const shown = [
+      { epoch: first, storedSeq: 4 },
+      { epoch: second, storedSeq: 0 },
+    ];
+    expect(log.epochs()).toMatchObject(shown);
+    const session = await log.nextSession();
+    expect(await log.nextSession()).toBe(session + 1);
+    expect(log.epochs()).toMatchObject(shown);
+    expect(await log.remembered()).toMatchObject([{ collar: 'C0FFEE01', openMeow: true }]);
+    await log.close();
+    const again = await openLog(path);
+    expect([again.epochs(), again.incarnation]).toMatchObject([shown, 'inc-2']);
+    await again.close();
+  });
+
+  it('wakes those who wait for an append or a new epoch', async () => {
+    const log = await openLog(tempPath());
+    const never = new AbortController();
+    const waiting = () => log.appended(never.signal);
+    for (const wake of [() => log.append(levels(1)), () => log.startEpoch('test')]) {
+      const woken = waiting();
+      await wake();
+      await woken;
+    }
+    await log.close();
+  });
+
+  it('has no time to come where the opening is aborted', async () => {
+    const path = tempPath();
+    const stop = AbortSignal.abort();
+    const options = { path, agent: 'porch', keepDays: 7, keepBytes: 1e9, budgetBytes: 1e9 };
+    const when = () => ({ time: timeAt(T0), clock: 'synced', boot: null, monoMs: null }) as const;
+    await expect(openLogWorker(options, { when }, stop)).rejects.toMatchObject({ code: 'LOG_THREAD' });
+    const later = new AbortController();
+    const log = await openLogWorker(options, { when }, later.signal);
+    // Once it is open the signal says nothing.
+    later.abort();
+    expect(await log.append(levels(1))).toMatchObject({ lastSeq: 1 });
+    await log.close();
+    const early = new AbortController();
+    const opening = openLogWorker(options, { when }, early.signal);
+    early.abort();
+    await expect(opening).rejects.toMatchObject({ code: 'LOG_THREAD', message: expect.stringContaining('exit code') });
+  });
+
+  it('may be a fault of ours, which has no code', async () => {
+    const program = new URL('./dying-worker.ts', import.meta.url);
+    const log = await openLog(tempPath(), {}, { program });
+    const error = await log.nextSession().catch((reason: unknown) => reason);
+    expect(error).toEqual(new Error('a fault of ours'));
+    expect(error).not.toHaveProperty('code');
+    await expect(log.startEpoch('exit')).rejects.toMatchObject({ code: 'LOG_THREAD' });
   });
 });
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLogFile } from '../../../src/agent/log/log-file.ts';
-import { provePadding } from '../../../src/agent/log/prove-safe.ts';
+import { assertDurable, provePadding } from '../../../src/agent/log/prove-safe.ts';
 import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
 
 /** The file of a log, opened anew with `psow` as given. */
@@ -33,6 +33,37 @@ describe('a log that is opened', () => {
     const { db, path } = await fileOf(1);
     expect(() => provePadding(db, path)).toThrow(
       expect.objectContaining({ code: 'LOG_UNSAFE', message: expect.stringContaining('psow=0') }),
+    );
+  });
+
+  it('tells a full disk, on which nothing can be lost yet, from one that fails', async () => {
+    const { db, path } = await fileOf(0);
+    db.exec(
+      'CREATE TRIGGER more AFTER INSERT ON fact BEGIN INSERT INTO word (text) VALUES (hex(randomblob(9000))); END',
+    );
+    db.pragma(`max_page_count = ${String(db.pragma('page_count', { simple: true }))}`);
+    expect(provePadding(db, path)).toBe(false);
+    db.exec(`DROP TRIGGER more; CREATE TRIGGER no BEFORE INSERT ON fact BEGIN SELECT RAISE(ABORT, 'no more'); END`);
+    expect(() => provePadding(db, path)).toThrow(
+      expect.objectContaining({ code: 'SQLITE_CONSTRAINT_TRIGGER', message: 'no more' }),
+    );
+    db.exec('DROP TRIGGER no');
+    expect(provePadding(db, path)).toBe(true);
+  });
+
+  it.each([
+    ['journal_mode = DELETE', 'journal_mode delete, synchronous 2'],
+    ['synchronous = NORMAL', 'journal_mode wal, synchronous 1'],
+    ['synchronous = OFF', 'journal_mode wal, synchronous 0'],
+  ])('is refused with %s', async (pragma, told) => {
+    const { db, path } = await fileOf(0);
+    assertDurable(db, path);
+    db.pragma(pragma);
+    expect(() => assertDurable(db, path)).toThrow(
+      expect.objectContaining({
+        code: 'LOG_UNSAFE',
+        message: `log ${path}: ${told} would lose events in a power cut: set log.path to a local disk (no network share)`,
+      }),
     );
   });
 

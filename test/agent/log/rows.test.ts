@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { appendRows, readEvents, write } from '../../../src/agent/log/core.ts';
+import { chainOfEpoch } from '../../../src/agent/log/epoch-chain.ts';
+import { whyNotStorable } from '../../../src/agent/log/rows.ts';
+import { event, levels, tempPath } from './log-fixture.ts';
+import { newCore } from './thin-rig.ts';
+
+describe('an event that cannot be stored', () => {
+  const good = event('meow.started', { level: 1 });
+  const unsynced = { ...good, clock: 'unsynced', boot: 'b', monoMs: 1 } as const;
+  it.each([
+    [good, null],
+    [unsynced, null],
+    [{ ...good, subject: null }, null],
+    [{ ...good, type: 'org.\ud800' }, 'text is not well-formed Unicode'],
+    [{ ...good, subject: 'collar/\udfff' }, 'text is not well-formed Unicode'],
+    [{ ...unsynced, boot: 'b\ud800' }, 'text is not well-formed Unicode'],
+    [{ ...good, data: '{"level":"\ud800"}' }, 'text is not well-formed Unicode'],
+    [{ ...good, data: '{"level":' }, 'data is not JSON'],
+    [{ ...good, data: '{"level":1 }' }, 'data does not survive JSON'],
+    [{ ...good, data: '{"1":2,"0":1}' }, expect.stringContaining('data')],
+    [{ ...good, time: '2026-11-23T06:00:00Z' }, expect.stringContaining('time')],
+    [{ ...good, type: '' }, expect.stringContaining('type')],
+    [{ ...good, boot: 'b' }, expect.stringContaining('unsynced')],
+    [{ ...good, monoMs: 1 }, expect.stringContaining('unsynced')],
+    [{ ...unsynced, boot: null }, expect.stringContaining('unsynced')],
+    [{ ...unsynced, monoMs: null }, expect.stringContaining('unsynced')],
+  ])('%o: %o', (one, why) => expect(whyNotStorable(one)).toEqual(why));
+});
+
+describe('damage in a row', () => {
+  const damages: readonly [string, string, string][] = [
+    ['a time that no date can name', 'UPDATE event SET time = 8640000000000001 WHERE pos = 2', 'event at 2 is damaged'],
+    ['a time before all dates', 'UPDATE event SET time = -8640000000000001 WHERE pos = 2', 'event at 2 is damaged'],
+    [
+      'a type that the dictionary does not hold',
+      'UPDATE event SET type = 77 WHERE pos = 2',
+      'dictionary has no word 77',
+    ],
+    [
+      'a boot that the dictionary does not hold',
+      'UPDATE event SET boot = 78 WHERE pos = 2',
+      'dictionary has no word 78',
+    ],
+  ];
+  it.each(damages)('%s is not given as an event', (_, sql, message) => {
+    const core = newCore(tempPath(), 'e');
+    write(core, () => appendRows(core, levels(3)));
+    core.db.exec(sql);
+    const [epoch] = core.epochs;
+    if (epoch === undefined) throw new Error('no epoch');
+    expect(() => readEvents(core.rows, epoch, { from: 1, to: 3, limit: 9, maxBytes: 1e9 })).toThrow(
+      expect.objectContaining({ code: 'SQLITE_CORRUPT', message: expect.stringContaining(message) }),
+    );
+    core.db.close();
+  });
+
+  it('has no chain behind a gap, or behind what is no hash', () => {
+    const core = newCore(tempPath(), 'e');
+    for (let group = 0; group < 2; group += 1) write(core, () => appendRows(core, levels(5)));
+    const [epoch] = core.epochs;
+    if (epoch === undefined) throw new Error('no epoch');
+    const chainAt = (seq: number) => chainOfEpoch(core.rows, core.chains, epoch, seq);
+    expect([chainAt(7), chainAt(9)]).not.toContain(null);
+    core.db.exec('DELETE FROM event WHERE pos = 8');
+    expect(chainAt(7)).not.toBeNull();
+    expect([chainAt(8), chainAt(9)]).toEqual([null, null]);
+    expect(chainAt(10)).not.toBeNull();
+    core.db.exec('UPDATE chain SET hash = zeroblob(31) WHERE pos = 5');
+    expect(() => chainAt(7)).toThrow(
+      expect.objectContaining({ code: 'SQLITE_CORRUPT', message: "the log's chain at 5 is no hash" }),
+    );
+    core.db.close();
+  });
+});
