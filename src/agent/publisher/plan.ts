@@ -171,11 +171,12 @@ export function markOf(plan: Plan, epoch: string): number | null {
 
 /**
  * Too far ahead of the mark. Everything below `next` has been sent, so the mark moves if central does; unless there is a hole
- * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log.
+ * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log. The mark of
+ * a disowned epoch moves when all is sent.
  */
 function isAhead(e: EpochPlan, next: number, rules: PlanRules): boolean {
-  const hole = e.skipped.length > 0 || e.hole > e.mark || e.firstSeq > e.mark + 1;
-  return rules.confirm === 'store' && !hole && next - e.mark - 1 >= rules.unconfirmedEvents;
+  const stays = e.disowned || e.skipped.length > 0 || e.hole > e.mark || e.firstSeq > e.mark + 1;
+  return rules.confirm === 'store' && !stays && next - e.mark - 1 >= rules.unconfirmedEvents;
 }
 
 function launch(plan: Plan, e: EpochPlan, lane: Lane, from: number, to: number, now: number): readonly [Plan, Flight] {

@@ -700,6 +700,15 @@ describe('of two epochs', () => {
     expect(moved.flights).toEqual([flights[0]]);
   });
 
+  test('a disowned one is sent to its end, however far that is from its mark', () => {
+    const plan = given(openPlan([head(200, 4, 1, 'a'), head(0)], rules, 0), 0, { type: 'synced', epoch: 'a' });
+    let round = takeAll(given(plan, 1, { type: 'disowned', epoch: 'a' }), 1);
+    const sent: Flight[] = [];
+    for (; round.flights.length > 0; round = takeAll(given(round.plan, 1, ...acks(round.flights)), 1))
+      sent.push(...round.flights);
+    expect(sent.at(-1)).toMatchObject({ epoch: 'a', to: 200 });
+  });
+
   test('a disowned one waits for all of it to be sent, to the last batch', () => {
     const open = given(answered(), 1, { type: 'disowned', epoch: 'a' });
     const { plan, flights } = takeAll(open, 1);
