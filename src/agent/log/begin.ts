@@ -2,7 +2,7 @@
  * How an open log begins: the first epoch of a new file, and another one where the witness has seen events that are not there
  * any more. Their numbers were heard of, so they are never used again, and `history.lost` says what they were.
  */
-import { chainHex, parseChainHex } from '../../contract/chain.ts';
+import { type ChainHash, chainHex, parseChainHex } from '../../contract/chain.ts';
 import { type EventData, newEvent, type StoredEvent } from '../../contract/event.ts';
 import {
   addEpoch,
@@ -88,23 +88,32 @@ function missingOf(core: LogCore, head: Head): Missing | null {
   return epoch === core.epochs.at(-1) ? { reason: REASONS.other, epoch, through: 0 } : null;
 }
 
-/** Ends the epoch of the witness where the witness has seen it, so that central can be asked about it. Within `write`. */
+/**
+ * Ends the epoch of the witness where the witness has seen it, and so the one before, so that central can be asked about them.
+ * Within `write`.
+ */
 function closeBehind(core: LogCore, head: Head, known: EpochState | null): void {
-  const chain = parseChainHex(head.chain);
+  const [chain, closed] = [parseChainHex(head.chain), parseChainHex(head.closed)];
+  const before = core.epochs.at(-1);
+  if (known === null && before?.epoch === head.previous && closed !== null)
+    endAt(core, before, head.base - before.base, closed);
   if (chain === null || head.lastSeq === 0) return;
-  if (known === null) {
-    core.lastPos = Math.max(core.lastPos, head.base);
-    addEpoch(core, head.epoch, 0, REASONS.tail);
-  }
+  if (known === null) addEpoch(core, head.epoch, 0, REASONS.tail);
   const epoch = currentEpoch(core);
   if (epoch.epoch !== head.epoch || epoch.lastSeq >= head.lastSeq) return;
-  core.chains.save(epoch.base + head.lastSeq, chain);
+  endAt(core, epoch, head.lastSeq, chain);
   epoch.storedSeq = Math.max(epoch.storedSeq, Math.min(head.storedSeq, head.lastSeq));
-  epoch.lastSeq = head.lastSeq;
-  if (known === null) epoch.firstSeq = head.lastSeq + 1;
-  core.lastPos = epoch.base + head.lastSeq;
-  core.lastChain = chain;
   core.marksDirty = true;
+}
+
+/** The current epoch ends at `seq`, though not all events up to there are held. Within `write`. */
+function endAt(core: LogCore, epoch: EpochState, seq: number, chain: ChainHash): void {
+  if (seq <= epoch.lastSeq) return;
+  core.chains.save(epoch.base + seq, chain);
+  if (epoch.firstSeq > epoch.lastSeq) epoch.firstSeq = seq + 1;
+  epoch.lastSeq = seq;
+  core.lastPos = epoch.base + seq;
+  core.lastChain = chain;
 }
 
 function lostOf(head: Head | null, missing: Missing | null, reason: string): Lost[] {

@@ -38,6 +38,8 @@ export interface LogCore {
   lastPos: number;
   /** chain at the last seq of the current epoch. */
   lastChain: ChainHash;
+  /** chain at the end of the epoch before the current one, in hex, or ''. */
+  closed: string;
   incarnation: string | null;
   /** Marks that are newer in memory than on the card. */
   marksDirty: boolean;
@@ -75,6 +77,7 @@ export function loadCore(db: Db, path: string, agent: string): LogCore {
     epochs,
     lastPos,
     lastChain: current === undefined ? chainStart(agent, '') : chainAtLast(chains, current),
+    closed: readFact(db, closingKey(epochs.at(-2)?.no ?? 0)) ?? '',
     incarnation: readFact(db, 'incarnation'),
     marksDirty: false,
     witness: null,
@@ -123,20 +126,21 @@ export function write<T>(core: LogCore, work: () => T): T {
 export function noteHead(core: LogCore): void {
   const { agent, epoch, no, base, lastSeq, storedSeq } = currentEpoch(core);
   const previous = core.epochs.at(-2)?.epoch ?? '';
+  const { closed } = core;
   const chain = chainHex(core.lastChain);
-  core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, lastSeq, storedSeq, chain });
+  core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, closed, lastSeq, storedSeq, chain });
 }
 
 /** What a transaction changes in memory, to be put back after one that was rolled back. */
 function remember(core: LogCore): () => void {
   const epochs = core.epochs.map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq }));
-  const { lastPos, lastChain, marksDirty } = core;
+  const { lastPos, lastChain, closed, marksDirty } = core;
   const tells = core.tells.all;
   const memory = core.memory.mark();
   return () => {
     core.epochs.splice(epochs.length);
     for (const [i, epoch] of core.epochs.entries()) Object.assign(epoch, epochs[i]);
-    Object.assign(core, { lastPos, lastChain, marksDirty });
+    Object.assign(core, { lastPos, lastChain, closed, marksDirty });
     core.tells.restore(tells);
     core.memory.restore(memory);
   };
@@ -195,7 +199,10 @@ export function addEpoch(core: LogCore, epoch: string, created: number, reason: 
   const added: EpochState = { no, epoch, agent, base, storedSeq: 0, firstSeq: 1, lastSeq: 0 };
   saveFact(core.db, copyKey(no), epochCopy(added));
   const before = core.epochs.at(-1);
-  if (before !== undefined) saveFact(core.db, closingKey(before.no), chainHex(core.lastChain));
+  if (before !== undefined) {
+    core.closed = chainHex(core.lastChain);
+    saveFact(core.db, closingKey(before.no), core.closed);
+  }
   core.epochs.push(added);
   core.lastChain = chainStart(agent, epoch);
   core.tells.note([], base);

@@ -17,8 +17,9 @@ export interface Head {
   /** Of the epoch in its file: number, and pos = base + seq. */
   readonly no: number;
   readonly base: number;
-  /** The epoch before it in the file, or ''. */
+  /** The epoch before it in the file, or ''; and chain at its end, in hex. Absent in a record of an older version. */
   readonly previous: string;
+  readonly closed?: string;
   readonly lastSeq: number;
   readonly storedSeq: number;
   /** chain at lastSeq, in hex. */

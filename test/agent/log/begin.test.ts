@@ -114,15 +114,58 @@ describe('a log whose witness has seen more than it holds', () => {
   it('tells an epoch that the file does not know, and goes on in neither', async () => {
     const { path, epoch } = await grownSinceCopy();
     const log = await openLog(path);
+    const end = await log.chainAt(epoch, 15);
     const second = await log.startEpoch('test');
     await log.append(levels(3));
     await log.close();
     putBack(path);
     const { log: again, lost } = await reopen(path);
     expect(lost).toEqual([{ epoch: second, fromSeq: 1, toSeq: 3, count: 3, reason: 'tail of the log lost' }]);
-    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 10 }, { epoch: second, lastSeq: 3 }, { lastSeq: 1 }]);
+    // What the file has of the epoch before it went on as well: central is asked about that, too.
+    expect(again.epochs()).toMatchObject([
+      { epoch, firstSeq: 1, lastSeq: 15 },
+      { epoch: second, firstSeq: 4, lastSeq: 3 },
+      { lastSeq: 1 },
+    ]);
+    expect(await again.chainAt(epoch, 15)).toEqual(end);
     expect((await readAll(again)).length).toBe(11);
     await again.close();
+    const { log: third } = await reopen(path);
+    expect(third.epochs()).toEqual(again.epochs());
+    await third.close();
+  });
+
+  it('ends the epoch before where it ended, though the next one has no event yet', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    const end = await log.chainAt(epoch, 15);
+    await log.startEpoch('test');
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toEqual([]);
+    expect(again.epochs()).toMatchObject([{ epoch, firstSeq: 1, lastSeq: 15 }, { lastSeq: 0 }]);
+    expect(await again.chainAt(epoch, 15)).toEqual(end);
+    await again.close();
+  });
+
+  it('leaves an epoch at what is held of it where nobody knows how it went on', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    await log.startEpoch('second');
+    await log.append(levels(2));
+    const third = await log.startEpoch('third');
+    await log.append(levels(3));
+    await log.close();
+    putBack(path);
+    const { log: again } = await reopen(path);
+    const heads = again.epochs();
+    expect(heads).toMatchObject([{ epoch, lastSeq: 10 }, { epoch: third, firstSeq: 4, lastSeq: 3 }, { lastSeq: 1 }]);
+    expect(await again.chainAt(epoch, 10)).not.toBeNull();
+    await again.close();
+    const { log: later } = await reopen(path);
+    expect(later.epochs()).toEqual(heads);
+    await later.close();
   });
 
   it('tells other events under the same numbers as lost', async () => {

@@ -43,7 +43,7 @@ describe('the witness of a log', () => {
     const witness = openHeadWitness(path);
     const most = Number.MAX_SAFE_INTEGER;
     const numbers = { no: 9_999, base: most, lastSeq: most, storedSeq: most };
-    const head = { ...HEAD, agent: 'x'.repeat(64), previous: HEAD.epoch, ...numbers };
+    const head = { ...HEAD, agent: 'x'.repeat(64), previous: HEAD.epoch, closed: HEAD.chain, ...numbers };
     witness.note(head);
     witness.close();
     expect(found(path)).toMatchObject(head);
