@@ -9,6 +9,7 @@ import { backoffMs, delay } from '../lib/wait.ts';
 import type { AgentConfig } from './config.ts';
 import type { EventLog } from './log/event-log.ts';
 import { createEpochGate, type EpochGate } from './publisher/epoch-gate.ts';
+import { createLossGate, type LossGate } from './publisher/loss-gate.ts';
 import type { PlanRules } from './publisher/plan-state.ts';
 import { openPublisher, type Publisher } from './publisher/publisher.ts';
 import { runSession } from './publisher/session.ts';
@@ -42,7 +43,7 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   const { config, log, status, random, monoNow } = parts;
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const told = new Set<string>();
-  const epochGate = createEpochGate(monoNow);
+  const gates = { epochGate: createEpochGate(monoNow), lossGate: createLossGate(monoNow) };
   let failures = 0;
   let session: number | null = null;
   while (!signal.aborted) {
@@ -54,7 +55,7 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
       session = null;
       const before = status.acknowledged;
       const openedAt = monoNow();
-      const why = await work(parts, publisher, epochGate, signal);
+      const why = await work(parts, publisher, gates, signal);
       // A quiet house has nothing to acknowledge for days: a link that lasted was a good one too.
       if (status.acknowledged > before || monoNow() - openedAt > retry.maxMs) failures = 0;
       if (why !== null) tell(parts, told, why);
@@ -63,6 +64,11 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
     failures++;
   }
   status.link = 'stopped';
+}
+
+interface Gates {
+  readonly epochGate: EpochGate;
+  readonly lossGate: LossGate;
 }
 
 /** null: no link, and it is told why. */
@@ -93,7 +99,7 @@ async function open(
 async function work(
   parts: ForwardParts,
   publisher: Publisher,
-  epochGate: EpochGate,
+  gates: Gates,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { config, log, status, health, logger, monoNow, random, signer } = parts;
@@ -113,7 +119,7 @@ async function work(
   try {
     const key = (await signer?.()) ?? null;
     return await runSession(
-      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, epochGate, monoNow, random },
+      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, ...gates, monoNow, random },
       signal,
     );
   } finally {

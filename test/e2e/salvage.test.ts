@@ -29,6 +29,10 @@ const pathOf = (name: string) => join(folder, name);
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'collard-salvage-'));
   broker = await startBroker();
+  await startCentral();
+});
+
+async function startCentral(): Promise<void> {
   store = await openStore({ url: `sqlite:${pathOf('central.db')}` });
   const stop = new AbortController();
   const link = { url: broker.url, keepaliveSeconds: 5, connectTimeoutMs: 2_000 };
@@ -51,12 +55,26 @@ beforeEach(async () => {
   stopCentral = async () => {
     stop.abort();
     await running;
+    await store.close();
   };
-});
+}
+
+/** The store is now the one that `backUpCentral` kept. */
+async function restoreCentral(): Promise<void> {
+  await stopCentral();
+  for (const suffix of ['', '-wal', '-shm']) rmSync(pathOf(`central.db${suffix}`), { force: true });
+  copyFileSync(pathOf('backup.db'), pathOf('central.db'));
+  await startCentral();
+}
+
+function backUpCentral(): void {
+  const db = new Database(pathOf('central.db'), { readonly: true });
+  writeFileSync(pathOf('backup.db'), db.serialize());
+  db.close();
+}
 
 afterEach(async () => {
   await stopCentral();
-  await store.close();
   await broker.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -218,4 +236,69 @@ describe('a log that lost something, and a central that does not know it yet', (
     },
     40_000,
   );
+});
+
+describe('a log that lost what central had confirmed, and central is put back to before that', () => {
+  /** 1 to 100 are in the backup of central, and 1 to 200 in `copy`; central had confirmed 1 to 300. */
+  async function confirmedSince(path: string): Promise<string> {
+    const log = await openLog(path);
+    const agent = forward(log);
+    const grow = async () => {
+      for (let group = 0; group < 10; group += 1) await log.append(levels(10));
+      await until('central has all of it', confirmed(log));
+    };
+    await grow();
+    backUpCentral();
+    await grow();
+    for (const suffix of ['', '-wal', '-shm']) copyFileSync(path + suffix, pathOf(`copy${suffix}`));
+    await grow();
+    await agent.stop();
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    await log.close();
+    return epoch;
+  }
+
+  const reason = 'neither in the log nor at central';
+  const losses = (left: readonly Row[]) =>
+    left.filter(({ data }) => data.includes(reason)).map(({ data }) => JSON.parse(data) as Lost);
+
+  it('an older copy of the log beside its witness: what is on neither disk is told, and the mark passes it', async () => {
+    const path = pathOf('events.db');
+    const epoch = await confirmedSince(path);
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(path + suffix, { force: true });
+      if (existsSync(pathOf(`copy${suffix}`))) copyFileSync(pathOf(`copy${suffix}`), path + suffix);
+    }
+    await restoreCentral();
+    const { lost, left, epochs } = await deliver(path);
+    expect(lost).toEqual([]);
+    expect(losses(left)).toEqual([{ epoch, fromSeq: 201, toSeq: 300, count: 100, reason }]);
+    const { events, gaps, sound } = inStore();
+    expect(events.map(key).sort()).toEqual(left.map(key).sort());
+    expect(gaps).toEqual([[epoch, 201, 300]]);
+    expect([sound, epochs[0]?.storedSeq]).toEqual([true, 300]);
+    // Nobody asks any more, and nothing is told twice.
+    expect(losses((await deliver(path)).left)).toHaveLength(1);
+  }, 60_000);
+
+  it('a damaged log: what could not be saved and is at central no more is told', async () => {
+    const path = pathOf('events.db');
+    const epoch = await confirmedSince(path);
+    const db = new Database(path);
+    db.exec('DELETE FROM event WHERE pos IN (44, 155, 296)');
+    db.close();
+    writeFileSync(`${path}.suspect`, '');
+    await restoreCentral();
+    const { lost, left } = await deliver(path);
+    expect(lost).toEqual([]);
+    // Central holds 41 to 50.
+    const runs = [10, 130, 10];
+    expect(losses(left)).toEqual([{ epoch, fromSeq: 151, toSeq: 300, count: 20, reason, runs }]);
+    const { gaps, sound } = inStore();
+    expect(gaps).toEqual([
+      [epoch, 151, 160],
+      [epoch, 291, 300],
+    ]);
+    expect(sound).toBe(true);
+  }, 60_000);
 });

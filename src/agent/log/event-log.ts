@@ -4,7 +4,7 @@
  */
 import type { ChainHash } from '../../contract/chain.ts';
 import type { EventData, NewEvent, StoredEvent } from '../../contract/event.ts';
-import type { DiskHealth } from '../../contract/message.ts';
+import type { DiskHealth, SeqRange } from '../../contract/message.ts';
 
 export interface EpochHead {
   readonly epoch: string;
@@ -47,6 +47,11 @@ export interface EventLog extends LogReader {
    * of the old one, the new one begins with an event that says so.
    */
   startEpoch(reason: string, conflict?: EventData['history.conflict']): Promise<string>;
+  /**
+   * Central asks for these of an epoch and they could not be read. Tells by `history.lost` those that were given and are held no
+   * more, unless that is told already. Resolves to how many that are.
+   */
+  tellMissing(epoch: string, asked: readonly SeqRange[]): Promise<number>;
   /** Until the next start only the disk budget makes events go (chains disagree: the evidence is kept while there is room). */
   holdTrimming(): void;
   /** Deletes confirmed events older than the grace; beyond the disk budget others too, the least worth first (`history.lost`). */

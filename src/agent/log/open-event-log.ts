@@ -14,8 +14,9 @@ import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
 import { createProvenReader } from './read-proven.ts';
-import { createRoom } from './room.ts';
+import { createRoom, type Room } from './room.ts';
 import { assertStorable } from './rows.ts';
+import { tellMissing } from './tell-missing.ts';
 
 /** While histories differ nothing goes for its age. The disk stays bounded all the same: an agent that cannot write is worth less. */
 const HELD = { keepDays: Number.POSITIVE_INFINITY, keepBytes: Number.POSITIVE_INFINITY };
@@ -117,12 +118,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       core.noteHead(state);
       marks.start();
     },
-    async startEpoch(reason, conflict) {
-      const begin = { when: ports.when, newEpochId: () => newEpochId(ports) };
-      const epoch = await room.write(() => beginEpoch(state, reason, conflict, begin));
-      waiters.wake();
-      return epoch;
-    },
+    ...answererOf(state, room, ports, find, waiters.wake),
     holdTrimming() {
       held = true;
     },
@@ -147,6 +143,31 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       } finally {
         closeAll();
       }
+    },
+  };
+}
+
+/** What the log makes of central's word. */
+function answererOf(
+  state: core.LogCore,
+  room: Room,
+  ports: LogPorts,
+  find: (epoch: string) => core.EpochState | undefined,
+  wake: () => void,
+): Pick<IngestLog, 'startEpoch' | 'tellMissing'> {
+  return {
+    async startEpoch(reason, conflict) {
+      const begin = { when: ports.when, newEpochId: () => newEpochId(ports) };
+      const epoch = await room.write(() => beginEpoch(state, reason, conflict, begin));
+      wake();
+      return epoch;
+    },
+    async tellMissing(epoch, asked) {
+      const span = find(epoch);
+      if (span === undefined) return 0;
+      const lost = await room.write(() => tellMissing(state, span, asked, ports.when));
+      if (lost.length > 0) wake();
+      return lost.reduce((sum, { count }) => sum + count, 0);
     },
   };
 }

@@ -211,6 +211,7 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
     },
     saveMark: mirror.saveMark,
     startEpoch: (...args) => thread.call('startEpoch', ...args),
+    tellMissing: (...args) => thread.call('tellMissing', ...args),
     holdTrimming() {
       // As with marks: a thread that has ended trims nothing.
       thread.call('holdTrimming').catch(() => undefined);

@@ -2,6 +2,7 @@
 import { type ChainHash, chainNext } from '../../contract/chain.ts';
 import { decodeEvent, encodeEvent } from '../../contract/envelope.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
+import type { SeqRange } from '../../contract/message.ts';
 import { logError } from './log-error.ts';
 import type { Db } from './log-file.ts';
 
@@ -36,6 +37,8 @@ export interface Rows {
   remove(from: number, to: number): number;
   /** The lowest pos in (base, end], or null. */
   first(base: number, end: number): number | null;
+  /** The runs of positions in [from, to] that have no row, rising. */
+  missing(from: number, to: number): readonly SeqRange[];
   /** Positions in [from, to] of rows of these (full) types, rising. */
   ofTypes(from: number, to: number, types: readonly string[]): readonly number[];
 }
@@ -66,6 +69,14 @@ export function createRows(db: Db): Rows {
   const first = db
     .prepare<[number, number], number | null>('SELECT min(pos) FROM event WHERE pos > ? AND pos <= ?')
     .pluck();
+  const missing = db
+    .prepare<[number, number, number, number], [number, number]>(
+      `SELECT before + 1, pos - 1
+       FROM (SELECT pos, lag(pos, 1, ?) OVER (ORDER BY pos) AS before
+             FROM (SELECT pos FROM event WHERE pos BETWEEN ? AND ? UNION ALL SELECT ?))
+       WHERE pos > before + 1 ORDER BY pos`,
+    )
+    .raw();
   const ofTypes = db
     .prepare<[number, number, string], number>(
       `SELECT pos FROM event WHERE pos BETWEEN ? AND ?
@@ -84,6 +95,7 @@ export function createRows(db: Db): Rows {
     },
     remove: (from, to) => remove.run(from, to).changes,
     first: (base, end) => first.get(base, end) ?? null,
+    missing: (from, to) => (from > to ? [] : missing.all(from - 1, from, to, to + 1)),
     ofTypes: (from, to, types) => ofTypes.all(from, to, JSON.stringify(types)),
   };
 }

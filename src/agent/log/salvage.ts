@@ -13,6 +13,7 @@ import { addEpoch, currentEpoch, type LogCore, loadCore, write } from './core.ts
 import type { Head } from './head-witness.ts';
 import { openLogFile, prepareFile } from './log-file.ts';
 import { type Group, type Kept, provenGroups } from './prove.ts';
+import { without } from './without.ts';
 import { type EpochGuess, openWreck, type Wreck } from './wreck.ts';
 
 /** Events in one transaction. */
@@ -207,23 +208,4 @@ function lostOf(found: readonly SavedEpoch[]): Lost[] {
     const before = told.filter(([about]) => about === epoch).flatMap(([, ranges]) => ranges);
     return lostData(epoch, without(missing, before), 'damaged log');
   });
-}
-
-/** What of sorted ranges lies in none of `others`. */
-function without(ranges: readonly SeqRange[], others: readonly SeqRange[]): readonly SeqRange[] {
-  const sorted = [...others].sort((a, b) => a[0] - b[0]);
-  const left: SeqRange[] = [];
-  let at = 0;
-  for (const [from, to] of ranges) {
-    let next = from;
-    while ((sorted[at]?.[1] ?? Number.POSITIVE_INFINITY) < from) at += 1;
-    for (let i = at; i < sorted.length && next <= to; i += 1) {
-      const [a, b] = sorted[i] ?? [to + 1, to + 1];
-      if (a > to) break;
-      if (a > next) left.push([next, a - 1]);
-      next = Math.max(next, b + 1);
-    }
-    if (next <= to) left.push([next, to]);
-  }
-  return left;
 }

@@ -15,6 +15,7 @@ export type LogMethod =
   | 'chainAt'
   | 'saveMark'
   | 'startEpoch'
+  | 'tellMissing'
   | 'holdTrimming'
   | 'trim'
   | 'nextSession'

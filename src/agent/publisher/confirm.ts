@@ -12,7 +12,7 @@ import {
   type Question,
   sentToo,
 } from './plan-state.ts';
-import { clip, type Ranges, span, union, without } from './ranges.ts';
+import { both, clip, type Ranges, span, union, without } from './ranges.ts';
 
 /**
  * A mark. The first one after our `sync` is its answer and is believed, also where it is lower than before or leaves out
@@ -24,10 +24,13 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
   if (e === undefined) return plan;
   if (e.disowned) {
     // Central answers a question after the batches that came before it.
-    if (e.question === null || !isSent(plan, e)) return change(plan, e.epoch, () => ({ ...e, progressAt: now }));
-    return change(plan, e.epoch, () => ({ ...e, mark: givenUpTo(e), question: null, progressAt: now }));
+    const { question } = e;
+    if (question === null || !isSent(plan, e))
+      return change(plan, e.epoch, () => ({ ...e, untold: [], progressAt: now }));
+    const untold = both(union(input.need, []), question.gone);
+    return change(plan, e.epoch, () => ({ ...e, mark: givenUpTo(e), question: null, untold, progressAt: now }));
   }
-  const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent } : null;
+  const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent, gone: [] } : null;
   const question = e.question ?? unasked;
   if (question === null && input.seq < e.mark) return change(plan, e.epoch, () => ({ ...e, doubt: true }));
   const seq = Math.min(input.seq, e.lastSeq);
@@ -37,6 +40,8 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
     mark: seq,
     todo: clip(e.todo, seq + 1, e.lastSeq),
     sent: clip(e.sent, seq + 1, e.lastSeq),
+    gone: clip(e.gone, seq + 1, e.lastSeq),
+    untold: [],
     skipped: clip(e.skipped, seq + 1, e.lastSeq),
     progressAt: moved ? now : e.progressAt,
   };
@@ -58,6 +63,7 @@ function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): E
     ...e,
     open: true,
     question: null,
+    untold: both(need, question.gone),
     todo: union(again, clip(e.todo, question.lastSeq + 1, e.lastSeq)),
     sent: without(e.sent, again),
   };

@@ -3,7 +3,7 @@ import { chainHex } from '../../contract/chain.ts';
 import type { EventData } from '../../contract/event.ts';
 import type { StoredMessage } from '../../contract/message.ts';
 import type { EpochHead } from '../log/event-log.ts';
-import { markOf } from './plan.ts';
+import { markOf, untoldOf } from './plan.ts';
 import { apply, type Session, tellOnce } from './session-state.ts';
 
 /** Central that has just connected may be another store, or the same one from a backup: it is asked about everything. */
@@ -38,6 +38,7 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   if (seq > head.lastSeq) await above(session, heard);
   else if (chain !== null && chainHex(chain) !== chainHex(message.chain)) await conflicting(session, heard);
   else believe(session, heard);
+  await tellGone(session, epoch);
   if (store === 'same') return;
   session.logger.warn({ incarnation }, 'central is another store than before: it gets what it misses');
   apply(session, { type: 'recheck' });
@@ -84,6 +85,19 @@ function believe(session: Session, { head, epoch, seq, need, incarnation, other 
   if (mark === null) return;
   if (mark !== head.storedSeq || other || log.incarnation === null) log.saveMark(epoch, mark, incarnation);
   if (mark > head.storedSeq) status.confirmed();
+}
+
+/** Once for each loss: the log knows what is told, and `history.lost` goes to central before all else. */
+async function tellGone(session: Session, epoch: string): Promise<void> {
+  const { plan, log, lossGate, logger } = session;
+  const untold = untoldOf(plan, epoch);
+  if (untold.length === 0 || !lossGate.pass(epoch)) return;
+  const lost = await log.tellMissing(epoch, untold);
+  if (lost === 0) return;
+  logger.error(
+    { epoch, lost },
+    `central lacks ${lost} events of epoch ${epoch} that are not in this log: lost, and told`,
+  );
 }
 
 /** A mark above what we hold: this card was cloned, restored, or lied about a flush. Its numbers are used up. */

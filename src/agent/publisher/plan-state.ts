@@ -29,6 +29,7 @@ export interface Question {
   readonly at: number;
   readonly lastSeq: number;
   readonly sent: Ranges;
+  readonly gone: Ranges;
 }
 
 export interface EpochPlan {
@@ -45,6 +46,10 @@ export interface EpochPlan {
   readonly tells: readonly number[];
   /** The highest seq of which it is known that the log has given it up: nothing is sent there, and the mark waits for `history.lost`. */
   readonly hole: number;
+  /** What was to be read on this link and is not in the log. */
+  readonly gone: Ranges;
+  /** Of that: what central lacks all the same, by its answer to a question that was asked when it was gone. It is to be told. */
+  readonly untold: Ranges;
   /** Too large for this broker: taken for sent, and the mark will not pass them. */
   readonly skipped: Ranges;
   readonly syncDue: boolean;

@@ -20,7 +20,7 @@ import {
   type PlanRules,
   sentToo,
 } from './plan-state.ts';
-import { clip, has, span, union, without } from './ranges.ts';
+import { clip, has, type Ranges, span, union, without } from './ranges.ts';
 
 export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: number): Plan {
   return {
@@ -48,6 +48,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     sent: [],
     tells: head.tells ?? [],
     hole: 0,
+    gone: [],
+    untold: [],
     skipped: [],
     // Also what is wholly stored: central may have been restored from a backup while we were away.
     // And what is not held any more: it takes our word for it to let the mark pass.
@@ -69,7 +71,7 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       return change(plan, input.epoch, (e) => ({
         ...e,
         syncDue: false,
-        question: { at: now, lastSeq: e.lastSeq, sent: e.sent },
+        question: { at: now, lastSeq: e.lastSeq, sent: e.sent, gone: e.gone },
         askedAt: now,
         doubt: false,
         doubtedAt: e.doubt ? now : e.doubtedAt,
@@ -169,6 +171,11 @@ export function markOf(plan: Plan, epoch: string): number | null {
   return plan.epochs.find((e) => e.epoch === epoch)?.mark ?? null;
 }
 
+/** What central lacks and nobody holds. */
+export function untoldOf(plan: Plan, epoch: string): Ranges {
+  return plan.epochs.find((e) => e.epoch === epoch)?.untold ?? [];
+}
+
 /**
  * Too far ahead of the mark. Everything below `next` has been sent, so the mark moves if central does; unless there is a hole
  * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log. The mark of
@@ -223,6 +230,7 @@ function narrow(plan: Plan, input: PlanInput & { type: 'read' }, now: number, ru
     const known = {
       ...e,
       hole: Math.max(e.hole, hole[0]?.[1] ?? 0),
+      gone: union(e.gone, clip(hole, e.mark + 1, e.lastSeq)),
       sent: union(e.sent, clip(hole, e.mark + 1, e.lastSeq)),
     };
     if (rest.length === 0) return known;

@@ -32,6 +32,11 @@ export function without(a: Ranges, b: Ranges): Ranges {
   return kept;
 }
 
+/** What lies in both. */
+export function both(a: Ranges, b: Ranges): Ranges {
+  return without(a, without(a, b));
+}
+
 /** What lies within [from, to]. */
 export function clip(a: Ranges, from: number, to: number): Ranges {
   const kept: SeqRange[] = [];

@@ -4,6 +4,7 @@ import type { SigningKey } from '../../contract/signature.ts';
 import type { BackoffLimits } from '../../lib/wait.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { EpochGate } from './epoch-gate.ts';
+import type { LossGate } from './loss-gate.ts';
 import { step } from './plan.ts';
 import type { Plan, PlanInput, PlanRules } from './plan-state.ts';
 import type { Publisher } from './publisher.ts';
@@ -29,8 +30,9 @@ export interface SessionParts {
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   readonly status: ForwardStatus;
   readonly logger: Logger;
-  /** Shared by all links. */
+  /** Both are shared by all links. */
   readonly epochGate: EpochGate;
+  readonly lossGate: LossGate;
   readonly monoNow: () => number;
   readonly random: () => number;
 }

@@ -245,3 +245,57 @@ describe('another history', () => {
     expect(names()).toEqual(expect.arrayContaining(['backlog 1-5', 'events 1-1']));
   });
 });
+
+describe('what central asks for and this log does not hold', () => {
+  /** 5 to 8 cannot be read; `told` is what the log was asked to tell. */
+  function holed(tells = 4) {
+    const told: unknown[] = [];
+    return {
+      told,
+      events: 10,
+      rules: { stalledAfterMs: 1e9 },
+      prepare(log: EventLog) {
+        const read = log.read.bind(log);
+        log.read = async (epoch, from, to, limit, maxBytes) =>
+          (await read(epoch, from, to, limit, maxBytes)).filter(({ seq }) => seq < 5 || seq > 8);
+        log.tellMissing = async (...args) => {
+          told.push(args);
+          return tells;
+        };
+      },
+    };
+  }
+
+  test('is told once central has asked for it again after that, and then not again for a while', async () => {
+    const hole = holed();
+    const { epoch, lines, clock, syncs, stored, settled } = await startSession(hole);
+    await stored(0, { need: [[1, 10]] });
+    await stored(4, { need: [[5, 8]] });
+    expect(hole.told).toEqual([]);
+    const askAgain = async () => {
+      const asked = syncs.length;
+      clock.nowMs += 1_000;
+      await settled();
+      expect(syncs).toHaveLength(asked + 1);
+      await stored(4, { need: [[5, 8]] });
+    };
+    await askAgain();
+    await askAgain();
+    expect(hole.told).toEqual([[epoch, [[5, 8]]]]);
+    const text = `central lacks 4 events of epoch ${epoch} that are not in this log: lost, and told`;
+    expect(lines).toEqual([{ level: 'error', fields: { epoch, lost: 4 }, text }]);
+    clock.nowMs += 60_000;
+    await askAgain();
+    expect(hole.told).toHaveLength(2);
+  });
+
+  test('and tells already is not worth a word', async () => {
+    const hole = holed(0);
+    const { lines, clock, stored, settled } = await startSession(hole);
+    await stored(0, { need: [[1, 10]] });
+    clock.nowMs += 1_000;
+    await settled();
+    await stored(4, { need: [[5, 8]] });
+    expect([hole.told.length, lines]).toEqual([1, []]);
+  });
+});

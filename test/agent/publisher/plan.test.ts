@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from '../../../src/agent/publisher/plan.ts';
+import {
+  dueSyncs,
+  isDeaf,
+  isStalled,
+  markOf,
+  openPlan,
+  step,
+  take,
+  untoldOf,
+} from '../../../src/agent/publisher/plan.ts';
 import type { Flight, LogSpan, Plan, PlanInput, PlanRules } from '../../../src/agent/publisher/plan-state.ts';
 
 const rules: PlanRules = {
@@ -369,6 +378,68 @@ describe('trouble', () => {
     expect(shown(passed.flights)).toEqual(['backlog 11-20', 'backlog 21-30', 'backlog 31-40']);
   });
 
+  describe('what central asks for and the log does not hold', () => {
+    /** 5 to 8 and 14 to 20 are not there; all else was sent. */
+    const holed = () => {
+      const first = takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
+      const [a, b] = first.flights.map(({ id }) => id);
+      const cut = given(
+        first.plan,
+        1,
+        { type: 'read', flight: a ?? 0, from: 1, to: 4 },
+        { type: 'read', flight: b ?? 0, from: 11, to: 13 },
+        ...acks(first.flights),
+      );
+      const rest = takeAll(cut, 1);
+      expect(shown(rest.flights)).toEqual(['backlog 5-10', 'backlog 14-20']);
+      const [c, d] = rest.flights.map(({ id }) => id);
+      return given(
+        rest.plan,
+        1,
+        { type: 'read', flight: c ?? 0, from: 9, to: 10 },
+        { type: 'read', flight: d ?? 0, from: 1, to: 0 },
+        ...acks(rest.flights),
+      );
+    };
+
+    test('is to be told by the answer to a question that was asked when it was gone, exactly', () => {
+      const asked = given(holed(), 2, synced);
+      expect(untoldOf(asked, E)).toEqual([]);
+      expect(untoldOf(given(asked, 3, stored(4, [5, 11], [15, 16])), E)).toEqual([
+        [5, 8],
+        [15, 16],
+      ]);
+    });
+
+    test('is not to be told where no question was asked, or before it was gone', () => {
+      expect(untoldOf(given(holed(), 2, stored(4, [5, 20])), E)).toEqual([]);
+      const first = takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
+      const early = given(first.plan, 1, synced, { type: 'read', flight: first.flights[0]?.id ?? 0, from: 5, to: 10 });
+      expect(untoldOf(given(early, 2, stored(0, [1, 4])), E)).toEqual([]);
+      expect(untoldOf(given(early, 2, stored(0, [1, 4]), synced, stored(0, [1, 4])), E)).toEqual([[1, 4]]);
+    });
+
+    test('is not to be told again by what is no answer, nor by another store before it was asked', () => {
+      const untold = given(holed(), 2, synced, stored(4, [5, 8]));
+      expect(untoldOf(given(untold, 3, stored(4, [5, 8])), E)).toEqual([]);
+      expect(untoldOf(given(untold, 3, { ...stored(2, [3, 8]), other: true } as PlanInput), E)).toEqual([]);
+    });
+
+    test('is nothing any more where the mark has passed it', () => {
+      const passed = given(holed(), 2, stored(13), synced, stored(13, [14, 20]));
+      expect(untoldOf(passed, E)).toEqual([[14, 20]]);
+      expect(given(passed, 3, stored(20)).epochs[0]).toMatchObject({ gone: [], untold: [] });
+    });
+
+    test('is to be told of a disowned epoch too, when all else of it was sent', () => {
+      const disowned = given(holed(), 2, { type: 'disowned', epoch: E });
+      expect(untoldOf(given(disowned, 2, stored(4, [5, 8])), E)).toEqual([]);
+      const done = given(disowned, 2, synced, stored(4, [5, 8]));
+      expect([untoldOf(done, E), markOf(done, E)]).toEqual([[[5, 8]], 20]);
+      expect(untoldOf(given(done, 3, stored(4, [5, 8])), E)).toEqual([]);
+    });
+  });
+
   test('where the broker decides, the mark steps over a hole, also at the end of an epoch', () => {
     const broker: PlanRules = { ...rules, confirm: 'broker' };
     const first = takeAll(openPlan([head(10)], broker, 0), 1, broker);
@@ -641,7 +712,7 @@ describe('of two epochs', () => {
 
   test('each has its own question, mark and answer', () => {
     const asked = of(given(both(), 5, synced));
-    expect([asked.a?.question, asked[E]?.question]).toEqual([null, { at: 5, lastSeq: 20, sent: [] }]);
+    expect([asked.a?.question, asked[E]?.question]).toEqual([null, { at: 5, lastSeq: 20, sent: [], gone: [] }]);
     expect([asked.a?.syncDue, asked[E]?.syncDue]).toEqual([true, false]);
     const plan = answered();
     expect([markOf(plan, 'a'), markOf(plan, E)]).toEqual([4, 12]);

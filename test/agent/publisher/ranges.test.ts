@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clip, count, type Ranges, span, union, without } from '../../../src/agent/publisher/ranges.ts';
+import { both, clip, count, type Ranges, span, union, without } from '../../../src/agent/publisher/ranges.ts';
 
 const ranges = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 9 })), { maxLength: 8 })
@@ -16,9 +16,10 @@ test('ranges behave as the sets that they stand for', () => {
       const [x, y] = [members(a), members(b)];
       expect(members(union(a, b))).toEqual(new Set([...x, ...y]));
       expect(members(without(a, b))).toEqual(new Set([...x].filter((n) => !y.has(n))));
+      expect(members(both(a, b))).toEqual(new Set([...x].filter((n) => y.has(n))));
       expect([...members(clip(a, low, high))]).toEqual([...x].filter((n) => n >= low && n <= high));
       expect(count(a)).toBe(x.size);
-      expect([union(a, b), without(a, b), clip(a, low, high)].every(isOrdered)).toBe(true);
+      expect([union(a, b), without(a, b), both(a, b), clip(a, low, high)].every(isOrdered)).toBe(true);
     }),
   );
 });

@@ -2,6 +2,7 @@
 import { expect, onTestFinished } from 'vitest';
 import type { EventLog } from '../../../src/agent/log/event-log.ts';
 import { createEpochGate } from '../../../src/agent/publisher/epoch-gate.ts';
+import { createLossGate } from '../../../src/agent/publisher/loss-gate.ts';
 import type { Lane, PlanRules } from '../../../src/agent/publisher/plan-state.ts';
 import type { AgentMessage, Publisher } from '../../../src/agent/publisher/publisher.ts';
 import { runSession } from '../../../src/agent/publisher/session.ts';
@@ -121,6 +122,7 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
       status,
       logger: { info: tell('info'), warn: tell('warn'), error: tell('error') },
       epochGate: createEpochGate(monoNow),
+      lossGate: createLossGate(monoNow),
       monoNow,
       random: () => 0,
     },

@@ -1,0 +1,53 @@
+/**
+ * Tells of events that central asks for and the log holds no more: confirmed once, gone from the card, and central has been put
+ * back to before them. What lies before the oldest event that is held needs no event: `sync` says so.
+ */
+import { newEvent } from '../../contract/event.ts';
+import { lostData, lostRanges } from '../../contract/lost.ts';
+import type { SeqRange } from '../../contract/message.ts';
+import type { BeginPorts, Lost } from './begin.ts';
+import { appendRows, type EpochState, type LogCore } from './core.ts';
+import { without } from './without.ts';
+
+const REASON = 'neither in the log nor at central';
+
+/**
+ * `asked` is sorted and disjoint. Of it only numbers that the epoch has given count, that have no row, and that no held event
+ * tells: so whoever asks cannot have more told than is gone. Within `write`. Returns what it told.
+ */
+export function tellMissing(
+  core: LogCore,
+  epoch: EpochState,
+  asked: readonly SeqRange[],
+  when: BeginPorts['when'],
+): readonly Lost[] {
+  const { base, firstSeq, lastSeq } = epoch;
+  const gone = asked.flatMap(([from, to]) =>
+    core.rows
+      .missing(base + Math.max(from, firstSeq), base + Math.min(to, lastSeq))
+      .map(([first, last]): SeqRange => [first - base, last - base]),
+  );
+  if (gone.length === 0) return [];
+  const lost = lostData(epoch.epoch, without(gone, toldOf(core, epoch.epoch)), REASON);
+  if (lost.length > 0) {
+    appendRows(
+      core,
+      lost.map((one) => newEvent('history.lost', null, one, when())),
+    );
+  }
+  return lost;
+}
+
+/** What the held `history.lost` events tell of an epoch. */
+function toldOf(core: LogCore, about: string): SeqRange[] {
+  const told: SeqRange[] = [];
+  for (const pos of core.tells.all) {
+    const teller = core.epochs.findLast(({ base }) => base < pos);
+    if (teller === undefined) continue;
+    for (const { data } of core.rows.iterate(teller, pos, pos)) {
+      const body = JSON.parse(data) as Readonly<Record<string, unknown>>;
+      if (body.epoch === about) told.push(...(lostRanges(body) ?? []));
+    }
+  }
+  return told;
+}
