@@ -38,8 +38,6 @@ export interface AgentMachine {
   keepCopyOfCard(): void;
   /** Puts the copy back: what was written since is gone. The whole card, or the log without its witness. */
   putBackCopy(whole: boolean): void;
-  /** The log alone was put back, at least once. */
-  readonly lostTail: boolean;
   /** The card takes no new page until the next start. False where nothing runs. */
   fill(): boolean;
   /** What the log may take of the card from now on. */
@@ -84,7 +82,6 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
   let synced = true;
   let healing = false;
   let copy: readonly Head[] | null = null;
-  let lostTail = false;
 
   const clock: Clock = {
     wallNow: () => T0 + time.nowMs + offsetMs,
@@ -101,9 +98,6 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     budgetBytes: PLENTY_BYTES,
     get log() {
       return life === null ? null : log;
-    },
-    get lostTail() {
-      return lostTail;
     },
     get running() {
       return life !== null;
@@ -199,7 +193,6 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
     putBackCopy(whole) {
       if (copy === null || !existsSync(`${path}.copy`)) return;
       machine.kill(true);
-      lostTail ||= !whole;
       world.count(whole ? 'older card put back' : 'older log put back');
       copyCard(`${path}.copy`, path, whole ? WHOLE : FILE);
       ledger.rollBack(copy);
@@ -268,6 +261,13 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
           world.count('epochs given up');
           await observe(real);
           return epoch;
+        }),
+      tellMissing: (...args) =>
+        guarded(async () => {
+          const lost = await real.tellMissing(...args);
+          if (lost > 0) world.count('told as gone on both sides', lost);
+          await observe(real);
+          return lost;
         }),
       nextSession: () => guarded(() => real.nextSession()),
       remembered: () => guarded(() => real.remembered()),

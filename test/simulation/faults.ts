@@ -159,11 +159,10 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'card put back',
     perMinute: 0.4,
-    strike({ agents, central }, random) {
+    strike({ agents }, random) {
       const agent = random.pick(agents);
       if (random.next() < 0.5) agent.keepCopyOfCard();
-      // Not the log alone where central has forgotten, too: what it had confirmed is then nowhere, and no event tells it.
-      else agent.putBackCopy(central.restores > 0 || random.next() < 0.5);
+      else agent.putBackCopy(random.next() < 0.5);
     },
   },
   {
@@ -228,9 +227,8 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'central restored',
     perMinute: 0.5,
-    strike({ agents, central, world }, random) {
+    strike({ central, world }, random) {
       if (random.next() < 0.5) central.keepBackup();
-      else if (agents.some(({ lostTail }) => lostTail)) return;
       else if (central.restore()) world.count('central restored from a backup');
     },
   },
