@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EventLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import { openStore } from '../../src/central/open-store.ts';
+import { eventsCommand } from '../../src/cli/events.ts';
 import { chainOver, chainStart } from '../../src/contract/chain.ts';
 import { decodeEvent } from '../../src/contract/envelope.ts';
 import { newEvent } from '../../src/contract/event.ts';
@@ -155,4 +156,53 @@ describe('collard events', () => {
     );
     expect(await run('--config', config)).toMatchObject({ code: 69, err: expect.stringContaining('there is no log') });
   });
+
+  it('prints one event by its id, and says where the rest goes on', async () => {
+    const home = tempFolder();
+    const { config, stored } = await centralHome(home);
+    const one = await run('--config', config, '--id', `${stored[1]?.epoch}/2`);
+    expect(one.out).toMatch(/^2026-11-23T06:00:04\.000Z +cat\.moved .*porch #2\n$/);
+    const first = await run('--config', config, '--json', '--order', 'desc', '--cat', '1', '--limit', '2');
+    const cursor = /^more: --before (\S+)$/m.exec(first.err)?.[1] ?? '';
+    const rest = await run('--config', config, '--json', '--order', 'desc', '--cat', '1', '--before', cursor);
+    const seqs = lines(first.out + rest.out).map((line) => JSON.parse(line).seq);
+    expect(seqs).toEqual([1, 4, 3]);
+  });
+
+  it('says what it cannot be asked', async () => {
+    const { config } = await agentHome();
+    const ask = (...args: string[]) =>
+      eventsCommand()
+        .exitOverride()
+        .configureOutput({ writeErr: () => undefined })
+        .parseAsync(['--config', config, ...args], { from: 'user' });
+    const wrong = [
+      ['--cat', '1'],
+      ['--sort', 'time'],
+      ['--after', 'p1-2'],
+      ['--order', 'desc', '--follow'],
+      ['--order', 'desc', '--sort', 'position'],
+      ['--before', 't'],
+      ['--id', 'first'],
+    ];
+    for (const args of wrong) await expect(ask(...args), args.join(' ')).rejects.toMatchObject({ exitCode: 64 });
+    await expect(ask('--id', '01a20867-068a-70da-b9ee-759f41bde6a8/1')).rejects.toMatchObject({ exitCode: 1 });
+    await expect(ask('--order', 'up')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+    const central = await centralHome(tempFolder());
+    await expect(ask('--config', central.config, '--after', 'page2')).rejects.toMatchObject({ exitCode: 64 });
+  });
 });
+
+/** A store whose order is not the order of time. */
+async function centralHome(home: string) {
+  const config = join(home, 'central.yaml');
+  const url = `sqlite:${join(home, 'central.db')}`;
+  writeFileSync(config, `store: { url: "${url}" }\nmqtt: { url: "mqtt://127.0.0.1" }\n`);
+  const store = await openStore({ url });
+  const epoch = '01a20867-068a-70da-b9ee-759f41bde6a8';
+  const assigned = newEvent('collar.assigned', 'cat/1', { catId: 1, collar: 'A' }, at(0));
+  const stored = [...story.slice(2), assigned, ...story.slice(0, 2)].map((e, i) => ({ ...e, epoch, seq: i + 1 }));
+  await store.ingest({ agent: 'porch', events: stored, chain: null }, at(5).time);
+  await store.close();
+  return { config, stored };
+}
