@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { mosquittoPath } from '../servers.ts';
 import { CARD_FAULTS } from './card-faults.ts';
+import { copyDatabase } from './copies.ts';
 import type { Fault, Past } from './fault.ts';
 import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Tally } from './frame.ts';
 import { type House, openHouse } from './house.ts';
@@ -151,6 +152,11 @@ async function liveThrough(context: Context, { seed, withCards, shipped }: Life,
     breach ??= end.breach;
     conclude(report, happened, { ...end, breach }, where);
     report.sums.restarts += house.central.ends.length;
+    if (breach !== null) {
+      context.tell(`${where}: ${breach}`);
+      // Its disk goes with the house.
+      if (disk !== null) copyDatabase(house.storePath, join(folder, 'central.db'));
+    }
   } finally {
     await house.close();
     disk?.close();
