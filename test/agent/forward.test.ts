@@ -238,6 +238,20 @@ for (const [name, isThere, start] of brokers) {
       expect(log.epochs()).toHaveLength(2);
     });
 
+    test('what the broker acknowledges and drops of an old history is sent until central has it', async () => {
+      const { central, log, start } = await setUp(10);
+      const first = epochOf(log);
+      log.saveMark(first, 4, 'first');
+      const chain = new Uint8Array(32).fill(7);
+      central.script = (message) => [message.epoch === first ? { ...message, seq: 8, chain } : message];
+      let drops = 2;
+      central.drops = ({ epoch }) => epoch === first && drops-- > 0;
+      const { status } = await start();
+      await until('nothing waits', () => log.epochs().length === 2 && status.queue === 0);
+      expect([...(central.epochs.get(first)?.events.keys() ?? [])]).toEqual([5, 6, 7, 8, 9, 10]);
+      expect(drops).toBeLessThan(0);
+    });
+
     test('marks of no known chain, however many, begin one epoch, and live events pass', async () => {
       const { central, log, start } = await setUp(10);
       central.script = (message) => [{ ...message, chain: new Uint8Array(32).fill(7) }];

@@ -23,12 +23,15 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
   const e = plan.epochs.find((one) => one.epoch === input.epoch);
   if (e === undefined) return plan;
   if (e.disowned) {
-    // Central answers a question after the batches that came before it.
     const { question } = e;
+    // Central answers a question after the batches that came before it.
     if (question === null || !isSent(plan, e))
       return change(plan, e.epoch, () => ({ ...e, untold: [], progressAt: now }));
-    const untold = both(union(input.need, []), question.gone);
-    return change(plan, e.epoch, () => ({ ...e, mark: givenUpTo(e), question: null, untold, progressAt: now }));
+    const need = union(input.need, []);
+    const heard = { ...e, question: null, untold: both(need, question.gone), progressAt: now };
+    const again = dropped(e, need);
+    if (again.length === 0) return change(plan, e.epoch, () => ({ ...heard, mark: givenUpTo(e) }));
+    return change(plan, e.epoch, () => ({ ...heard, todo: again, sent: without(e.sent, again) }));
   }
   const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent, gone: [] } : null;
   const question = e.question ?? unasked;
@@ -48,6 +51,11 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
   const next = question === null ? marked : answered(plan, marked, question, union(input.need, []));
   const progressed = change(plan, e.epoch, () => next);
   return moved ? { ...progressed, progressAt: now } : progressed;
+}
+
+/** What a broker acknowledged of a disowned epoch and then dropped: central has nothing at all under these numbers. */
+function dropped(e: EpochPlan, need: Ranges): Ranges {
+  return without(clip(need, Math.max(e.firstSeq, e.mark + 1), e.lastSeq), union(e.skipped, e.gone));
 }
 
 function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): EpochPlan {
@@ -82,7 +90,11 @@ function missing(mark: number, need: Ranges, question: Question): Ranges {
 
 export function acked(plan: Plan, id: number, now: number, rules: PlanRules): Plan {
   const before = plan.flights.find((flight) => flight.id === id);
-  const sent = (e: EpochPlan, range: Ranges) => ({ ...sentToo(e, range), ...(e.disowned ? { progressAt: now } : {}) });
+  const sent = (e: EpochPlan, range: Ranges) => {
+    if (!e.disowned) return sentToo(e, range);
+    const again = { ...e, todo: union(e.todo, clip(range, e.mark + 1, e.lastSeq)) };
+    return { ...(before?.unsure === true ? again : sentToo(e, range)), progressAt: now };
+  };
   const landed = { ...land(plan, id, sent), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
   return before === undefined ? landed : stepOver(landed, before.epoch, now, rules);
 }

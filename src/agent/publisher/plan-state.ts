@@ -1,6 +1,6 @@
 /** What the plan of one link is made of. Pure. */
 import type { SeqRange } from '../../contract/message.ts';
-import { clip, type Ranges, union } from './ranges.ts';
+import { clip, type Ranges, union, without } from './ranges.ts';
 
 export interface PlanRules {
   readonly confirm: 'store' | 'broker';
@@ -23,6 +23,8 @@ export interface Flight {
   readonly from: number;
   readonly to: number;
   readonly at: number;
+  /** Of a disowned epoch, and on its way while central was away: its PUBACK says nothing. */
+  readonly unsure?: boolean;
 }
 
 export interface Question {
@@ -114,6 +116,15 @@ export type PlanInput =
 /** Up to where a disowned epoch is done once all is sent: what is too large for this broker was not. */
 export function givenUpTo(e: EpochPlan): number {
   return Math.min(e.lastSeq, (e.skipped[0]?.[0] ?? Number.POSITIVE_INFINITY) - 1);
+}
+
+/**
+ * Central was away: what the broker has acknowledged meanwhile it may have dropped. Of a disowned epoch no answer says which
+ * numbers hold our event and which another one, so all that was sent goes again.
+ */
+export function sendAgain(e: EpochPlan): EpochPlan {
+  const again = without(clip(e.sent, e.mark + 1, e.lastSeq), e.skipped);
+  return { ...e, todo: union(e.todo, again), sent: without(e.sent, again), question: null, syncDue: false };
 }
 
 /** A disowned epoch of which everything was sent, and which is not done. */

@@ -18,6 +18,7 @@ import {
   type Plan,
   type PlanInput,
   type PlanRules,
+  sendAgain,
   sentToo,
 } from './plan-state.ts';
 import { clip, has, type Ranges, span, union, without } from './ranges.ts';
@@ -81,7 +82,8 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
         ...plan,
         refusals: 0,
         pausedUntil: now,
-        epochs: plan.epochs.map((e) => ({ ...e, syncDue: !e.disowned || e.syncDue })),
+        flights: plan.flights.map((flight) => ({ ...flight, unsure: true })),
+        epochs: plan.epochs.map((e) => (e.disowned ? sendAgain(e) : { ...e, syncDue: true })),
       };
     case 'stored':
       return confirm(plan, input, now);

@@ -240,6 +240,41 @@ describe('marks', () => {
     expect([markOf(done, E), dueSyncs(done, 9_000, rules)]).toEqual([15, []]);
   });
 
+  /** All of a disowned epoch was sent, all was quiet, and central was asked. */
+  const asked = (span = head(20, 5)) => {
+    const open = given(openPlan([span], rules, 0), 0, synced, grown(span, head(0, 0, 1, 'next')));
+    const { plan, flights } = takeAll(given(open, 1, { type: 'disowned', epoch: E }), 1);
+    return given(given(plan, 2, ...acks(flights)), 2_000, { type: 'tick' }, synced);
+  };
+
+  test('what central lacks of a disowned epoch is sent again: the broker took it and dropped it', () => {
+    const lacking = given(asked(), 2_001, stored(12, [13, 15], [18, 40]));
+    const { plan, flights } = takeAll(lacking, 2_001);
+    expect([markOf(lacking, E), shown(flights)]).toEqual([5, ['backlog 13-15', 'backlog 18-20']]);
+    const again = given(given(plan, 2_002, ...acks(flights)), 4_000, { type: 'tick' }, synced, stored(20));
+    expect([markOf(again, E), dueSyncs(again, 9_000, rules)]).toEqual([20, []]);
+  });
+
+  test('what central lacks of a disowned epoch is not sent again where nobody can send it', () => {
+    const large = { ...asked(), epochs: asked().epochs.map((e) => ({ ...e, skipped: [[14, 20]] as const })) };
+    expect(markOf(given(large, 2_001, stored(12, [14, 20])), E)).toBe(13);
+    const holed = { ...asked(), epochs: asked().epochs.map((e) => ({ ...e, gone: [[6, 15]] as const })) };
+    const lacking = given(holed, 2_001, stored(5, [6, 7], [14, 17]));
+    expect(shown(takeAll(lacking, 2_001).flights)).toEqual(['backlog 16-17']);
+  });
+
+  test('central that was away gets a disowned epoch again, also what was in the air, and none that is done', () => {
+    const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, grown(head(20, 5), head(0, 0, 1, 'next')));
+    const { plan, flights } = takeAll(given(open, 1, { type: 'disowned', epoch: E }), 1);
+    const back = given(plan, 2, ...acks(flights.slice(0, 1)), { type: 'recheck' });
+    const first = takeAll(back, 2);
+    expect([shown(flights), shown(first.flights)]).toEqual([['backlog 6-15', 'backlog 16-20'], ['backlog 6-15']]);
+    const late = given(first.plan, 3, ...acks(flights.slice(1)), ...acks(first.flights));
+    expect(shown(takeAll(late, 3).flights)).toEqual(['backlog 16-20']);
+    const done = given(asked(), 2_001, stored(20), { type: 'recheck' });
+    expect([markOf(done, E), takeAll(done, 2_001).flights]).toEqual([20, []]);
+  });
+
   test('of an epoch that another store disowns all is sent, whatever was confirmed before', () => {
     const plan = given(openPlan([head(20, 20)], rules, 0), 0, synced, stored(20));
     const other = given(
@@ -258,13 +293,17 @@ describe('marks', () => {
     expect(takeAll(plan, 2).flights).toEqual([]);
   });
 
-  test('a recheck asks nothing about a disowned epoch, except what was to be asked anyway', () => {
+  test('a recheck asks about a disowned epoch only when it was sent again', () => {
     const open = given(openPlan([head(20, 5)], rules, 0), 0, synced, grown(head(20, 5), head(0, 0, 1, 'next')));
     const { plan, flights } = takeAll(given(open, 1, { type: 'disowned', epoch: E }), 1);
     const early = given(plan, 2, { type: 'recheck' });
     expect(dueSyncs(early, 2, rules)).toEqual(['next']);
-    const quiet = given(given(plan, 3, ...acks(flights)), 2_000, { type: 'tick' }, { type: 'recheck' });
-    expect(dueSyncs(quiet, 2_000, rules)).toEqual([E, 'next']);
+    const quiet = given(given(plan, 3, ...acks(flights)), 2_000, { type: 'tick' });
+    expect(dueSyncs(quiet, 2_000, rules)).toEqual([E]);
+    const again = takeAll(given(quiet, 2_000, { type: 'recheck' }), 2_000);
+    expect(dueSyncs(again.plan, 2_000, rules)).toEqual(['next']);
+    const sent = given(given(again.plan, 2_001, ...acks(again.flights)), 4_000, { type: 'tick' });
+    expect(dueSyncs(sent, 4_000, rules)).toEqual([E, 'next']);
   });
 
   test('what was to go live of an epoch that is no longer written is backlog', () => {
