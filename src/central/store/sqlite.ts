@@ -17,6 +17,9 @@ const WORDS: Words = {
   rowLocks: false,
 };
 
+/** A reader that is not done keeps the write-ahead log from its checkpoint; after it, it is cut to this. */
+const WAL_BYTES = 8 * 1024 * 1024;
+
 /** Opens `sqlite:PATH`. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
 export function openSqlite(path: string): SqlDialect {
   const folder = dirname(path);
@@ -28,6 +31,7 @@ export function openSqlite(path: string): SqlDialect {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
+    database.pragma(`journal_size_limit = ${WAL_BYTES}`);
     const synchronous = database.pragma('synchronous', { simple: true });
     if (synchronous !== 2) {
       throw Object.assign(new Error(`${path}: synchronous is ${String(synchronous)}, not FULL`), {

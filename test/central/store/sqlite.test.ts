@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { CompiledQuery, Kysely } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
 import { openSqlite } from '../../../src/central/store/sqlite.ts';
@@ -23,4 +24,26 @@ it('says that the disk is full, though SQLite has rolled back by itself', async 
   await run('pragma max_page_count = 1000');
   await db.transaction().execute((trx) => trx.executeQuery(CompiledQuery.raw('insert into note values (1)')));
   expect((await run('select count(*) as n from note')).rows).toEqual([{ n: 1 }]);
+});
+
+it('gives the room of its write-ahead log back once nobody reads without an end', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'central.db');
+  const db = new Kysely<Tables>({ dialect: openSqlite(path).kysely });
+  onTestFinished(() => db.destroy());
+  const run = (text: string) => db.executeQuery(CompiledQuery.raw(text));
+  await run('create table note (text text)');
+  await run('insert into note values (1), (2)');
+  const other = new Database(path, { readonly: true });
+  const held = other.prepare('select * from note').iterate();
+  held.next();
+  const megabyte = 1024 * 1024;
+  for (let i = 0; i < 20; i += 1) await run(`insert into note values (zeroblob(${megabyte}))`);
+  expect(statSync(`${path}-wal`).size).toBeGreaterThan(20 * megabyte);
+  held.return?.();
+  other.close();
+  // The first one finds the checkpoint possible, the second begins the log anew.
+  for (let i = 0; i < 2; i += 1) await run('insert into note values (3)');
+  expect(statSync(`${path}-wal`).size).toBeLessThanOrEqual(8 * megabyte);
 });
