@@ -36,13 +36,40 @@ export interface EventData {
   };
   /** Central holds another history of this epoch up to `seq`: a new epoch has begun, and what differs lies with it as conflicts. */
   readonly 'history.conflict': { readonly epoch: string; readonly seq: number; readonly reason: string };
+  /** A correction: that event counts as if it had never been. What it may speak of says `correction.ts`. */
   readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
+  /** A correction: that event, told by a collar, was about this cat. */
+  readonly 'event.reassigned': {
+    readonly epoch: string;
+    readonly seq: number;
+    readonly catId: number;
+    readonly reason: string;
+  };
 }
 
 export type EventType = keyof EventData;
 
-/** The version that this program writes of each type. Readers upcast older ones (`upcast.ts`). */
-export const WRITTEN_VERSION = 1;
+/**
+ * The version that this program writes of each type, and the newest that it reads. Whoever raises one adds the step from the
+ * version before (`upcast.ts`) and a body of the new one to the golden ones of the tests.
+ */
+export const WRITTEN_VERSIONS: { readonly [T in EventType]: number } = {
+  'cat.named': 1,
+  'collar.assigned': 1,
+  'cat.moved': 1,
+  'meow.started': 1,
+  'meow.ended': 1,
+  'collar.silent': 1,
+  'collar.heard': 1,
+  'battery.low': 1,
+  'sensor.failed': 1,
+  'sensor.recovered': 1,
+  'clock.synced': 1,
+  'history.lost': 1,
+  'history.conflict': 1,
+  'event.revoked': 1,
+  'event.reassigned': 1,
+};
 
 /**
  * An event as it is kept in the agent's log and in the central store. Immutable.
@@ -100,5 +127,5 @@ export function newEvent<T extends EventType>(
   data: EventData[T],
   when: Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>,
 ): NewEvent {
-  return { type: fullType(type), version: WRITTEN_VERSION, subject, ...when, data: JSON.stringify(data) };
+  return { type: fullType(type), version: WRITTEN_VERSIONS[type], subject, ...when, data: JSON.stringify(data) };
 }

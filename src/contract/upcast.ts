@@ -1,7 +1,10 @@
-/** Brings stored bodies of older versions up to the one that this program reads: pure functions, chained v1 → v2 → …. */
-import { type EventData, type EventType, type StoredEvent, shortType, WRITTEN_VERSION } from './event.ts';
+/**
+ * Brings stored bodies of older versions up to the one that this program reads: pure functions, chained v1 → v2 → ….
+ * Nothing that is stored is ever changed: an event is brought up each time that it is read.
+ */
+import { type EventData, type EventType, type StoredEvent, shortType, WRITTEN_VERSIONS } from './event.ts';
 
-type Body = Readonly<Record<string, unknown>>;
+export type Body = Readonly<Record<string, unknown>>;
 
 /** An event with typed data, for folds. */
 export type UpcastEvent = {
@@ -12,49 +15,79 @@ export type Upcast =
   | { readonly type: 'known'; readonly event: UpcastEvent }
   | { readonly type: 'unknown'; readonly reason: string };
 
-type Check = (body: Body) => boolean;
+/** What a program that reads one type knows of it. Its newest version is one more than it has steps. */
+export interface TypeReader {
+  /** What must hold of a body of the newest version before a fold may trust its type. */
+  readonly shape: (body: Body) => boolean;
+  /** At index n - 1: from version n to n + 1. Each knows its two versions only and is never changed again. */
+  readonly steps: readonly ((body: Body) => Body)[];
+}
+
+type Check = TypeReader['shape'];
 const text: (key: string) => Check = (key) => (body) => typeof body[key] === 'string';
 const number: (key: string) => Check = (key) => (body) => typeof body[key] === 'number';
 const maybe: (key: string, type: 'string' | 'number') => Check = (key, type) => (body) =>
   body[key] === null || body[key] === undefined || typeof body[key] === type;
-const all: (...checks: Check[]) => Check =
-  (...checks) =>
-  (body) =>
-    checks.every((check) => check(body));
+const v1: (...checks: Check[]) => TypeReader = (...checks) => ({
+  shape: (body) => checks.every((check) => check(body)),
+  steps: [],
+});
 
-/** What must hold of a body of the current version before a fold may trust its type. */
-const shapes: { readonly [T in EventType]: Check } = {
-  'cat.named': all(number('catId'), maybe('oldName', 'string'), text('newName')),
-  'collar.assigned': all(number('catId'), text('collar')),
-  'cat.moved': all(maybe('from', 'string'), text('to'), maybe('confidence', 'number'), maybe('catId', 'number')),
-  'meow.started': number('level'),
-  'meow.ended': all(number('durationMs'), number('peakG'), number('readings'), maybe('place', 'string')),
-  'collar.silent': text('lastSeen'),
-  'collar.heard': text('lastSeen'),
-  'battery.low': number('percent'),
-  'sensor.failed': all(text('source'), text('reason')),
-  'sensor.recovered': all(text('source'), text('reason')),
-  'clock.synced': all(text('boot'), number('offsetMs')),
-  'history.lost': all(text('epoch'), number('fromSeq'), number('toSeq'), number('count'), text('reason')),
-  'history.conflict': all(text('epoch'), number('seq'), text('reason')),
-  'event.revoked': all(text('epoch'), number('seq'), text('reason')),
+const readers: { readonly [T in EventType]: TypeReader } = {
+  'cat.named': v1(number('catId'), maybe('oldName', 'string'), text('newName')),
+  'collar.assigned': v1(number('catId'), text('collar')),
+  'cat.moved': v1(maybe('from', 'string'), text('to'), maybe('confidence', 'number'), maybe('catId', 'number')),
+  'meow.started': v1(number('level')),
+  'meow.ended': v1(number('durationMs'), number('peakG'), number('readings'), maybe('place', 'string')),
+  'collar.silent': v1(text('lastSeen')),
+  'collar.heard': v1(text('lastSeen')),
+  'battery.low': v1(number('percent')),
+  'sensor.failed': v1(text('source'), text('reason')),
+  'sensor.recovered': v1(text('source'), text('reason')),
+  'clock.synced': v1(text('boot'), number('offsetMs')),
+  'history.lost': v1(text('epoch'), number('fromSeq'), number('toSeq'), number('count'), text('reason')),
+  'history.conflict': v1(text('epoch'), number('seq'), text('reason')),
+  'event.revoked': v1(text('epoch'), number('seq'), text('reason')),
+  'event.reassigned': v1(text('epoch'), number('seq'), number('catId'), text('reason')),
 };
 
-/** Steps from version n to n + 1 of a type, at index n - 1. Empty while every type is at version 1. */
-const steps: { readonly [T in EventType]?: readonly ((body: Body) => Body)[] } = {};
+/** What this program can do with a stored version of a type. */
+export type Readable = 'current' | 'older' | 'newer' | 'unknown';
+
+/** By type and version alone; a body may still have another shape. Takes the full type, as it is stored. */
+export function readable(type: string, version: number): Readable {
+  const known = knownType(type);
+  if (known === null) return 'unknown';
+  const newest = WRITTEN_VERSIONS[known];
+  if (version === newest) return 'current';
+  return version < newest ? 'older' : 'newer';
+}
 
 /** The event as a fold reads it, or why no fold may: an unknown type, a newer version, a body of another shape. */
 export function upcast(event: StoredEvent): Upcast {
-  const type = shortType(event.type);
-  if (!isEventType(type)) return { type: 'unknown', reason: `type ${event.type} is not known` };
-  if (event.version > WRITTEN_VERSION)
-    return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
-  let body = JSON.parse(event.data) as Body;
-  for (const step of (steps[type] ?? []).slice(event.version - 1)) body = step(body);
-  if (!shapes[type](body)) return { type: 'unknown', reason: `data of ${event.type} has another shape` };
+  const type = knownType(event.type);
+  if (type === null) return { type: 'unknown', reason: `type ${event.type} is not known` };
+  const body = upcastBody(readers[type], event.version, event.data);
+  if (body === 'newer') return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
+  if (body === 'misshapen') return { type: 'unknown', reason: `data of ${event.type} has another shape` };
   return { type: 'known', event: { ...event, type, data: body } as unknown as UpcastEvent };
 }
 
-function isEventType(type: string): type is EventType {
-  return Object.hasOwn(shapes, type);
+/** The body in the newest version that `reader` knows. `data` is the compact JSON that is stored. */
+export function upcastBody(reader: TypeReader, version: number, data: string): Body | 'newer' | 'misshapen' {
+  if (version > reader.steps.length + 1) return 'newer';
+  let body: unknown;
+  try {
+    body = reader.steps.slice(version - 1).reduce((older, step) => step(older), JSON.parse(data) as Body);
+  } catch {
+    // Whatever a stranger wrote there, it is not what that version was.
+    return 'misshapen';
+  }
+  return typeof body === 'object' && body !== null && reader.shape(body as Body) ? (body as Body) : 'misshapen';
+}
+
+/** The type of ours, or null. A stranger's type is not ours, even where it has the short name of one of ours. */
+function knownType(type: string): EventType | null {
+  const short = shortType(type);
+  return short !== type && Object.hasOwn(readers, short) ? (short as EventType) : null;
 }
