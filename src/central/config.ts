@@ -58,7 +58,7 @@ export const centralSchema = z.strictObject({
   fold: z
     .enum(['quarantine', 'stop'])
     .default('quarantine')
-    .describe('an event that the models cannot read: leave it out and count it, or stop'),
+    .describe('an event that the models need and cannot read: leave it out and note it, or stand still before it'),
   http: z
     .strictObject({
       host: z.string().default('127.0.0.1'),

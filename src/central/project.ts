@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { collarOf } from '../contract/event.ts';
 import type { Changes } from './api/changes.ts';
+import type { Stopped } from './store/fold-status.ts';
 import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.ts';
 
 /** Events of one transaction: others wait no longer than it takes to fold these. */
@@ -30,16 +31,23 @@ export interface ProjectParts {
   readonly announceMeow: (meow: MeowNotice) => void;
   /** After a commit that others may want to see. */
   readonly changed: () => void;
+  /** The models stand still (policy `stop`), before another event than so far; or, null, they go on. */
+  readonly stopped?: (stopped: Stopped | null) => void;
 }
 
-/** Resolves after the signal aborted. Rejects with code FOLD_FAILED (policy `stop`) or the store's error. */
+/** Resolves after the signal aborted. Rejects with the store's error. Where the models stand still, it asks on. */
 export async function runProject(parts: ProjectParts, signal: AbortSignal): Promise<void> {
   const { idleMs = IDLE_MS } = parts;
+  let stoppedAt: string | null = null;
   while (!signal.aborted) {
     const seen = parts.arrived.version;
     const result = await parts.store.project(SLICE_EVENTS);
     if (result.changedCats.length > 0) await announce(parts, result);
-    if (result.events > 0 || result.changedCats.length > 0) parts.changed();
+    const { stopped = null } = result;
+    const moved = (stopped?.id ?? null) !== stoppedAt;
+    stoppedAt = stopped?.id ?? null;
+    if (moved) parts.stopped?.(stopped);
+    if (result.events > 0 || result.changedCats.length > 0 || moved) parts.changed();
     if (result.events === SLICE_EVENTS) await setImmediate();
     else await parts.arrived.after(seen, signal, idleMs);
   }

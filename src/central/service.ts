@@ -14,6 +14,8 @@ import { runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
 import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
+import { GO_ON } from './store/command.ts';
+import type { Stopped } from './store/fold-status.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox, type Outbox } from './subscriber/outbox.ts';
 import { createTrust } from './trust.ts';
@@ -33,7 +35,7 @@ export interface CentralDeps {
 
 /**
  * Resolves when everything is closed after the signal aborted. Rejects with the first error of a loop: codes STORE_FAILED,
- * FOLD_FAILED, EADDRINUSE and the like, or those of `openStore`.
+ * EADDRINUSE and the like, or those of `openStore`.
  */
 export async function runCentral(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = () => new Date() } = deps;
@@ -49,6 +51,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       shown.announce();
     };
     let connected = false;
+    const standing = standingStill(logger);
     const receive: ReceiveParts = {
       store,
       ...receiveOptions(config, deps, outbox),
@@ -65,7 +68,17 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       [
         (stop) => runReceive(receive, stop),
         (stop) =>
-          runProject({ store, arrived, clock, changed: shown.announce, ...announcements(config, outbox) }, stop),
+          runProject(
+            {
+              store,
+              arrived,
+              clock,
+              changed: shown.announce,
+              stopped: standing.note,
+              ...announcements(config, outbox),
+            },
+            stop,
+          ),
         (stop) =>
           runServe(
             {
@@ -80,7 +93,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               version: deps.version,
               simulated: deps.simulated ?? false,
               clock,
-              notReady: () => (connected ? null : 'no connection to the broker'),
+              notReady: () => (connected ? standing.why() : 'no connection to the broker'),
               onListening: deps.onListening ?? (() => undefined),
               ...(deps.pageDir === undefined ? {} : { pageDir: deps.pageDir }),
             },
@@ -134,6 +147,24 @@ function announcements(config: CentralConfig, outbox: Outbox) {
       outbox.put(catTopic(base, row.id), JSON.stringify(row), { retain: true, about: `cat ${row.id}` }),
     announceMeow: (meow: { readonly catId: number }) =>
       outbox.put(meowTopic(base, meow.catId), JSON.stringify(meow), { retain: false }),
+  };
+}
+
+/** Receiving goes on while the models stand still: nothing is lost by it, but what is shown is of the past. */
+function standingStill(logger: Logger) {
+  let why: string | null = null;
+  return {
+    why: () => why,
+    note(stopped: Stopped | null) {
+      if (stopped === null) {
+        if (why !== null) logger.info('the models go on');
+        why = null;
+        return;
+      }
+      const { id, agent, reason } = stopped;
+      why = `the models stand still before ${id} of ${agent}: ${reason}`;
+      logger.error({ event: id, agent, reason }, `the models stand still: ${GO_ON}`);
+    },
   };
 }
 

@@ -52,7 +52,6 @@ function asFailure(error: unknown, url: string): Error {
     new CommandError(exitCode, message, fix, { cause: error });
   if (code === 'STORE_FAILED')
     return fail(EXIT.io, error.message, `look at the disk of ${path}: is it full or failing?`);
-  if (code === 'FOLD_FAILED') return fail(EXIT.data, error.message, 'upgrade collard, or set fold: quarantine');
   if (code === 'SCHEMA')
     return fail(EXIT.io, `${path}: ${error.message}`, 'was it written by a newer collard? upgrade');
   if (code === 'SQLITE_CANTOPEN') {

@@ -7,7 +7,7 @@
  * * `event.revoked` of a correction undoes it: what it corrected counts as before.
  * * An undo is final, and corrections of it say nothing: whoever wants the correction back writes it again.
  *
- * An agent may speak of its own events, central of all; both only of what was written before.
+ * An agent may take back its own events, central all, and give them to cats; both only what was written before.
  */
 import type { StoredEvent } from './event.ts';
 import { CENTRAL_AGENT } from './topic.ts';
@@ -40,8 +40,9 @@ interface Place {
   readonly seq: number;
 }
 
-/** May this event speak of that one? Epochs are UUIDv7, so that an agent's own are in the order in which it began them. */
-export function mayCorrect(by: Place, target: Place): boolean {
+/** May the correction at this place speak of that one? Epochs are UUIDv7: an agent's own are in the order in which it began them. */
+export function mayCorrect(by: Place, target: Place, { catId }: Pick<Correction, 'catId'>): boolean {
+  if (catId !== null && by.agent !== CENTRAL_AGENT) return false;
   if (by.agent !== target.agent) return by.agent === CENTRAL_AGENT;
   return by.epoch === target.epoch ? target.seq < by.seq : target.epoch < by.epoch;
 }

@@ -1,51 +1,117 @@
-import { connectAsync } from 'mqtt';
+import { connectAsync, type MqttClient } from 'mqtt';
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { centralSchema } from '../../src/central/config.ts';
 import { runCentral } from '../../src/central/service.ts';
+import { encodeBatch } from '../../src/contract/envelope.ts';
+import { agentTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { startBroker, until } from './broker.ts';
+import { createWriter, epochId } from './store/events.ts';
 
 const COMMANDS = 5;
 
-it('a command is told on the cat topic at once, not when the project loop looks by itself', async () => {
+interface Central {
+  readonly mqtt: MqttClient;
+  call(method: string, path: string, body?: object): Promise<Response>;
+  /** What it has logged as JSON, one a line. */
+  readonly log: readonly string[];
+}
+
+/** A whole central with a broker, and somebody else on that. Resolves when it is ready. */
+async function startCentral(settings: object = {}): Promise<Central> {
   const broker = await startBroker();
   onTestFinished(() => broker.close());
-  const told: { readonly name: string; readonly collar: string | null }[] = [];
-  const dashboard = await connectAsync(broker.url);
-  onTestFinished(() => dashboard.endAsync(true));
-  dashboard.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())));
-  await dashboard.subscribeAsync('collard/v1/cat/+', { qos: 1 });
+  const mqtt = await connectAsync(broker.url);
+  onTestFinished(() => mqtt.endAsync(true));
+  const log: string[] = [];
   const config = centralSchema.parse({
     store: { url: 'sqlite::memory:' },
     mqtt: { url: broker.url },
     http: { port: 0 },
+    ...settings,
   });
   const stop = new AbortController();
   let page = '';
   const onListening = (url: string) => {
     page = url;
   };
-  const deps = { openLink: openMqttLink, logger: pino({ level: 'silent' }), version: '0', onListening };
-  const running = runCentral(config, deps, stop.signal);
+  const logger = pino({ level: 'info' }, { write: (line: string) => log.push(line) });
+  const running = runCentral(config, { openLink: openMqttLink, logger, version: '0', onListening }, stop.signal);
   onTestFinished(async () => {
     stop.abort();
     await running;
   });
   await until('central is there', async () => page !== '' && (await fetch(new URL('readyz', page))).ok);
-  const call = (method: string, path: string, body: object) =>
-    fetch(new URL(`api/v1/${path}`, page), {
-      method,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  await call('POST', 'cats', { name: 'Mia' });
+  return {
+    mqtt,
+    log,
+    call: (method, path, body) =>
+      fetch(new URL(path, page), {
+        method,
+        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      }),
+  };
+}
+
+it('a command is told on the cat topic at once, not when the project loop looks by itself', async () => {
+  const { mqtt, call } = await startCentral();
+  const told: { readonly name: string; readonly collar: string | null }[] = [];
+  mqtt.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())));
+  await mqtt.subscribeAsync('collard/v1/cat/+', { qos: 1 });
+  await call('POST', 'api/v1/cats', { name: 'Mia' });
   await until('the cat is told', () => told.at(-1)?.name === 'Mia');
   const from = performance.now();
   for (let n = 1; n <= COMMANDS; n += 1) {
-    await call('PATCH', 'cats/1', { collar: `C${n}` });
+    await call('PATCH', 'api/v1/cats/1', { collar: `C${n}` });
     await until('the collar is told', () => told.at(-1)?.collar === `C${n}`);
   }
   // By itself the loop looks once a second.
   expect(performance.now() - from).toBeLessThan(COMMANDS * 500);
+});
+
+/** An agent of the future, between two that everybody understands. */
+function future() {
+  const porch = createWriter('porch', epochId(1));
+  for (const to of ['kitchen', 'attic', 'hall']) porch.add('cat.moved', 'collar/C1', { from: null, to }, 60);
+  const [, middle] = porch.events;
+  if (middle !== undefined) porch.events[1] = { ...middle, version: 2, data: '{"way":["attic"]}' };
+  return { topic: agentTopic(DEFAULT_BASE_TOPIC, 'porch', 'events'), payload: encodeBatch(porch.batch(1, 3)) };
+}
+
+const places = async (call: Central['call']) => {
+  const { cats } = (await (await call('GET', 'api/v1/cats')).json()) as { cats: { location: string | null }[] };
+  return cats.map((cat) => cat.location);
+};
+
+it('with fold: quarantine a newer version is left out and noted, and all else goes on', async () => {
+  const { mqtt, call } = await startCentral();
+  await call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+  const { topic, payload } = future();
+  await mqtt.publishAsync(topic, payload, { qos: 1 });
+  await until('the last move is seen', async () => (await places(call))[0] === 'hall');
+  expect((await call('GET', 'readyz')).status).toBe(200);
+});
+
+it('with fold: stop the models stand still before a newer version, say so, and go on when it is taken back', async () => {
+  const { mqtt, call, log } = await startCentral({ fold: 'stop' });
+  await call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+  const { topic, payload } = future();
+  await mqtt.publishAsync(topic, payload, { qos: 1 });
+  await until('central says so', async () => (await call('GET', 'readyz')).status === 503);
+  const why = `the models stand still before ${epochId(1)}/2 of porch: version 2 of collard.cat.moved is newer`;
+  expect(await (await call('GET', 'readyz')).json()).toMatchObject({ detail: why });
+  expect(log.filter((line) => line.includes('the models stand still')).map((line) => JSON.parse(line))).toMatchObject([
+    { level: 50, event: `${epochId(1)}/2`, agent: 'porch', msg: expect.stringContaining('upgrade collard') },
+  ]);
+  // What came after it is stored, and shown as an event.
+  const { events } = (await (await call('GET', 'api/v1/events?type=cat.moved')).json()) as { events: object[] };
+  expect(events).toMatchObject([{ seq: 1 }, { seq: 2, data: { way: ['attic'] } }, { seq: 3 }]);
+  expect(await places(call)).toEqual(['kitchen']);
+  const refused = await call('POST', 'api/v1/cats', { name: 'Otto' });
+  expect([refused.status, await refused.json()]).toMatchObject([503, { detail: expect.stringContaining(why) }]);
+  await call('POST', 'api/v1/events/revoke', { epoch: epochId(1), seq: 2, reason: 'from the future' });
+  await until('it is ready again', async () => (await call('GET', 'readyz')).status === 200);
+  expect(await places(call)).toEqual(['hall']);
+  expect(log.filter((line) => line.includes('the models go on'))).toHaveLength(1);
 });

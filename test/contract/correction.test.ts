@@ -39,7 +39,9 @@ describe('a correction', () => {
     ['central, of itself before', place('central', EPOCH, 5), place('central', EPOCH, 4), true],
     ['central, of itself to come', place('central', EPOCH, 5), place('central', EPOCH, 6), false],
   ])('by %s', (_what, by, target, may) => {
-    expect(mayCorrect(by, target)).toBe(may);
+    expect(mayCorrect(by, target, { catId: null })).toBe(may);
+    // To give it to a cat is for people to do.
+    expect(mayCorrect(by, target, { catId: 1 })).toBe(may && by.agent === 'central');
   });
 
   it('comes in an order of its own', () => {

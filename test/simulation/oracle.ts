@@ -17,7 +17,7 @@ export interface Findings {
   readonly conflicts: number;
 }
 
-interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked'> {
+interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked' | 'reassignedTo' | 'correction'> {
   readonly mono_ms: number | null;
   readonly taken_back: number;
 }
@@ -166,11 +166,14 @@ function readEvents(db: Database.Database): CentralEvent[] {
   const rows = db
     .prepare<[], EventRow>(
       `SELECT event.*, epoch.epoch AS epoch, agent.name AS agent,
-         (SELECT count(*) FROM revoked r WHERE r.epoch_no = event.epoch_no AND r.seq = event.seq) AS taken_back
+         (SELECT count(*) FROM correction c WHERE c.epoch_no = event.epoch_no AND c.seq = event.seq AND c.in_force = 1
+           AND c.cat_id IS NULL) AS taken_back
        FROM event JOIN epoch ON epoch.no = event.epoch_no JOIN agent ON agent.no = epoch.agent_no`,
     )
     .all();
-  return rows.map((row) => ({ ...row, monoMs: row.mono_ms, revoked: row.taken_back > 0 }));
+  // Nobody gives events to other cats here.
+  const unassigned = { reassignedTo: null, correction: null };
+  return rows.map((row) => ({ ...row, monoMs: row.mono_ms, revoked: row.taken_back > 0, ...unassigned }));
 }
 
 /** The bodies of events that were kept apart. */

@@ -2,9 +2,18 @@
 import { encodeEvent } from '../../contract/envelope.ts';
 import type { CentralEvent } from '../store/store.ts';
 
-/** Compact JSON text. The data stay the text that was received. `position` is absent until it is contiguous. */
+/**
+ * Compact JSON text. The data stay the text that was received. `position` is absent until it is contiguous; `revoked`,
+ * `reassignedto`, `correctedby` and `correction` where nothing corrects it.
+ */
 export function cloudEventText(event: CentralEvent): string {
-  const position = event.position === null ? '' : `"position":${event.position},`;
-  const revoked = event.revoked ? '"revoked":true,' : '';
-  return `{${position}${revoked}${encodeEvent(event.agent, event).slice(1)}`;
+  const { position, revoked, reassignedTo, correction } = event;
+  const known = JSON.stringify({
+    ...(position === null ? {} : { position }),
+    ...(revoked ? { revoked } : {}),
+    ...(reassignedTo === null ? {} : { reassignedto: reassignedTo }),
+    ...(correction === null ? {} : { correctedby: correction.by, correction: correction.reason }),
+  });
+  const text = encodeEvent(event.agent, event);
+  return known === '{}' ? text : `${known.slice(0, -1)},${text.slice(1)}`;
 }

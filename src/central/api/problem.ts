@@ -37,6 +37,9 @@ const statusOfCode: Readonly<Record<string, number>> = {
   CAT_EXISTS: 409,
   CAT_NOT_FOUND: 404,
   EVENT_NOT_FOUND: 404,
+  UNDO_IS_FINAL: 409,
+  NOT_OF_A_CAT: 409,
+  TAKEN_BACK: 409,
   NOT_IN_QUARANTINE: 404,
   KEY_NOT_FOUND: 404,
   INVALID_NAME: 400,
@@ -49,6 +52,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   BAD_CURSOR: 400,
   TOO_MANY_STREAMS: 503,
   TOO_MUCH_HISTORY: 503,
+  MODEL_STOPPED: 503,
   CROSS_SITE: 403,
   NOT_HERE: 403,
 };

@@ -13,7 +13,10 @@ export interface Folded {
   readonly skipped: number;
 }
 
-/** `events` in any order; those that are `revoked` count as if they had never been. `until` (exclusive) is a time in RFC 3339. */
+/**
+ * `events` in any order, with their corrections: those that are `revoked` count as if they had never been, those that are
+ * reassigned belong to that cat. `until` (exclusive) is a time in RFC 3339.
+ */
 export function foldEvents(events: readonly CentralEvent[], until: string | null = null): Folded {
   const cats = new Map<number, CatState>();
   const wearer = new Map<string, number>();

@@ -1,46 +1,60 @@
 /** From a stored event to what it means for cats. Never throws: what cannot be read is `skipped`, with the reason. */
-import { catOf, collarOf, fullType } from '../../contract/event.ts';
+import { correctionOf, orderKey } from '../../contract/correction.ts';
+import { catOf, collarOf, type EventType, shortType } from '../../contract/event.ts';
 import { type UpcastEvent, upcast } from '../../contract/upcast.ts';
 import type { CentralEvent } from '../store/store.ts';
 import type { CatChange, FactKey, Meaning } from './model.ts';
 
-/** Sorts by (time, agent, epoch, seq): times have one width, a space sorts before all that a name may hold. */
+/** What the models are made of. Another event that cannot be read leaves nothing out of them. */
+const NEEDED: ReadonlySet<string> = new Set<EventType>([
+  'cat.named',
+  'collar.assigned',
+  'cat.moved',
+  'meow.started',
+  'meow.ended',
+  'collar.silent',
+  'collar.heard',
+  'battery.low',
+  'event.revoked',
+  'event.reassigned',
+]);
+
 export function factKey(event: Pick<CentralEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey {
-  return `${event.time} ${event.agent} ${event.epoch} ${String(event.seq).padStart(16, '0')}`;
+  return orderKey(event);
 }
 
 export function meaningOf(stored: CentralEvent): Meaning {
-  const result = read(stored);
-  if (result.type === 'unknown') return { type: 'skipped', reason: result.reason };
+  const skipped = (reason: string): Meaning => {
+    const short = shortType(stored.type);
+    return { type: 'skipped', reason, needed: short !== stored.type && NEEDED.has(short) };
+  };
+  const result = upcast(stored);
+  if (result.type === 'unknown') return skipped(result.reason);
   const { event } = result;
   const key = factKey(stored);
   const eventId = `${stored.epoch}/${stored.seq}`;
-  if (event.type === 'event.revoked') return { type: 'revoked', epoch: event.data.epoch, seq: event.data.seq };
+  if (event.type === 'event.revoked' || event.type === 'event.reassigned') {
+    const correction = correctionOf(stored);
+    if (correction === null) return skipped(`${stored.type} names no event or no cat`);
+    const { epoch, seq, catId } = correction;
+    return catId === null ? { type: 'revoked', epoch, seq } : { type: 'reassigned', epoch, seq, catId };
+  }
   if (event.type === 'collar.assigned') {
     const { catId, collar } = event.data;
-    if (!isCatId(catId)) return { type: 'skipped', reason: `${catId} is no number of a cat` };
+    if (!isCatId(catId)) return skipped(`${catId} is no number of a cat`);
     return { type: 'assigned', assignment: { key, time: stored.time, eventId, catId, collar } };
   }
   const change = changeOf(event);
   if (change === null) return { type: 'other' };
   const named = 'catId' in event.data ? event.data.catId : undefined;
-  if (named !== undefined && named !== null && !isCatId(named))
-    return { type: 'skipped', reason: `${named} is no number of a cat` };
-  const catId = named ?? catOf(stored);
+  if (named !== undefined && named !== null && !isCatId(named)) return skipped(`${named} is no number of a cat`);
+  // A name is given to the cat that it is given to: there is no other that it could have been about.
+  const told = change.type === 'named' ? null : stored.reassignedTo;
+  const catId = told ?? named ?? catOf(stored);
   const collar = collarOf(stored);
   if (catId === null && collar === null) return { type: 'other' };
   const fromCollar = collar !== null && change.type !== 'silent' && change.type !== 'named';
   return { type: 'fact', catId, collar, fact: { key, time: stored.time, eventId, fromCollar, change } };
-}
-
-function read(event: CentralEvent): ReturnType<typeof upcast> {
-  // A stranger's type is not ours, even where it has the short name of one of ours.
-  if (event.type !== fullType(event.type)) return { type: 'unknown', reason: `type ${event.type} is not known` };
-  try {
-    return upcast(event);
-  } catch (error) {
-    return { type: 'unknown', reason: `data of ${event.type} cannot be read: ${String(error)}` };
-  }
 }
 
 function changeOf(event: UpcastEvent): CatChange | null {

@@ -41,17 +41,22 @@ export interface Assignment {
 export type Meaning =
   | {
       readonly type: 'fact';
-      /** The cat that the event itself names, or null: then it is the cat that wears `collar`. */
+      /** The cat that the event itself or a correction names, or null: then it is the cat that wears `collar`. */
       readonly catId: number | null;
       readonly collar: string | null;
       readonly fact: CatFact;
     }
   | { readonly type: 'assigned'; readonly assignment: Assignment }
+  /** Corrections of the event at `epoch`/`seq`. */
   | { readonly type: 'revoked'; readonly epoch: string; readonly seq: number }
+  | { readonly type: 'reassigned'; readonly epoch: string; readonly seq: number; readonly catId: number }
   /** Known, and nothing about a cat. */
   | { readonly type: 'other' }
-  /** An unknown type, a newer version, a body of another shape: kept in the store, counted, not folded. */
-  | { readonly type: 'skipped'; readonly reason: string };
+  /**
+   * An unknown type, a newer version, a body of another shape: kept in the store, noted, not folded. `needed`: of a type that the
+   * models are made of, so that they may be wrong without it.
+   */
+  | { readonly type: 'skipped'; readonly reason: string; readonly needed: boolean };
 
 /** A cat as far as it is folded. Survives JSON. */
 export interface CatState {

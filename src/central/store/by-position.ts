@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely';
 import type { CatModel, Wearings } from '../models/model.ts';
 import { encodeCursor } from './cursor.ts';
 import { belongs } from './facts.ts';
-import { type EpochNames, type EventSelect, selectEvents } from './rows.ts';
+import { type EpochNames, type EventSelect, isGivenTo, selectEvents } from './rows.ts';
 import type { CentralEvent, Cursor, EventFilter, EventPage, EventQuery } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -95,10 +95,11 @@ function filtered(window: EventSelect, query: EventFilter, wearings: Wearings | 
   if (catId !== undefined) {
     select = select.where((eb) =>
       eb.or([
-        eb('cat_id', '=', catId),
+        eb('event.cat_id', '=', catId),
+        isGivenTo(eb, catId),
         ...(wearings?.ofCat(catId) ?? []).map((worn) =>
           eb.and([
-            eb('cat_id', 'is', null),
+            eb('event.cat_id', 'is', null),
             eb('subject', '=', `collar/${worn.collar}`),
             eb('time', '>=', worn.fromTime),
             ...(worn.toTime === null ? [] : [eb('time', '<=', worn.toTime)]),

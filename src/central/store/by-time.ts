@@ -27,12 +27,15 @@ export async function readByTime(
   by: TimeOrder,
 ): Promise<TimePage> {
   const runs = runsOf(filter, await epochsOf(db, filter.agent), wearings);
+  const given = filter.catId === undefined ? [] : await givenPlaces(db, filter.catId, filter);
+  const sign = by.order === 'asc' ? 1 : -1;
   const events: CentralEvent[] = [];
   let last = by.beyond;
   while (events.length < by.limit) {
     const limit = by.limit - events.length;
     const places: TimePlace[] = [];
     for (const run of runs) places.push(...(await readRun(db, run, { ...by, beyond: last, limit })));
+    places.push(...given.filter((place) => last === null || sign * compare(place, last) > 0));
     const page = merged(places, by.order).slice(0, limit);
     const found = await names.events(db, await rowsOf(db, page));
     events.push(...found.filter((event) => belongs(event, filter, model, wearings)));
@@ -50,6 +53,27 @@ async function epochsOf(db: Db, agent: string | undefined): Promise<AgentEpochs 
   const rows = await ofAgent.select(['epoch.no', 'epoch.agent_no']).where('agent.name', '=', agent).execute();
   const first = rows[0];
   return first === undefined ? null : { no: first.agent_no, epochs: rows.map((row) => row.no) };
+}
+
+/** What corrections have given to a cat. A person did it, one by one: there are few of them. */
+async function givenPlaces(db: Db, catId: number, filter: EventFilter): Promise<readonly TimePlace[]> {
+  const { types, collar, agent, from, to } = filter;
+  const rows = await db
+    .selectFrom('correction')
+    .innerJoin('event', (join) =>
+      join.onRef('event.epoch_no', '=', 'correction.epoch_no').onRef('event.seq', '=', 'correction.seq'),
+    )
+    .innerJoin('agent', 'agent.no', 'event.agent_no')
+    .select(['event.time', 'event.epoch_no', 'event.seq', 'event.type', 'event.subject', 'agent.name'])
+    .where('correction.cat_id', '=', catId)
+    .where('correction.in_force', '=', 1)
+    .execute();
+  return rows
+    .filter((row) => types === undefined || types.includes(row.type))
+    .filter((row) => collar === undefined || row.subject === `collar/${collar}`)
+    .filter((row) => agent === undefined || row.name === agent)
+    .filter((row) => (from === undefined || row.time >= from) && (to === undefined || row.time < to))
+    .map((row) => ({ time: row.time, epochNo: row.epoch_no, seq: row.seq }));
 }
 
 /** In order, each once: runs of one cat may share an edge. */

@@ -6,13 +6,17 @@ import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
+import type { Stopped } from './fold-status.ts';
 import { catRow, readCats } from './read-models.ts';
-import { type EpochNames, readEvent } from './rows.ts';
+import { type EpochNames, readEvent, selectEvents } from './rows.ts';
 import { openShard } from './shard.ts';
-import type { CommandStore, CommandView, Projected } from './store.ts';
+import type { CentralEvent, CommandStore, CommandView, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
 
 const SLICE_EVENTS = 2_000;
+const HALVES = (['meow.started', 'meow.ended'] as const).map(fullType);
+/** What a person does where the models stand still. */
+export const GO_ON = 'upgrade collard, take the event back (collard events revoke), or set fold: quarantine';
 
 export interface CommandParts {
   readonly db: Kysely<Tables>;
@@ -28,11 +32,12 @@ export interface CommandParts {
 export function createCommands(parts: CommandParts): CommandStore {
   const { db, deriver, projected } = parts;
   return {
-    async command(now, decide) {
+    async command(now, decide, evenStopped = false) {
       const folded: Projected[] = [];
       const fold = async (trx: Transaction<Tables>) => {
         for (;;) {
           const slice = await deriver.slice(trx, SLICE_EVENTS);
+          if (slice.stopped !== null && slice.stopped !== undefined && !evenStopped) throw modelStopped(slice.stopped);
           if (slice.events === 0) return;
           folded.push(slice);
         }
@@ -66,6 +71,11 @@ export function createCommands(parts: CommandParts): CommandStore {
   };
 }
 
+function modelStopped({ id, agent, reason }: Stopped): Error {
+  const words = `the models stand still before ${id} of ${agent}: ${reason}`;
+  return Object.assign(new Error(`${words}; ${GO_ON}`), { code: 'MODEL_STOPPED' });
+}
+
 function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
   const one = async (where: { readonly id?: number; readonly name?: string }) => {
     const row = (await readCats(trx, parts.now(), where))[0];
@@ -84,5 +94,30 @@ function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
       return (highest ?? 0) + 1;
     },
     event: (epoch, seq) => readEvent(trx, parts.names, epoch, seq),
+    otherHalf: (event) => otherHalf(trx, parts.names, event),
   };
+}
+
+/** The nearest start or end of a shake of the same collar, in the same log; none where it is of the same kind. */
+async function otherHalf(
+  trx: Transaction<Tables>,
+  names: EpochNames,
+  event: CentralEvent,
+): Promise<CentralEvent | null> {
+  const { type, subject, epoch, seq, time } = event;
+  if (!HALVES.includes(type) || subject === null) return null;
+  const isStart = type === HALVES[0];
+  const { no } = await trx.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirstOrThrow();
+  const mine = selectEvents(trx).where('subject', '=', subject).where('epoch_no', '=', no).where('type', 'in', HALVES);
+  const order = isStart ? 'asc' : 'desc';
+  const rows = await mine
+    .where('time', isStart ? '>=' : '<=', time)
+    .where('seq', isStart ? '>' : '<', seq)
+    .orderBy('time', order)
+    .orderBy('epoch_no', order)
+    .orderBy('seq', order)
+    .limit(1)
+    .execute();
+  const [found = null] = await names.events(trx, rows);
+  return found?.type === type ? null : found;
 }

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { CatFact, CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
-import { factsOfCat } from './facts.ts';
+import { factsOfCat, type IsSeen } from './facts.ts';
 import { insertOnce } from './insert-once.ts';
 import type { ModelTables } from './model-tables.ts';
 import type { EpochNames } from './rows.ts';
@@ -23,13 +23,14 @@ export async function deriveCat(
   wearings: Wearings,
   catId: number,
   from: FactKey,
+  isSeen?: IsSeen,
 ): Promise<readonly string[]> {
   let state = await stateBefore(trx, tables, model, catId, from);
   await trx.deleteFrom(tables.checkpoint).where('cat_id', '=', catId).where('key', '>', state.key).execute();
   await trx.deleteFrom(tables.meowing).where('cat_id', '=', catId).where('key', '>', state.key).execute();
   const meows: string[] = [];
   let sinceCheckpoint = 0;
-  for await (const facts of factsOfCat(trx, model, names, wearings, catId, state.key)) {
+  for await (const facts of factsOfCat(trx, model, names, wearings, catId, state.key, isSeen)) {
     const rows: MeowingTable[] = [];
     for (const fact of facts) {
       const evolved = model.evolve(state, fact);

@@ -1,17 +1,20 @@
 /**
  * Builds the models `cat` and `meowing` (tables `…_v1` and on) from what is stored. The state of a cat is the fold of all its facts up to
  * its key. New facts go on from there; when one comes late, the cat goes back to the checkpoint before it and folds on.
- * So the order of arrival does not matter.
+ * So the order of arrival does not matter, and what this program reads at last, where another skipped it, is only late.
  */
 import type { Transaction } from 'kysely';
 import { fullType } from '../../contract/event.ts';
 import type { CatModel, Wearings } from '../models/model.ts';
 import { deriveCat } from './derive-cat.ts';
-import { dirtyCats, type FoldPolicy } from './dirty.ts';
-import { readWearings } from './facts.ts';
-import { insertOnce } from './insert-once.ts';
-import { liveTables, type ModelTables, skippedName } from './model-tables.ts';
+import { dirtyCats } from './dirty.ts';
+import { type IsSeen, readWearings } from './facts.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
+import { sideEffects } from './side-effects.ts';
+import { forgetSkipped, nextReadable, noteSkipped, type SkippedPlace } from './skipped.ts';
+import { insertOnce } from './insert-once.ts';
+import { liveTables, type ModelTables } from './model-tables.ts';
+import { type FoldPolicy, saveStopped, stoppedAt, stoppedBy } from './stopped.ts';
 import type { CentralEvent, Cursor, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -24,36 +27,75 @@ export interface Aside {
 }
 
 export interface Deriver {
-  /** Folds events that the model has not seen into the live version, or into the one aside. */
+  /**
+   * Folds events that the model has not seen into the live version, or into the one aside. None, and `stopped`: the live one
+   * stands still.
+   */
   slice(trx: Trx, limit: number, aside?: Aside): Promise<Projected>;
+  /** Folds into the live version what an older program skipped and this one reads. Null once all of it is looked through. */
+  relearn(trx: Trx, limit: number, now: string): Promise<Projected | null>;
   /** What was read in a transaction that was rolled back must be read again. */
   forget(): void;
 }
 
 export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPolicy): Deriver {
+  const begin: SkippedPlace = { epochNo: 0, seq: 0 };
   let wearings: Wearings | null = null;
+  let relearnt: SkippedPlace | null = begin;
+  const derive = async (trx: Trx, tables: ModelTables, events: readonly CentralEvent[]) => {
+    const isSeen = policy === 'stop' ? await seenSoFar(trx, tables) : undefined;
+    if (wearings === null || events.some((event) => mayChangeWearings(event))) {
+      wearings = await readWearings(trx, model, names, isSeen);
+    }
+    const { cats, skipped } = await dirtyCats(trx, model, names, wearings, events);
+    const shaken = new Map<string, number>();
+    for (const [catId, from] of cats) {
+      for (const id of await deriveCat(trx, tables, model, names, wearings, catId, from, isSeen)) shaken.set(id, catId);
+    }
+    const meows = events.flatMap((event) => {
+      const catId = shaken.get(`${event.epoch}/${event.seq}`);
+      return catId === undefined ? [] : [{ catId, event }];
+    });
+    return { skipped, changedCats: [...cats.keys()].sort((a, b) => a - b), meows };
+  };
   return {
     async slice(trx, limit, aside) {
       const tables = aside?.tables ?? (await liveTables(trx));
-      const events = await nextEvents(trx, tables, names, limit, aside?.upTo);
-      if (events.length === 0) return { events: 0, changedCats: [], meows: [] };
-      if (wearings === null || events.some((event) => mayChangeWearings(event))) {
-        wearings = await readWearings(trx, model, names);
+      const mayStop = policy === 'stop' && aside === undefined;
+      const before = mayStop ? await stoppedAt(trx, tables.name, names) : null;
+      const still = before === null ? null : stoppedBy(model, before);
+      if (still !== null) return { events: 0, changedCats: [], meows: [], stopped: still };
+      const next = await nextEvents(trx, tables, names, limit, aside?.upTo);
+      const end = mayStop ? next.findIndex((event) => stoppedBy(model, event) !== null) : -1;
+      const events = end < 0 ? next : next.slice(0, end);
+      const blocking = next[end];
+      await saveStopped(trx, tables.name, blocking ?? null);
+      const stopped = blocking === undefined ? null : stoppedBy(model, blocking);
+      if (events.length === 0) return { events: 0, changedCats: [], meows: [], stopped };
+      await moveCursors(trx, tables, events);
+      const { skipped, changedCats, meows } = await derive(trx, tables, events);
+      await noteSkipped(trx, tables.name, skipped);
+      return { events: events.length, changedCats, meows, stopped };
+    },
+    async relearn(trx, limit, now) {
+      if (relearnt === null) return null;
+      const tables = await liveTables(trx);
+      const { events, last } = await nextReadable(trx, names, tables.name, relearnt, limit);
+      relearnt = last;
+      if (last === null) return null;
+      const read = events.filter((event) => model.meaning(event).type !== 'skipped');
+      for (const event of read) {
+        const own = await trx.selectFrom('epoch').selectAll().where('epoch', '=', event.epoch).executeTakeFirstOrThrow();
+        await sideEffects(trx, own, event.agent, [event], now);
       }
-      const { dirty, skipped } = await dirtyCats(trx, model, names, wearings, events, policy);
-      const shaken = new Map<string, number>();
-      for (const [catId, from] of dirty) {
-        for (const id of await deriveCat(trx, tables, model, names, wearings, catId, from)) shaken.set(id, catId);
-      }
-      await countSkipped(trx, tables, skipped);
-      const meows = events.flatMap((event) => {
-        const catId = shaken.get(`${event.epoch}/${event.seq}`);
-        return catId === undefined ? [] : [{ catId, event }];
-      });
-      return { events: events.length, changedCats: [...dirty.keys()].sort((a, b) => a - b), meows };
+      await forgetSkipped(trx, tables.name, read);
+      const { changedCats } = await derive(trx, tables, read);
+      // What began long ago is no news: nobody is told of these meows.
+      return { events: events.length, changedCats, meows: [] };
     },
     forget: () => {
       wearings = null;
+      if (relearnt !== null) relearnt = begin;
     },
   };
 }
@@ -62,14 +104,14 @@ function mayChangeWearings(event: CentralEvent): boolean {
   return event.type === fullType('collar.assigned') || event.type === fullType('event.revoked');
 }
 
-/** Events that the model has not seen, by arrival; moves its cursor past them. */
+/** Events that the model has not seen, by arrival. */
 async function nextEvents(
   trx: Trx,
   { name }: ModelTables,
   names: EpochNames,
   limit: number,
   upTo: Cursor | undefined,
-): Promise<CentralEvent[]> {
+): Promise<readonly CentralEvent[]> {
   const behind = await trx
     .selectFrom('shard')
     .leftJoin('model_cursor', (join) =>
@@ -89,28 +131,28 @@ async function nextEvents(
       .orderBy('arrival')
       .limit(room)
       .execute();
-    const last = rows.at(-1);
-    if (last === undefined) continue;
     events.push(...(await names.events(trx, rows)));
-    await insertOnce(trx, 'model_cursor', [{ model: name, shard, arrival: last.arrival }]);
-    await trx
-      .updateTable('model_cursor')
-      .set({ arrival: last.arrival })
-      .where('model', '=', name)
-      .where('shard', '=', shard)
-      .execute();
   }
   return events;
 }
 
-export async function countSkipped(trx: Trx, tables: ModelTables, skipped: number): Promise<void> {
-  if (skipped === 0) return;
-  const name = skippedName(tables);
-  await insertOnce(trx, 'meta', [{ name, value: '0' }]);
-  const { value } = await trx.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirstOrThrow();
-  await trx
-    .updateTable('meta')
-    .set({ value: String(Number(value) + skipped) })
-    .where('name', '=', name)
-    .execute();
+/** What lies behind an event that a model stands before is none of its business yet, though it is stored. */
+async function seenSoFar(trx: Trx, { name }: ModelTables): Promise<IsSeen> {
+  const rows = await trx.selectFrom('model_cursor').select(['shard', 'arrival']).where('model', '=', name).execute();
+  const cursors = new Map(rows.map(({ shard, arrival }) => [shard, arrival]));
+  return ({ shard, arrival }) => arrival <= (cursors.get(shard) ?? 0);
+}
+
+/** Past these events, which follow the cursors. */
+async function moveCursors(trx: Trx, { name }: ModelTables, events: readonly CentralEvent[]): Promise<void> {
+  const last = new Map(events.map(({ shard, arrival }) => [shard, arrival]));
+  for (const [shard, arrival] of last) {
+    await insertOnce(trx, 'model_cursor', [{ model: name, shard, arrival }]);
+    await trx
+      .updateTable('model_cursor')
+      .set({ arrival })
+      .where('model', '=', name)
+      .where('shard', '=', shard)
+      .execute();
+  }
 }

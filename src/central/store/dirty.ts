@@ -1,29 +1,33 @@
 /** Which cats the next events concern. */
-import type { Transaction } from 'kysely';
 import type { CatModel, FactKey, Wearings } from '../models/model.ts';
-import { type EpochNames, selectEvents } from './rows.ts';
+import type { Db } from './agents.ts';
+import { correctedBy } from './corrections.ts';
+import { type EpochNames, eventAt } from './rows.ts';
+import type { Skipped } from './skipped.ts';
 import type { CentralEvent } from './store.ts';
-import type { Tables } from './tables.ts';
 
-export type FoldPolicy = 'stop' | 'quarantine';
-type Trx = Transaction<Tables>;
+export interface Dirty {
+  /** Cats that must be derived anew, each from which key on. */
+  readonly cats: ReadonlyMap<number, FactKey>;
+  /** Events that are left out. */
+  readonly skipped: readonly Skipped[];
+}
 
-/** Which cats must be derived anew, each from which key on. */
+/** What the next events concern. */
 export async function dirtyCats(
-  trx: Trx,
+  db: Db,
   model: CatModel,
   names: EpochNames,
   wearings: Wearings,
   events: readonly CentralEvent[],
-  policy: FoldPolicy,
-): Promise<{ readonly dirty: ReadonlyMap<number, FactKey>; readonly skipped: number }> {
-  const dirty = new Map<number, FactKey>();
-  let skipped = 0;
+): Promise<Dirty> {
+  const cats = new Map<number, FactKey>();
+  const skipped: Skipped[] = [];
   const mark = (catId: number | null, key: FactKey) => {
-    const earlier = catId === null ? undefined : dirty.get(catId);
-    if (catId !== null && (earlier === undefined || key < earlier)) dirty.set(catId, key);
+    const earlier = catId === null ? undefined : cats.get(catId);
+    if (catId !== null && (earlier === undefined || key < earlier)) cats.set(catId, key);
   };
-  const visit = async (event: CentralEvent, mayRevoke: boolean): Promise<void> => {
+  const visit = (event: CentralEvent) => {
     const meaning = model.meaning(event);
     switch (meaning.type) {
       case 'fact': {
@@ -38,35 +42,31 @@ export async function dirtyCats(
         for (const id of [catId, ...worn.map((wearing) => wearing.catId)]) mark(id, isFirst ? '' : key);
         return;
       }
-      case 'revoked': {
-        const target = mayRevoke ? await revokedBy(trx, names, event) : null;
-        return target === null ? undefined : visit(target, false);
-      }
-      case 'skipped':
-        if (policy === 'stop') {
-          const what = `${event.epoch}/${event.seq} of ${event.agent}`;
-          throw Object.assign(new Error(`${what} cannot be folded: ${meaning.reason}`), { code: 'FOLD_FAILED' });
-        }
-        if (mayRevoke) skipped += 1;
-        return;
-      case 'other':
+      default:
         return;
     }
   };
-  for (const event of events) await visit(event, true);
-  return { dirty, skipped };
+  for (const event of events) {
+    const meaning = model.meaning(event);
+    if (meaning.type === 'skipped') skipped.push({ event, reason: meaning.reason, needed: meaning.needed });
+    else if (meaning.type !== 'revoked' && meaning.type !== 'reassigned') visit(event);
+    else {
+      const corrected = await correctedEvent(db, names, event);
+      if (corrected === null) continue;
+      const { target, catIds } = corrected;
+      visit(target);
+      // Whose it is without corrections, and whose it was by one that counts no more.
+      visit({ ...target, reassignedTo: null });
+      for (const catId of catIds) mark(catId, model.key(target));
+    }
+  }
+  return { cats, skipped };
 }
 
-/** The stored event that this `event.revoked` has taken back, or null. */
-async function revokedBy(trx: Trx, names: EpochNames, by: CentralEvent): Promise<CentralEvent | null> {
-  const found = await trx
-    .selectFrom('revoked')
-    .innerJoin('epoch', 'epoch.no', 'revoked.by_epoch_no')
-    .select(['revoked.epoch_no', 'revoked.seq'])
-    .where('epoch.epoch', '=', by.epoch)
-    .where('revoked.by_seq', '=', by.seq)
-    .executeTakeFirst();
-  if (found === undefined) return null;
-  const rows = await selectEvents(trx).where('epoch_no', '=', found.epoch_no).where('seq', '=', found.seq).execute();
-  return (await names.events(trx, rows))[0] ?? null;
+/** The stored event that this correction is about in the end, and all cats that it was ever given to; or null. */
+async function correctedEvent(db: Db, names: EpochNames, by: CentralEvent) {
+  const { no } = await db.selectFrom('epoch').select('no').where('epoch', '=', by.epoch).executeTakeFirstOrThrow();
+  const corrected = await correctedBy(db, { epochNo: no, seq: by.seq });
+  const target = corrected === null ? null : await eventAt(db, names, corrected.target.epochNo, corrected.target.seq);
+  return corrected === null || target === null ? null : { target, catIds: corrected.catIds };
 }

@@ -2,27 +2,29 @@
 import { collarOf, fullType } from '../../contract/event.ts';
 import type { Assignment, CatFact, CatModel, FactKey, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
-import { type EpochNames, namedCat, selectEvents } from './rows.ts';
+import { type EpochNames, isGivenTo, namedCat, selectEvents } from './rows.ts';
 import type { CentralEvent, EventFilter } from './store.ts';
 import type { EventRow } from './tables.ts';
 
 /** Rows of one page of one source. */
 const PAGE_ROWS = 1_000;
 
-/** Where facts of a cat are found: under its own number, or under a collar while it wore it. */
-interface Source {
-  readonly collar: string | null;
-  readonly fromTime: string;
-  readonly toTime: string | null;
-}
+/** Where facts of a cat are found: under its own number, under a collar while it wore it, or given to it by corrections. */
+type Source =
+  | { readonly type: 'cat' | 'corrections'; readonly fromTime: string; readonly toTime: null }
+  | { readonly type: 'collar'; readonly collar: string; readonly fromTime: string; readonly toTime: string | null };
+
+/** What of the stored events may be looked at: all, or what a model that stands still has passed. */
+export type IsSeen = (event: Pick<CentralEvent, 'shard' | 'arrival'>) => boolean;
+const all: IsSeen = () => true;
 
 /** All assignments that count. There are few: collars are swapped by hand. */
-export async function readWearings(db: Db, model: CatModel, names: EpochNames): Promise<Wearings> {
+export async function readWearings(db: Db, model: CatModel, names: EpochNames, isSeen = all): Promise<Wearings> {
   const rows = await selectEvents(db).where('type', '=', fullType('collar.assigned')).execute();
   const assignments: Assignment[] = [];
   for (const event of await names.events(db, rows)) {
     const meaning = model.meaning(event);
-    if (meaning.type === 'assigned' && !event.revoked) assignments.push(meaning.assignment);
+    if (meaning.type === 'assigned' && !event.revoked && isSeen(event)) assignments.push(meaning.assignment);
   }
   return model.wearings(assignments);
 }
@@ -35,11 +37,15 @@ export async function* factsOfCat(
   wearings: Wearings,
   catId: number,
   after: FactKey,
+  isSeen = all,
 ): AsyncGenerator<readonly CatFact[]> {
   const changes = wearings.changes(catId);
-  const sources: Source[] = [{ collar: null, fromTime: '', toTime: null }];
+  const sources: Source[] = [
+    { type: 'cat', fromTime: '', toTime: null },
+    { type: 'corrections', fromTime: '', toTime: null },
+  ];
   for (const { collar, to, fromTime, toTime } of wearings.ofCat(catId)) {
-    if (to === null || to > after) sources.push({ collar, fromTime, toTime });
+    if (to === null || to > after) sources.push({ type: 'collar', collar, fromTime, toTime });
   }
   let from = after.slice(0, 24);
   for (let limit = PAGE_ROWS, key = after; ; ) {
@@ -56,13 +62,14 @@ export async function* factsOfCat(
       (fact) => fact.key > key && (horizon === null || fact.time < horizon) && fact.key > after,
     );
     for (const event of await names.events(db, rows)) {
-      const meaning = event.revoked ? null : model.meaning(event);
+      const meaning = event.revoked || !isSeen(event) ? null : model.meaning(event);
       if (meaning?.type !== 'fact' || meaning.fact.key <= key) continue;
       const owner =
         meaning.catId ?? (meaning.collar === null ? null : wearings.wearer(meaning.collar, meaning.fact.key));
       if (owner === catId) facts.push(meaning.fact);
     }
-    yield facts.sort((a, b) => (a.key < b.key ? -1 : 1));
+    // What a correction gave to the cat that had it anyway comes from two sources.
+    yield facts.sort((a, b) => (a.key < b.key ? -1 : 1)).filter((fact, i) => fact.key !== facts[i - 1]?.key);
     if (horizon === null) return;
     key = facts.at(-1)?.key ?? key;
     from = horizon;
@@ -73,20 +80,28 @@ export async function* factsOfCat(
 function page(db: Db, source: Source, catId: number, from: string, limit: number): Promise<EventRow[]> {
   const start = from > source.fromTime ? from : source.fromTime;
   let query = selectEvents(db).where('time', '>=', start).orderBy('time').orderBy('epoch_no').orderBy('seq');
-  if (source.collar === null) query = query.where('cat_id', '=', catId);
-  else query = query.where('subject', '=', `collar/${source.collar}`).where('cat_id', 'is', null);
-  if (source.toTime !== null) query = query.where('time', '<=', source.toTime);
+  switch (source.type) {
+    case 'cat':
+      query = query.where('cat_id', '=', catId);
+      break;
+    case 'corrections':
+      query = query.where((eb) => isGivenTo(eb, catId));
+      break;
+    case 'collar':
+      query = query.where('subject', '=', `collar/${source.collar}`).where('cat_id', 'is', null);
+      if (source.toTime !== null) query = query.where('time', '<=', source.toTime);
+  }
   return query.limit(limit).execute();
 }
 
-/** Whether an event is of the cat that is asked for, to the very key. */
+/** Whether an event is of the cat that is asked for, to the very key: by itself, by its collar, or by a correction. */
 export function belongs(
   event: CentralEvent,
   { catId }: EventFilter,
   model: CatModel,
   wearings: Wearings | null,
 ): boolean {
-  if (catId === undefined) return true;
+  if (catId === undefined || event.reassignedTo === catId) return true;
   const named = namedCat(event);
   return named === null ? wearings?.wearer(collarOf(event) ?? '', model.key(event)) === catId : named === catId;
 }

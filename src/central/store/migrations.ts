@@ -17,6 +17,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0005_quarantine', statements: ({ clustered }) => widenQuarantine(clustered) },
   { name: '0006_model_version', statements: createModelVersion },
   { name: '0007_subject_index', statements: widenSubjectIndex },
+  { name: '0008_corrections', statements: ({ clustered }) => createCorrections(clustered) },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -132,4 +133,20 @@ function createKeys(clustered: string): readonly string[] {
 /** With the type at the end, so that one type of one collar is found without the rows of the others. */
 function widenSubjectIndex(): readonly string[] {
   return [`create index event_subject_type on event (subject, time, epoch_no, seq, type)`, `drop index event_subject`];
+}
+
+/** Corrections that were noted before are read from their events again: see `settle.ts`. */
+function createCorrections(clustered: string): readonly string[] {
+  return [
+    `create table correction (by_epoch_no integer not null, by_seq bigint not null, epoch_no integer not null,
+    seq bigint not null, cat_id bigint, reason varchar(255) not null, sort_key varchar(160) not null,
+    in_force integer not null, primary key (by_epoch_no, by_seq)) ${clustered}`,
+    `create index correction_target on correction (epoch_no, seq, in_force)`,
+    `create index correction_cat on correction (cat_id, in_force)`,
+    `drop table revoked`,
+    `create table skipped (model varchar(32) not null, epoch_no integer not null, seq bigint not null,
+    type varchar(128) not null, version integer not null, needed integer not null, reason varchar(255) not null,
+    primary key (model, epoch_no, seq)) ${clustered}`,
+    `create index skipped_type on skipped (model, type, version, needed)`,
+  ];
 }

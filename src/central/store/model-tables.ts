@@ -37,8 +37,3 @@ export async function liveTables(db: Db): Promise<ModelTables> {
     .executeTakeFirstOrThrow();
   return modelTables(live);
 }
-
-/** Events that this version has left out. */
-export function skippedName(tables: ModelTables): string {
-  return `skipped.${tables.name}`;
-}

@@ -1,15 +1,18 @@
 /** What the API reads. Every query follows an index. */
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import { chainNext, chainStart, parseChainHex } from '../../contract/chain.ts';
 import type { CatModel } from '../models/model.ts';
 import { agentRows, unassignedCollars } from './agent-rows.ts';
 import { readArrivals, readByPosition, shardHeads } from './by-position.ts';
 import { readByTime } from './by-time.ts';
+import { counts, versions } from './counts.ts';
 import { decodeTimePlace, encodeTimePlace } from './cursor.ts';
 import { readWearings } from './facts.ts';
-import { liveTables, skippedName } from './model-tables.ts';
+import { liveTables } from './model-tables.ts';
 import { catHistory, catRow, readCats } from './read-models.ts';
 import { type EpochNames, readEvent, storedEvent } from './rows.ts';
+import { skippedTypes } from './skipped.ts';
+import { stoppedAt, stoppedBy } from './stopped.ts';
 import type { EventFilter, ReadStore } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -40,6 +43,13 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     unassignedCollars: async () => unassignedCollars(db, await readWearings(db, model, names)),
     chainAt: (epoch, seq) => chainAt(db, epoch, seq),
     counts: () => counts(db),
+    async foldStatus() {
+      const { name } = await liveTables(db);
+      const event = await stoppedAt(db, name, names);
+      const stopped = event === null ? null : stoppedBy(model, event);
+      return { skipped: await skippedTypes(db, name), stopped };
+    },
+    versions: () => versions(db),
   };
 }
 
@@ -71,33 +81,4 @@ async function chainAt(db: Kysely<Tables>, epoch: string, seq: number): Promise<
     if (rows.length === 0) return null;
   }
   return chain;
-}
-
-async function counts(db: Kysely<Tables>) {
-  const count = async (table: 'event' | 'conflict' | 'gap') => {
-    const found = await db
-      .selectFrom(table)
-      .select((eb) => eb.fn.countAll<number>().as('n'))
-      .executeTakeFirstOrThrow();
-    return found.n;
-  };
-  // Arrivals are gapless, so the counters tell the number of events without a scan.
-  const { arrived } = await db
-    .selectFrom('shard')
-    .select(sql<number>`coalesce(sum(next_arrival - 1), 0)`.as('arrived'))
-    .executeTakeFirstOrThrow();
-  const { noted } = await db
-    .selectFrom('quarantine_tally')
-    .select(sql<number>`coalesce(sum(noted), 0)`.as('noted'))
-    .where('kind', '<>', 'conflict')
-    .executeTakeFirstOrThrow();
-  const name = skippedName(await liveTables(db));
-  const skipped = await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst();
-  return {
-    events: Number(arrived),
-    conflicts: await count('conflict'),
-    quarantined: Number(noted),
-    gaps: await count('gap'),
-    skipped: Number(skipped?.value ?? 0),
-  };
 }

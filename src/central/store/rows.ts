@@ -1,8 +1,10 @@
 /** Between rows of `event` and events. */
+import type { ExpressionBuilder } from 'kysely';
 import { catOf, type StoredEvent } from '../../contract/event.ts';
 import type { Db } from './agents.ts';
+import { type Corrections, correctionsInForce } from './corrections.ts';
 import type { CentralEvent } from './store.ts';
-import type { EventRow, EventTable } from './tables.ts';
+import type { EventRow, EventTable, Tables } from './tables.ts';
 
 /** Names of epochs never change, so they are looked up once. Bounded by the epochs that a store admits. */
 export interface EpochNames {
@@ -23,32 +25,54 @@ export function createEpochNames(): EpochNames {
           .execute();
         for (const row of found) names.set(row.no, { epoch: row.epoch, agent: row.name });
       }
+      const corrected = rows.filter((row) => row.corrections > 0);
+      const corrections = await correctionsInForce(
+        db,
+        corrected.map((row) => ({ epochNo: row.epoch_no, seq: row.seq })),
+      );
       return rows.map((row) => {
         const name = names.get(row.epoch_no);
         if (name === undefined) throw new Error(`epoch ${row.epoch_no} has events and no row`);
-        return toEvent(row, name.epoch, name.agent);
+        return toEvent(row, name.epoch, name.agent, corrections.get(`${row.epoch_no}/${row.seq}`));
       });
     },
   };
 }
 
-/** Rows of `event` with whether each is revoked. */
+/** Rows of `event` with the number of corrections that are in force for each. */
 export function selectEvents(db: Db) {
   return db
     .selectFrom('event')
     .selectAll('event')
     .select((eb) =>
       eb
-        .selectFrom('revoked')
-        .select((r) => r.fn.countAll<number>().as('n'))
-        .whereRef('revoked.epoch_no', '=', 'event.epoch_no')
-        .whereRef('revoked.seq', '=', 'event.seq')
-        .as('revoked'),
+        .selectFrom('correction')
+        .select((c) => c.fn.countAll<number>().as('n'))
+        .whereRef('correction.epoch_no', '=', 'event.epoch_no')
+        .whereRef('correction.seq', '=', 'event.seq')
+        .where('correction.in_force', '=', 1)
+        .as('corrections'),
     )
     .$castTo<EventRow>();
 }
 
+/** One event by the number of its epoch, or null. */
+export async function eventAt(db: Db, names: EpochNames, epochNo: number, seq: number): Promise<CentralEvent | null> {
+  const rows = await selectEvents(db).where('epoch_no', '=', epochNo).where('seq', '=', seq).execute();
+  return (await names.events(db, rows))[0] ?? null;
+}
+
 export type EventSelect = ReturnType<typeof selectEvents>;
+
+/** A correction in force gives it to this cat. There are few of them, so that they are looked up first. */
+export function isGivenTo(eb: ExpressionBuilder<Tables, 'event'>, catId: number) {
+  const given = eb
+    .selectFrom('correction')
+    .select(['correction.epoch_no', 'correction.seq'])
+    .where('correction.cat_id', '=', catId)
+    .where('correction.in_force', '=', 1);
+  return eb(eb.refTuple('event.epoch_no', 'event.seq'), 'in', given.$asTuple('epoch_no', 'seq'));
+}
 
 /** The event's own fields, as they were received and hashed. */
 export function storedEvent(row: EventTable, epoch: string): StoredEvent {
@@ -66,17 +90,26 @@ export function storedEvent(row: EventTable, epoch: string): StoredEvent {
   };
 }
 
-function toEvent(row: EventRow, epoch: string, agent: string): CentralEvent {
+function toEvent(row: EventRow, epoch: string, agent: string, corrections: Corrections | undefined): CentralEvent {
   const { shard, arrival, position } = row;
-  return { ...storedEvent(row, epoch), agent, shard, arrival, position, revoked: row.revoked > 0 };
+  const { revoked = null, reassigned = null } = corrections ?? {};
+  return {
+    ...storedEvent(row, epoch),
+    agent,
+    shard,
+    arrival,
+    position,
+    revoked: revoked !== null,
+    reassignedTo: reassigned?.catId ?? null,
+    correction: revoked ?? reassigned,
+  };
 }
 
 /** One event by its key, or null. */
 export async function readEvent(db: Db, names: EpochNames, epoch: string, seq: number): Promise<CentralEvent | null> {
   const known = await db.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirst();
   if (known === undefined) return null;
-  const rows = await selectEvents(db).where('epoch_no', '=', known.no).where('seq', '=', seq).execute();
-  return (await names.events(db, rows))[0] ?? null;
+  return eventAt(db, names, known.no, seq);
 }
 
 /** The cat that an event itself names: by `catId` in its data, else by its subject. */

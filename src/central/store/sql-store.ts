@@ -1,6 +1,6 @@
 /** Puts the central store together. Everything below this file works in one process on one database. */
 import { randomUUID } from 'node:crypto';
-import { Kysely } from 'kysely';
+import { Kysely, type Transaction } from 'kysely';
 import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
@@ -8,7 +8,6 @@ import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { SqlDialect } from './dialect.ts';
-import type { FoldPolicy } from './dirty.ts';
 import { createIngest } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
@@ -16,7 +15,9 @@ import { migrate } from './migrate.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
 import { createEpochNames } from './rows.ts';
+import { settle } from './settle.ts';
 import { openSqlite } from './sqlite.ts';
+import type { FoldPolicy } from './stopped.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -27,7 +28,7 @@ export interface SqlStoreOptions {
   /** `sqlite:PATH`. */
   readonly url: string;
   readonly model: CatModel;
-  /** What to do with an event that the models cannot read: leave it out and count it, or stop. */
+  /** What to do with an event that the models need and cannot read: leave it out and note it, or stand still before it. */
   readonly fold?: FoldPolicy;
   readonly now?: () => Date;
 }
@@ -46,6 +47,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     await migrate(db, dialect);
     const { incarnation, epoch } = await identity(db, dialect, now());
     const names = createEpochNames();
+    await settle(db, model, names, now().toISOString());
     const deriver = createDeriver(model, names, fold);
     const pending = createPending();
     const commands = createCommands({ db, names, deriver, epoch, now, projected: pending.add });
@@ -60,7 +62,9 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createQuarantine(db),
       async project(limit) {
         try {
-          return pending.take(await db.transaction().execute((trx) => deriver.slice(trx, limit)));
+          const slice = (trx: Transaction<Tables>) => deriver.slice(trx, limit);
+          const learnt = await db.transaction().execute((trx) => deriver.relearn(trx, limit, now().toISOString()));
+          return pending.take(learnt ?? (await db.transaction().execute(slice)));
         } catch (error) {
           deriver.forget();
           throw error;
@@ -105,7 +109,7 @@ function createPending() {
     take(result: Projected): Projected {
       if (cats.size === 0 && meows.length === 0) return result;
       const all: Projected = {
-        events: result.events,
+        ...result,
         changedCats: [...new Set([...cats, ...result.changedCats])].sort((a, b) => a - b),
         meows: [...meows, ...result.meows],
       };

@@ -6,6 +6,7 @@ import type { ChainHash } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
+import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 
@@ -17,8 +18,20 @@ export interface CentralEvent extends StoredEvent {
   readonly arrival: number;
   /** Gapless per shard, in each agent's order; null until the event is contiguous. */
   readonly position: number | null;
-  /** Has an `event.revoked` taken it back? */
+  /** Has an `event.revoked` taken it back? Then the models count it as if it had never been. */
   readonly revoked: boolean;
+  /** The cat that it belongs to by an `event.reassigned`, or null. */
+  readonly reassignedTo: number | null;
+  /** The correction that says so: of several the newest, and one that takes back before one that reassigns. */
+  readonly correction: AppliedCorrection | null;
+}
+
+/** What of a correction is shown with the event that it corrects. */
+export interface AppliedCorrection {
+  /** `epoch/seq` of the correcting event. */
+  readonly by: string;
+  readonly catId: number | null;
+  readonly reason: string;
 }
 
 /** A place in all shards' orders: shard → last number seen. Encoded as text for clients by `cursor.ts`. */
@@ -152,10 +165,15 @@ export interface IngestStore {
 
 /** What commands need: central's own events, decided inside the transaction that appends them. */
 export interface CommandStore {
-  /** `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands. */
+  /**
+   * `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands.
+   * Rejects with code MODEL_STOPPED where the models stand still: then the view would be of the past. `evenStopped`: it looks at
+   * nothing but events, and may be what lets the models go on.
+   */
   command<T>(
     now: string,
     decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>,
+    evenStopped?: boolean,
   ): Promise<T>;
 }
 
@@ -167,6 +185,8 @@ export interface CommandView {
   /** One more than the highest id that was ever given. */
   nextCatId(): Promise<number>;
   event(epoch: string, seq: number): Promise<CentralEvent | null>;
+  /** Of the start of a shake its end, and of the end its start; null where there is none, or the event is neither. */
+  otherHalf(event: CentralEvent): Promise<CentralEvent | null>;
 }
 
 /** What the API and the commands that print need. */
@@ -194,9 +214,13 @@ export interface ReadStore {
     readonly conflicts: number;
     readonly quarantined: number;
     readonly gaps: number;
-    /** Events that no model could read: of unknown type, newer version or another shape. */
+    /** Events that the models leave out: of unknown type, newer version or another shape. */
     readonly skipped: number;
   }>;
+  /** What the models leave out, and where they stand still. */
+  foldStatus(): Promise<FoldStatus>;
+  /** What is stored, by type and version; reads all of it. */
+  versions(): Promise<readonly StoredVersion[]>;
 }
 
 export interface ProjectStore {
@@ -208,6 +232,8 @@ export interface Projected {
   readonly events: number;
   readonly changedCats: readonly number[];
   readonly meows: readonly { readonly catId: number; readonly event: CentralEvent }[];
+  /** Set where the models go no further (policy `stop`): it is asked again, and goes on when it can. */
+  readonly stopped?: Stopped | null;
 }
 
 export interface Store extends IngestStore, QuarantineStore, KeyStore, CommandStore, ReadStore, ProjectStore {

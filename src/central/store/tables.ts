@@ -63,13 +63,41 @@ export interface Tables {
   quarantine: QuarantineTable;
   /** What came to quarantine, and what of it could not be kept. */
   quarantine_tally: { agent: string; kind: string; noted: number; dropped: number };
-  revoked: { epoch_no: number; seq: number; by_epoch_no: number; by_seq: number };
+  correction: CorrectionTable;
+  /** Events that a model leaves out because this program cannot read them: folded as soon as one can. */
+  skipped: SkippedTable;
   model_cursor: { model: string; shard: number; arrival: number };
   model_version: ModelVersionTable;
   /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
   checkpoint_v1: { cat_id: number; key: string; state: string };
+}
+
+export interface CorrectionTable {
+  /** The correcting event. */
+  by_epoch_no: number;
+  by_seq: number;
+  /** What it speaks of. */
+  epoch_no: number;
+  seq: number;
+  /** Null: it takes back. */
+  cat_id: number | null;
+  reason: string;
+  /** Of the correcting event: the last one counts. */
+  sort_key: string;
+  in_force: number;
+}
+
+export interface SkippedTable {
+  model: string;
+  epoch_no: number;
+  seq: number;
+  type: string;
+  version: number;
+  /** Of a type that the model is made of. */
+  needed: number;
+  reason: string;
 }
 
 export interface QuarantineTable {
@@ -132,4 +160,4 @@ export interface MeowingTable {
 }
 
 /** One row each: `kysely` types stop here, the rest of the store reads these. */
-export type EventRow = EventTable & { readonly revoked: number };
+export type EventRow = EventTable & { /** Corrections in force. */ readonly corrections: number };

@@ -3,7 +3,11 @@ import { foldEvents } from '../../../src/central/models/fold.ts';
 import type { CentralEvent } from '../../../src/central/store/store.ts';
 import { at, createWriter, epochId, type Writer } from '../store/events.ts';
 
-function central(writer: Writer, revoked: readonly number[] = []): CentralEvent[] {
+function central(
+  writer: Writer,
+  revoked: readonly number[] = [],
+  reassigned: Readonly<Record<number, number>> = {},
+): CentralEvent[] {
   return writer.events.map((event) => ({
     ...event,
     agent: writer.agent,
@@ -11,6 +15,8 @@ function central(writer: Writer, revoked: readonly number[] = []): CentralEvent[
     arrival: event.seq,
     position: event.seq,
     revoked: revoked.includes(event.seq),
+    reassignedTo: reassigned[event.seq] ?? null,
+    correction: null,
   }));
 }
 
@@ -59,6 +65,22 @@ describe('a fold', () => {
     expect(foldEvents(central(writer, [4])).cats[0]?.location).toBe('kitchen');
     expect(foldEvents(central(writer, [2])).cats[0]).toMatchObject({ collar: null, location: null });
     expect(foldEvents(central(writer, [1])).cats).toEqual([]);
+  });
+
+  it('counts an event for the cat that a correction gives it to', () => {
+    const writer = minka();
+    writer.add('cat.named', 'cat/2', { catId: 2, oldName: null, newName: 'Otto' }, 2);
+    writer.add('cat.moved', 'collar/A', { from: null, to: 'kitchen' }, 3);
+    writer.add('cat.moved', 'cat/1', { from: null, to: 'garden', catId: 1 }, 4);
+    const at4 = foldEvents(central(writer, [], { 4: 2 })).cats;
+    expect(at4.map(({ location, lastSeen }) => [location, lastSeen])).toEqual([
+      ['garden', null],
+      ['kitchen', at(3)],
+    ]);
+    expect(foldEvents(central(writer, [], { 5: 2 })).cats.map((cat) => cat.location)).toEqual(['kitchen', 'garden']);
+    expect(foldEvents(central(writer, [4], { 4: 2 })).cats.map((cat) => cat.location)).toEqual(['garden', null]);
+    // A name is nobody else's.
+    expect(foldEvents(central(writer, [], { 1: 2 })).cats.map((cat) => cat.name)).toEqual(['Minka', 'Otto']);
   });
 
   it('makes one row of a change and none of a repetition', () => {

@@ -118,6 +118,8 @@ function readable(payload: Uint8Array): void {
     arrival: i,
     position: i,
     revoked: false,
+    reassignedTo: null,
+    correction: null,
   }));
   foldEvents(events);
 }

@@ -1,0 +1,71 @@
+/** What a migration cannot do in SQL: notes of an older store, made anew from its events. Once a store. */
+import type { Kysely, Transaction } from 'kysely';
+import { fullType } from '../../contract/event.ts';
+import type { CatModel } from '../models/model.ts';
+import { liveTables } from './model-tables.ts';
+import { type EpochNames, selectEvents } from './rows.ts';
+import { sideEffects } from './side-effects.ts';
+import { noteSkipped } from './skipped.ts';
+import { insertOnce } from './insert-once.ts';
+import type { CentralEvent } from './store.ts';
+import type { EventRow, Tables } from './tables.ts';
+
+const SETTLED = 'settled.corrections';
+const PAGE_ROWS = 2_000;
+
+type Trx = Transaction<Tables>;
+
+/** Before anything else is read or written. */
+export async function settle(db: Kysely<Tables>, model: CatModel, names: EpochNames, now: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const live = (await liveTables(trx)).name;
+    // How many events an older store had left out, and nothing of which.
+    const counted = `skipped.${live}`;
+    const meta = await trx.selectFrom('meta').select('name').where('name', 'in', [SETTLED, counted]).execute();
+    const has = (name: string) => meta.some((row) => row.name === name);
+    if (has(SETTLED)) return;
+    for await (const events of eventsOf(trx, names, fullType('event.revoked'))) {
+      for (const event of events) {
+        const own = await trx
+          .selectFrom('epoch')
+          .selectAll()
+          .where('epoch', '=', event.epoch)
+          .executeTakeFirstOrThrow();
+        await sideEffects(trx, own, event.agent, [event], now);
+      }
+    }
+    if (has(counted)) {
+      for await (const events of eventsOf(trx, names)) {
+        const skipped = events.flatMap((event) => {
+          const meaning = model.meaning(event);
+          return meaning.type === 'skipped' ? [{ event, reason: meaning.reason, needed: meaning.needed }] : [];
+        });
+        await noteSkipped(trx, live, skipped);
+      }
+      await trx.deleteFrom('meta').where('name', '=', counted).execute();
+    }
+    await insertOnce(trx, 'meta', [{ name: SETTLED, value: '1' }]);
+  });
+}
+
+/** All events, or those of one type, in the order of their keys, in pages. */
+async function* eventsOf(trx: Trx, names: EpochNames, type?: string): AsyncGenerator<readonly CentralEvent[]> {
+  let last: EventRow | undefined;
+  for (;;) {
+    let query = selectEvents(trx).orderBy('epoch_no').orderBy('seq').limit(PAGE_ROWS);
+    if (type !== undefined) query = query.where('type', '=', type);
+    const after = last;
+    if (after !== undefined) {
+      query = query.where((eb) =>
+        eb.or([
+          eb('epoch_no', '>', after.epoch_no),
+          eb.and([eb('epoch_no', '=', after.epoch_no), eb('seq', '>', after.seq)]),
+        ]),
+      );
+    }
+    const rows = await query.execute();
+    last = rows.at(-1);
+    if (last === undefined) return;
+    yield await names.events(trx, rows);
+  }
+}
