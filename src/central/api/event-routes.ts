@@ -1,14 +1,14 @@
-/** Events, their revocation, and the agents that sent them, over HTTP. */
+/** Events, and the agents that sent them, over HTTP. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { EventPage, EventQuery } from '../store/store.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts } from './parts.ts';
 import { failure, problems } from './problem.ts';
-import { agentsAnswer, eventAnswer, eventPath, eventsAnswer, eventsQuery, revokeAnswer, revokeBody } from './schema.ts';
+import { agentsAnswer, eventAnswer, eventPath, eventsAnswer, eventsQuery } from './schema.ts';
 
 export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
-  const { store, cats, changes, simulated } = parts;
+  const { store, simulated } = parts;
   return async (app) => {
     app.get(
       '/events',
@@ -40,22 +40,6 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const event = await store.event(epoch, seq);
         if (event === null) throw failure('EVENT_NOT_FOUND', 'event not found');
         return reply.type('application/json').send(cloudEventText(event) as unknown as z.output<typeof eventAnswer>);
-      },
-    );
-    app.post(
-      '/events/revoke',
-      {
-        schema: {
-          summary: 'Take an event back, by another event',
-          body: revokeBody,
-          response: { 200: revokeAnswer, ...problems(400, 403, 404, 413, 415, 429) },
-        },
-      },
-      async (request) => {
-        const { epoch, seq, reason } = request.body;
-        const revoked = await cats.revoke(epoch, seq, reason);
-        changes.announce();
-        return { revoked };
       },
     );
     app.get(

@@ -25,6 +25,13 @@ export const changeCatBody = z
 export const locationBody = z.strictObject({ location: words });
 export const revokeBody = z.strictObject({ epoch: z.uuid(), seq: z.int().min(1), reason: words });
 
+export const reassignBody = z.strictObject({
+  epoch: z.uuid(),
+  seq: z.int().min(1),
+  cat: z.int().min(1),
+  reason: words,
+});
+
 export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 export const stateQuery = z.strictObject({ at: moment.optional() });
 export const streamQuery = z.strictObject({ after: z.string().max(4_096).optional() });
@@ -116,7 +123,15 @@ export const historyAnswer = z.object({
   ),
 });
 
-export const revokeAnswer = z.object({ revoked: z.boolean().describe('false: it was taken back before') });
+const corrected = z.array(z.string()).describe('ids of what was corrected: a shake has a start and an end');
+export const revokeAnswer = z.object({
+  revoked: z.boolean().describe('false: it was taken back before'),
+  events: corrected,
+});
+export const reassignAnswer = z.object({
+  reassigned: z.boolean().describe('false: it was given to this cat before'),
+  events: corrected,
+});
 
 export const eventAnswer = z.looseObject({
   specversion: z.literal('1.0'),
@@ -126,7 +141,10 @@ export const eventAnswer = z.looseObject({
   time,
   seq: z.int(),
   position: z.int().optional(),
-  revoked: z.boolean().optional(),
+  revoked: z.literal(true).optional().describe('taken back'),
+  reassignedto: z.int().optional().describe('number of the cat that it was given to'),
+  correctedby: z.string().optional().describe('id of the event that says so'),
+  correction: z.string().optional().describe('its reason'),
 });
 
 export const eventsAnswer = z.object({ events: z.array(eventAnswer), next: z.string() });

@@ -12,6 +12,7 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { catRoutes } from './cat-routes.ts';
+import { correctionRoutes } from './correction-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import type { ApiParts } from './parts.ts';
@@ -72,6 +73,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     async (api) => {
       await api.register(catRoutes(parts));
       await api.register(eventRoutes(parts));
+      await api.register(correctionRoutes(parts));
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));

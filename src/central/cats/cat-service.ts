@@ -5,6 +5,8 @@
  */
 import { type EventData, type EventType, type NewEvent, newEvent } from '../../contract/event.ts';
 import type { CatRow, CommandStore, CommandView } from '../store/store.ts';
+import { reassign, revoke } from './corrections.ts';
+import { failure } from './failure.ts';
 
 /** The longest name, place and collar id, in characters. */
 export const MAX_NAME_LENGTH = 64;
@@ -22,8 +24,16 @@ export interface CatService {
   changeCat(cat: number, change: { readonly name?: string; readonly collar?: string }): Promise<CatRow>;
   /** A person corrects where the cat is. An unchanged place writes no event. */
   updateCatLocation(cat: number, place: string): Promise<CatRow>;
-  /** Takes an event back by another event. False when it was taken back before: then nothing is written. */
-  revoke(epoch: string, seq: number, reason: string): Promise<boolean>;
+  /**
+   * Takes an event back by another event, a shake with both of its ends; what is itself a correction is undone by it. Resolves to
+   * the ids (`epoch/seq`) of what was taken back: none where it was before. EVENT_NOT_FOUND; UNDO_IS_FINAL.
+   */
+  revoke(epoch: string, seq: number, reason: string): Promise<readonly string[]>;
+  /**
+   * What a collar told was about this cat, a shake with both of its ends. Resolves to the ids of what was given to it: none where
+   * it was before. EVENT_NOT_FOUND; CAT_NOT_FOUND; NOT_OF_A_CAT; TAKEN_BACK.
+   */
+  reassign(epoch: string, seq: number, cat: number, reason: string): Promise<readonly string[]>;
 }
 
 export function openCatService(store: CommandStore, clock: () => Date): CatService {
@@ -72,11 +82,16 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
     },
     async revoke(epoch, seq, rawReason) {
       const reason = cleanText('reason', rawReason, MAX_REASON_LENGTH);
+      const decide: Decide<readonly string[]> = (view, event) =>
+        revoke(view, { epoch, seq }, reason, (type, body) => event(type, null, body));
+      // It looks at no model, and may be what lets one go on.
+      return command(store, clock, decide, true);
+    },
+    async reassign(epoch, seq, cat, rawReason) {
+      const reason = cleanText('reason', rawReason, MAX_REASON_LENGTH);
       return command(store, clock, async (view, event) => {
-        const target = await view.event(epoch, seq);
-        if (target === null) throw failure('EVENT_NOT_FOUND', 'event not found');
-        if (target.revoked) return { events: [], result: false };
-        return { events: [event('event.revoked', null, { epoch, seq, reason })], result: true };
+        await knownCat(view, cat);
+        return reassign(view, { epoch, seq }, cat, reason, (type, body) => event(type, cat, body));
       });
     },
   };
@@ -94,15 +109,17 @@ export function cleanText(what: 'name' | 'place' | 'collar' | 'reason', raw: str
 
 type MakeEvent = <T extends EventType>(type: T, catId: number | null, body: EventData[T]) => NewEvent;
 
-function command<T>(
-  store: CommandStore,
-  clock: () => Date,
-  decide: (view: CommandView, event: MakeEvent, time: string) => Promise<{ events: readonly NewEvent[]; result: T }>,
-): Promise<T> {
+type Decide<T> = (
+  view: CommandView,
+  event: MakeEvent,
+  time: string,
+) => Promise<{ events: readonly NewEvent[]; result: T }>;
+
+function command<T>(store: CommandStore, clock: () => Date, decide: Decide<T>, evenStopped = false): Promise<T> {
   const time = clock().toISOString();
   const event: MakeEvent = (type, catId, body) =>
     newEvent(type, catId === null ? null : `cat/${catId}`, body, { time, clock: 'synced', boot: null, monoMs: null });
-  return store.command(time, (view) => decide(view, event, time));
+  return store.command(time, (view) => decide(view, event, time), evenStopped);
 }
 
 async function knownCat(view: CommandView, id: number): Promise<CatRow> {
@@ -128,8 +145,4 @@ function newCat(id: number, name: string, collar: string | null): CatRow {
     meowsToday: 0,
   };
   return { id, name, collar, ...nothingYet, batteryLow: false, silent: false };
-}
-
-function failure(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }

@@ -92,9 +92,10 @@ function met(rule: Rule, { cat, nowMs, meowsMs, activeMs }: Facts): string | nul
 }
 
 /** Never later than now: a clock that runs ahead must not keep a rule from being met for hours. */
-function timesOf({ events, nowMs }: RuleInput, types: readonly string[]): number[] {
+function timesOf({ cat, events, nowMs }: RuleInput, types: readonly string[]): number[] {
   return events
-    .filter((event) => !event.revoked && types.includes(shortType(event.type)))
+    .filter((event) => !event.revoked && (event.reassignedTo ?? cat.id) === cat.id)
+    .filter((event) => types.includes(shortType(event.type)))
     .map((event) => Math.min(Date.parse(event.time), nowMs));
 }
 

@@ -9,11 +9,11 @@ import type { CatModel, Wearings } from '../models/model.ts';
 import { deriveCat } from './derive-cat.ts';
 import { dirtyCats } from './dirty.ts';
 import { type IsSeen, readWearings } from './facts.ts';
+import { insertOnce } from './insert-once.ts';
+import { liveTables, type ModelTables } from './model-tables.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
 import { sideEffects } from './side-effects.ts';
 import { forgetSkipped, nextReadable, noteSkipped, type SkippedPlace } from './skipped.ts';
-import { insertOnce } from './insert-once.ts';
-import { liveTables, type ModelTables } from './model-tables.ts';
 import { type FoldPolicy, saveStopped, stoppedAt, stoppedBy } from './stopped.ts';
 import type { CentralEvent, Cursor, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -85,7 +85,11 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       if (last === null) return null;
       const read = events.filter((event) => model.meaning(event).type !== 'skipped');
       for (const event of read) {
-        const own = await trx.selectFrom('epoch').selectAll().where('epoch', '=', event.epoch).executeTakeFirstOrThrow();
+        const own = await trx
+          .selectFrom('epoch')
+          .selectAll()
+          .where('epoch', '=', event.epoch)
+          .executeTakeFirstOrThrow();
         await sideEffects(trx, own, event.agent, [event], now);
       }
       await forgetSkipped(trx, tables.name, read);

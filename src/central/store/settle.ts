@@ -2,11 +2,11 @@
 import type { Kysely, Transaction } from 'kysely';
 import { fullType } from '../../contract/event.ts';
 import type { CatModel } from '../models/model.ts';
+import { insertOnce } from './insert-once.ts';
 import { liveTables } from './model-tables.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
 import { sideEffects } from './side-effects.ts';
 import { noteSkipped } from './skipped.ts';
-import { insertOnce } from './insert-once.ts';
 import type { CentralEvent } from './store.ts';
 import type { EventRow, Tables } from './tables.ts';
 

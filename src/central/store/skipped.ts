@@ -6,8 +6,8 @@ import type { Transaction } from 'kysely';
 import { readable } from '../../contract/upcast.ts';
 import type { Db } from './agents.ts';
 import type { SkippedType } from './fold-status.ts';
-import { type EpochNames, selectEvents } from './rows.ts';
 import { insertOnce } from './insert-once.ts';
+import { type EpochNames, selectEvents } from './rows.ts';
 import type { CentralEvent } from './store.ts';
 import type { Tables } from './tables.ts';
 

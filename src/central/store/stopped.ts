@@ -3,8 +3,8 @@ import type { Transaction } from 'kysely';
 import type { CatModel } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import type { Stopped } from './fold-status.ts';
-import { type EpochNames, eventAt } from './rows.ts';
 import { insertOnce } from './insert-once.ts';
+import { type EpochNames, eventAt } from './rows.ts';
 import type { CentralEvent } from './store.ts';
 import type { Tables } from './tables.ts';
 

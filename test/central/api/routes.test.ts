@@ -194,12 +194,46 @@ describe('HTTP API', () => {
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
     const moved = await sender.send('cat.moved', 'collar/C1', { from: null, to: 'roof' });
     const body = { epoch: moved.epoch, seq: moved.seq, reason: 'a bird' };
-    expect((await central.call('POST', 'api/v1/events/revoke', body)).body).toEqual({ revoked: true });
-    expect((await central.call('POST', 'api/v1/events/revoke', body)).body).toEqual({ revoked: false });
-    const { events } = (await central.call('GET', 'api/v1/events?type=cat.moved')).body;
-    expect(events).toMatchObject([{ revoked: true, data: { to: 'roof' } }]);
+    const id = `${moved.epoch}/${moved.seq}`;
+    const revoke = () => central.call('POST', 'api/v1/events/revoke', body);
+    expect((await revoke()).body).toEqual({ revoked: true, events: [id] });
+    expect((await revoke()).body).toEqual({ revoked: false, events: [] });
+    const { events } = (await central.call('GET', 'api/v1/events?type=cat.moved,event.revoked&order=desc')).body;
+    const [by, corrected] = events;
+    expect(corrected).toMatchObject({
+      id,
+      revoked: true,
+      correctedby: by.id,
+      correction: 'a bird',
+      data: { to: 'roof' },
+    });
+    expect(by).toMatchObject({ type: 'collard.event.revoked', data: { epoch: moved.epoch, seq: moved.seq } });
+    expect(Object.keys(by)).not.toContain('revoked');
     const unknown = await central.call('POST', 'api/v1/events/revoke', { ...body, seq: 99 });
     expect(unknown).toMatchObject({ status: 404, body: { detail: 'event not found' } });
+  });
+
+  test('an event is given to another cat, and back by an undo', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await central.call('POST', 'api/v1/cats', { name: 'Otto' });
+    const { epoch, seq } = await sender.send('cat.moved', 'collar/C1', { from: null, to: 'roof' });
+    const locations = async () =>
+      (await central.call('GET', 'api/v1/cats')).body.cats.map((cat: { location: string | null }) => cat.location);
+    const reassign = (cat: number) =>
+      central.call('POST', 'api/v1/events/reassign', { epoch, seq, cat, reason: 'his collar' });
+    expect((await reassign(2)).body).toEqual({ reassigned: true, events: [`${epoch}/${seq}`] });
+    expect(await locations()).toEqual([null, 'roof']);
+    expect((await reassign(2)).body).toEqual({ reassigned: false, events: [] });
+    const { events } = (await central.call('GET', 'api/v1/events?cat=2&order=desc')).body;
+    expect(events[1]).toMatchObject({ reassignedto: 2, correctedby: events[0].id, correction: 'his collar' });
+    const by = { epoch: events[0].epoch, seq: events[0].seq, reason: 'hers after all' };
+    expect((await central.call('POST', 'api/v1/events/revoke', by)).body.revoked).toBe(true);
+    expect(await locations()).toEqual(['roof', null]);
+    const refusals = [
+      [(await reassign(9)).status, 404],
+      [(await central.call('POST', 'api/v1/events/reassign', { epoch, seq, cat: 0, reason: 'x' })).status, 400],
+    ];
+    for (const [status, expected] of refusals) expect(status).toBe(expected);
   });
 
   test('the state of a moment is the fold of all events before it', async () => {
@@ -282,6 +316,7 @@ describe('HTTP API', () => {
       'PATCH /api/v1/cats/{id}',
       'POST /api/v1/agents/{agent}/keys',
       'POST /api/v1/cats',
+      'POST /api/v1/events/reassign',
       'POST /api/v1/events/revoke',
       'POST /api/v1/quarantine/{no}/retry',
       'PUT /api/v1/cats/{id}/location',

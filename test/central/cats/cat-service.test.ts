@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CatService, openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { createWriter, epochId } from '../store/events.ts';
 
 const NOW = new Date('2026-11-23T08:00:00.000Z');
 
@@ -111,17 +112,116 @@ describe('CatService', () => {
     await expect(cats.assignCollar(7, 'C1')).rejects.toMatchObject(unknown);
   });
 
+  /** The ids of what porch has told of collar C1: a shake, and a move. */
+  const told = async () => {
+    const porch = createWriter('porch', epochId(1));
+    porch.add('meow.started', 'collar/C1', { level: 1 }, -60);
+    porch.add('cat.moved', 'collar/C1', { from: null, to: 'garden' }, -59);
+    porch.add('meow.ended', 'collar/C1', { durationMs: 400, peakG: 1, readings: 9, place: null }, -58);
+    porch.add('meow.started', 'collar/C1', { level: 1 }, -57);
+    await store.ingest(porch.batch(1, 4), NOW.toISOString());
+    return [1, 2, 3, 4].map((seq) => `${porch.epoch}/${seq}`);
+  };
+  const revoke = (id: string, reason = 'a dog') => {
+    const [epoch = '', seq = ''] = id.split('/');
+    return cats.revoke(epoch, Number(seq), reason);
+  };
+  const reassign = (id: string, cat: number, reason = 'her collar') => {
+    const [epoch = '', seq = ''] = id.split('/');
+    return cats.reassign(epoch, Number(seq), cat, reason);
+  };
+  /** The newest corrections of central, in order. */
+  const corrections = async (count: number) => {
+    const types = ['collard.event.revoked', 'collard.event.reassigned'];
+    const { events } = await store.events({ limit: 100, types });
+    return events.slice(-count).map(({ epoch, seq }) => `${epoch}/${seq}`);
+  };
+  const shakesToday = async () => (await store.cats(NOW)).map((cat) => cat.meowsToday);
+
   test('an event is taken back once', async () => {
     await cats.addCat('Mia');
     await cats.updateCatLocation(1, 'kitchen');
     const moved = (await store.events({ limit: 10 })).events.at(-1);
     const { epoch = '', seq = 0 } = moved ?? {};
-    expect(await cats.revoke(epoch, seq, 'wrong button')).toBe(true);
-    expect(await cats.revoke(epoch, seq, 'wrong button')).toBe(false);
+    expect(await cats.revoke(epoch, seq, 'wrong button')).toEqual([`${epoch}/${seq}`]);
+    expect(await cats.revoke(epoch, seq, 'wrong button')).toEqual([]);
     expect((await written()).slice(2)).toEqual([
       ['collard.event.revoked', null, { epoch, seq, reason: 'wrong button' }],
     ]);
     expect(await store.cats(NOW)).toMatchObject([{ location: null }]);
     await expect(cats.revoke(epoch, 99, 'x')).rejects.toMatchObject({ code: 'EVENT_NOT_FOUND' });
+    await expect(cats.revoke(epoch, 1, ' ')).rejects.toMatchObject({ code: 'INVALID_REASON' });
+  });
+
+  test('a correction of a place is undone, and the undo is final', async () => {
+    await cats.addCat('Mia');
+    await cats.updateCatLocation(1, 'kitchen');
+    await cats.updateCatLocation(1, 'hall');
+    const moved = (await store.events({ limit: 10 })).events.at(-1);
+    await revoke(`${moved?.epoch}/${moved?.seq}`);
+    expect(await store.cats(NOW)).toMatchObject([{ location: 'kitchen' }]);
+    const [revoked = ''] = await corrections(1);
+    expect(await revoke(revoked)).toEqual([revoked]);
+    expect(await store.cats(NOW)).toMatchObject([{ location: 'hall' }]);
+    const [undo = ''] = await corrections(1);
+    await expect(revoke(undo)).rejects.toMatchObject({
+      code: 'UNDO_IS_FINAL',
+      message: expect.stringContaining(`correct ${moved?.epoch}/${moved?.seq} again`),
+    });
+  });
+
+  test('a shake is taken back as a whole, from either end, and comes back as a whole', async () => {
+    await cats.addCat('Mia', 'C1');
+    const [start = '', , end = '', open = ''] = await told();
+    expect(await revoke(end)).toEqual([end, start]);
+    expect(await shakesToday()).toEqual([1]);
+    const [first = '', second = ''] = await corrections(2);
+    expect(await revoke(second)).toEqual([second, first]);
+    expect(await shakesToday()).toEqual([2]);
+    expect(await revoke(start)).toEqual([start, end]);
+    // The one that goes on has no end yet.
+    expect(await revoke(open)).toEqual([open]);
+    expect(await store.cats(NOW)).toMatchObject([{ meowsToday: 0, isMeowed: false, location: 'garden' }]);
+  });
+
+  test('what a collar told is given to another cat, a shake as a whole, and comes back as a whole', async () => {
+    await cats.addCat('Mia', 'C1');
+    await cats.addCat('Otto');
+    const [start = '', move = '', end = ''] = await told();
+    expect(await reassign(start, 2)).toEqual([start, end]);
+    expect(await reassign(end, 2)).toEqual([]);
+    expect(await reassign(move, 2)).toEqual([move]);
+    expect(await store.cats(NOW)).toMatchObject([
+      { name: 'Mia', meowsToday: 1, location: null },
+      { name: 'Otto', meowsToday: 1, location: 'garden', collar: null },
+    ]);
+    const [first = '', second = ''] = await corrections(3);
+    expect(await revoke(first)).toEqual([first, second]);
+    expect(await shakesToday()).toEqual([2, 0]);
+    expect(await store.cats(NOW)).toMatchObject([{ location: null }, { location: 'garden' }]);
+  });
+
+  test('a correction that a half of a shake has of its own stays when the other half is undone', async () => {
+    await cats.addCat('Mia', 'C1');
+    const porch = createWriter('porch', epochId(1));
+    porch.add('meow.started', 'collar/C1', { level: 1 }, -60);
+    porch.add('meow.ended', 'collar/C1', { durationMs: 400, peakG: 1, readings: 9, place: null }, -58);
+    porch.add('event.revoked', null, { epoch: porch.epoch, seq: 2, reason: 'its own' }, -50);
+    await store.ingest(porch.batch(1, 3), NOW.toISOString());
+    expect(await revoke(`${porch.epoch}/1`)).toEqual([`${porch.epoch}/1`]);
+    const [revoked = ''] = await corrections(1);
+    expect(await revoke(revoked)).toEqual([revoked]);
+  });
+
+  test('what is nothing of a cat, or taken back, is given to nobody', async () => {
+    await cats.addCat('Mia', 'C1');
+    const [start = ''] = await told();
+    const named = (await store.events({ limit: 1, types: ['collard.cat.named'] })).events[0];
+    const name = `${named?.epoch}/${named?.seq}`;
+    await expect(reassign(name, 1)).rejects.toMatchObject({ code: 'NOT_OF_A_CAT' });
+    await expect(reassign(start, 7)).rejects.toMatchObject({ code: 'CAT_NOT_FOUND' });
+    await expect(reassign(start.replace(/1$/, '99'), 1)).rejects.toMatchObject({ code: 'EVENT_NOT_FOUND' });
+    await revoke(start);
+    await expect(reassign(start, 1)).rejects.toMatchObject({ code: 'TAKEN_BACK' });
   });
 });

@@ -33,6 +33,8 @@ function meow(ms: number, type = 'collard.meow.started'): CentralEvent {
     arrival: 1,
     position: 1,
     revoked: false,
+    reassignedTo: null,
+    correction: null,
   };
 }
 
@@ -65,6 +67,8 @@ describe('rules', () => {
     ],
     ['ends of shakes', { rule: 'shaking', meows: 1 }, {}, [meow(NOW, 'collard.meow.ended')], false],
     ['a shake that was taken back', { rule: 'shaking', meows: 1 }, {}, [{ ...meow(NOW), revoked: true }], false],
+    ['a shake of another cat', { rule: 'shaking', meows: 1 }, {}, [{ ...meow(NOW), reassignedTo: 2 }], false],
+    ['a shake that was given to it', { rule: 'shaking', meows: 1 }, {}, [{ ...meow(NOW), reassignedTo: 1 }], true],
     ['a place since 13 h', { rule: 'still', hours: 12 }, { locationSince: at(NOW - 13 * HOUR) }, [], true],
     [
       'a place since 13 h and a shake',

@@ -1,0 +1,42 @@
+/** What a person corrects, over HTTP: each correction is an event of its own, and can be undone. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { ApiParts } from './parts.ts';
+import { problems } from './problem.ts';
+import { reassignAnswer, reassignBody, revokeAnswer, revokeBody } from './schema.ts';
+
+export function correctionRoutes({ cats, changes }: ApiParts): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/events/revoke',
+      {
+        schema: {
+          summary: 'Take an event back, by another event; a correction is undone by it',
+          body: revokeBody,
+          response: { 200: revokeAnswer, ...problems(400, 403, 404, 409, 413, 415, 429) },
+        },
+      },
+      async (request) => {
+        const { epoch, seq, reason } = request.body;
+        const events = await cats.revoke(epoch, seq, reason);
+        changes.announce();
+        return { revoked: events.length > 0, events: [...events] };
+      },
+    );
+    app.post(
+      '/events/reassign',
+      {
+        schema: {
+          summary: 'Give an event to another cat, by another event',
+          body: reassignBody,
+          response: { 200: reassignAnswer, ...problems(400, 403, 404, 409, 413, 415, 429, 503) },
+        },
+      },
+      async (request) => {
+        const { epoch, seq, cat, reason } = request.body;
+        const events = await cats.reassign(epoch, seq, cat, reason);
+        changes.announce();
+        return { reassigned: events.length > 0, events: [...events] };
+      },
+    );
+  };
+}
