@@ -13,11 +13,16 @@ import { beginAt, chainOfEpoch } from './epoch-chain.ts';
  * From the least worth on. What is in no row stays until the oldest of all must go: where a cat is and what it said, the clock
  * without which other events have no time, what tells of losses and corrections, and what this program does not know.
  */
-export const WORTH: readonly { readonly name: string; readonly types: readonly EventType[] }[] = [
+export const WORTH: readonly Worth[] = [
   { name: 'sensors', types: ['sensor.failed', 'sensor.recovered'] },
   { name: 'batteries and silence', types: ['battery.low', 'collar.silent', 'collar.heard'] },
   { name: 'starts of meows', types: ['meow.started'] },
 ];
+
+interface Worth {
+  readonly name: string;
+  readonly types: readonly EventType[];
+}
 
 export interface Thinned {
   readonly lost: number;
@@ -38,23 +43,22 @@ export function thin(
   ports: Pick<TrimPorts, 'when'>,
 ): Thinned {
   const cursors = cursorsOf(core);
-  const no = cursors.findIndex((cursor) => cursor < core.lastPos);
-  const worth = WORTH[no];
-  if (worth === undefined) return { lost: 0, done: true };
+  const current = cursors.find(({ at }) => at < core.lastPos);
+  if (current === undefined) return { lost: 0, done: true };
   return write(core, () => {
     core.memory.save(true);
     const lost = new Map<EpochState, SeqRange[]>();
-    let cursor = cursors[no] ?? 0;
+    let cursor = current.at;
     for (let window = 0; window < WINDOWS && cursor < core.lastPos && !isEnough(); window += 1) {
       const next = windowAfter(core, cursor, rows);
       if (next === null) {
         cursor = core.lastPos;
         break;
       }
-      cursor = thinWindow(core, next, worth.types, most(), lost);
+      cursor = thinWindow(core, next, current.worth.types, most(), lost);
     }
-    saveFact(core.db, CURSORS, JSON.stringify(cursors.with(no, cursor)));
-    const reason = `disk budget: ${worth.name} were given up`;
+    saveFact(core.db, CURSORS, JSON.stringify(cursors.map((one) => (one === current ? cursor : one.at))));
+    const reason = `disk budget: ${current.worth.name} were given up`;
     const told = [...lost].flatMap(([{ epoch }, ranges]) => lostData(epoch, ranges, reason));
     const events: NewEvent[] = told.map((data) => newEvent('history.lost', null, data, ports.when()));
     if (events.length > 0) appendRows(core, events);
@@ -63,9 +67,9 @@ export function thin(
 }
 
 /** How far each kind has been looked through, over restarts too. */
-function cursorsOf(core: LogCore): number[] {
+function cursorsOf(core: LogCore): { readonly worth: Worth; readonly at: number }[] {
   const kept = JSON.parse(readFact(core.db, CURSORS) ?? '[]') as number[];
-  return WORTH.map((_, i) => kept[i] ?? 0);
+  return WORTH.map((worth, i) => ({ worth, at: kept[i] ?? 0 }));
 }
 
 interface Window {
@@ -104,22 +108,29 @@ function thinWindow(
   if (ranges.length > 0) lost.set(epoch, ranges);
   const end = epoch.base + epoch.lastSeq;
   beginAt(core, epoch, core.rows.first(epoch.base, end) ?? end + 1);
-  return found.length > most ? (found[most - 1] ?? to) : to;
+  return found[most - 1] ?? to;
 }
 
-/** Deletes a run of events and keeps the chain on both sides, so that what is held there can still be proved. */
+/**
+ * Deletes a run of events and keeps the chain on both sides, so that what is held there can still be proved. A side that touches
+ * another hole needs none: a hash within a hole is the trace of damage.
+ */
 function cutOut({ rows, chains }: LogCore, epoch: EpochState, first: number, last: number): boolean {
+  const isHeld = (pos: number) => rows.first(pos - 1, pos) !== null;
   const isKept = (pos: number) => chains.first(pos - 1, pos) !== null;
-  const needed = [last, ...(first - 1 > epoch.base ? [first - 1] : [])].filter((pos) => !isKept(pos));
+  const before = isHeld(first - 1) && first - 1 > epoch.base;
+  const behind = isHeld(last + 1) || last === epoch.base + epoch.lastSeq;
+  const needed = [...(before ? [first - 1] : []), ...(behind ? [last] : [])].filter((pos) => !isKept(pos));
   // A hash takes about as much room as a small event: what wins nothing stays.
   if (last - first + 1 < 2 * needed.length) return false;
-  const hashes = needed.map((pos) => chainOfEpoch(rows, chains, epoch, pos - epoch.base));
-  if (hashes.includes(null)) return false;
+  const kept = needed.flatMap((pos) => {
+    const hash = chainOfEpoch(rows, chains, epoch, pos - epoch.base);
+    return hash === null ? [] : [{ pos, hash }];
+  });
+  if (kept.length < needed.length) return false;
   rows.remove(first, last);
-  chains.remove(first, last - 1);
-  for (const [i, pos] of needed.entries()) chains.save(pos, hashes[i] ?? new Uint8Array());
-  // Between two holes that are one now.
-  if (rows.first(first - 2, first - 1) === null && first - 1 > epoch.base) chains.remove(first - 1, first - 1);
+  chains.remove(before ? first : Math.max(first - 1, epoch.base + 1), behind ? last - 1 : last);
+  for (const { pos, hash } of kept) chains.save(pos, hash);
   return true;
 }
 

@@ -32,11 +32,13 @@ function isWhole({ rows, chains }: LogCore, epoch: EpochState, gone: readonly (r
     const anchor = chains.nearest(base, base + seq);
     return anchor?.pos === base + seq ? anchor.hash : null;
   };
+  /** What is given up takes its hashes along, all but the last one. */
+  const hasTrace = (from: number, to: number) => chains.first(base + from - 1, base + to - 1) !== null;
   let hash = chainOfEpoch(rows, chains, epoch, firstSeq - 1);
   let seq = firstSeq - 1;
   for (const event of rows.iterate(epoch, base + firstSeq, base + lastSeq)) {
     if (event.seq !== seq + 1) {
-      if (!isGone(seq + 1, event.seq - 1)) return false;
+      if (!isGone(seq + 1, event.seq - 1) || hasTrace(seq + 1, event.seq - 1)) return false;
       hash = kept(event.seq - 1);
     }
     if (hash === null) return false;
@@ -45,7 +47,7 @@ function isWhole({ rows, chains }: LogCore, epoch: EpochState, gone: readonly (r
     const anchor = kept(seq);
     if (anchor !== null && Buffer.compare(hash, anchor) !== 0) return false;
   }
-  return seq === lastSeq ? kept(seq) !== null : isGone(seq + 1, lastSeq);
+  return seq === lastSeq ? kept(seq) !== null : isGone(seq + 1, lastSeq) && !hasTrace(seq + 1, lastSeq);
 }
 
 /** What the `history.lost` events of the file tell, by epoch, sorted. */

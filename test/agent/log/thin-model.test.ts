@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { addEpoch, appendRows, type LogCore, readEvents, write } from '../../../src/agent/log/core.ts';
 import { chainOfEpoch } from '../../../src/agent/log/epoch-chain.ts';
+import { createProvenReader } from '../../../src/agent/log/read-proven.ts';
 import { trimLog } from '../../../src/agent/log/trim.ts';
 import { assertWhole } from '../../../src/agent/log/whole.ts';
 import { openStore } from '../../../src/central/open-store.ts';
@@ -186,6 +187,10 @@ function checkChains(w: World): void {
     }
   }
   assertWhole(w.core);
+  // Nor is anything that was given up taken for damage by whoever reads on.
+  const read = createProvenReader(w.core);
+  for (const epoch of w.core.epochs)
+    read(epoch, { from: epoch.firstSeq, to: epoch.lastSeq, limit: 1e9, maxBytes: 1e9 });
 }
 
 async function settle(w: World, order: number): Promise<void> {
