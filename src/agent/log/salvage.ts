@@ -163,8 +163,9 @@ function importGroup(core: LogCore, oldBase: number, { before, events, after }: 
   if (before.pos - oldBase > epoch.lastSeq) keep(before);
   for (const event of events) core.rows.insert(epoch.base + event.seq, event);
   keep(after);
-  core.tells.note(events, epoch.base + (events[0]?.seq ?? 1));
-  if (epoch.lastSeq === 0) epoch.firstSeq = events[0]?.seq ?? 1;
+  const firstSeq = before.pos - oldBase + 1;
+  core.tells.note(events, epoch.base + firstSeq);
+  if (epoch.lastSeq === 0) epoch.firstSeq = firstSeq;
   epoch.lastSeq = after.pos - oldBase;
   core.lastPos = epoch.base + epoch.lastSeq;
   core.lastChain = after.hash;
@@ -174,12 +175,9 @@ function importGroup(core: LogCore, oldBase: number, { before, events, after }: 
 
 /** chain at the end of an epoch, by the witness or by the one that followed it. */
 function closingOf(wreck: Wreck | null, guess: Guess, witness: Head | null): Kept | null {
-  if (witness !== null) {
-    const hash = parseChainHex(witness.chain);
-    return hash === null ? null : { pos: witness.lastSeq, hash };
-  }
-  const hash = wreck?.closing(guess.no) ?? null;
-  return hash === null ? null : { pos: guess.end - guess.base, hash };
+  const pos = witness === null ? guess.end - guess.base : witness.lastSeq;
+  const hash = witness === null ? wreck?.closing(guess.no) : parseChainHex(witness.chain);
+  return hash == null ? null : { pos, hash };
 }
 
 /** Ends it where it ended, so that central can be asked about all of it; where nobody knows the chain there, at the last proven event. */

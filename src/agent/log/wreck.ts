@@ -126,8 +126,8 @@ function lastOf(db: Database.Database, bytes: number): number {
 
 /** From the end, and where that is broken, in ever smaller steps from the start. */
 function lastUpTo(db: Database.Database, table: Table, most: number): number {
-  const max = attempt(() => one(db, `SELECT max(pos) FROM ${table} WHERE pos <= ${most}`) ?? 0);
-  if (max !== undefined) return max;
+  const max = attempt(() => one(db, `SELECT max(pos) FROM ${table} WHERE pos <= ${most}`));
+  if (max !== undefined) return max ?? 0;
   const next = db
     .prepare<[number], number>(`SELECT pos FROM ${table} WHERE pos > ? AND pos <= ${most} LIMIT 1`)
     .pluck();
@@ -137,7 +137,7 @@ function lastUpTo(db: Database.Database, table: Table, most: number): number {
 }
 
 function one(db: Database.Database, sql: string): number | null {
-  return db.prepare<[], number | null>(sql).pluck().get() ?? null;
+  return db.prepare(sql).pluck().get() as number | null;
 }
 
 function copyOf(text: unknown): unknown {

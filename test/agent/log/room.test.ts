@@ -1,6 +1,6 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MIN_START_BYTES } from '../../../src/agent/log/ballast.ts';
 import { addEpoch, appendRows, type LogCore, loadCore, readEvents, write } from '../../../src/agent/log/core.ts';
 import { openLogFile, prepareFile } from '../../../src/agent/log/log-file.ts';
@@ -9,6 +9,7 @@ import type { NewEvent, StoredEvent } from '../../../src/contract/event.ts';
 import { event, GIGABYTE, levels, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 const MEGABYTE = 1024 * 1024;
+const real = Database.prototype.pragma;
 const when = { time: timeAt(T0), clock: 'synced', boot: null, monoMs: null } as const;
 
 function newRoom(path: string, budgetBytes = GIGABYTE): { core: LogCore; room: Room } {
@@ -107,6 +108,77 @@ describe('a disk that is full', () => {
   });
 });
 
+describe('a full disk with more trouble besides', () => {
+  /** A log of 400 events of which all are confirmed, on a disk that is full. */
+  async function fullOf(count: number, budgetBytes = GIGABYTE) {
+    const { core, room } = newRoom(tempPath(), budgetBytes);
+    await room.write(() => appendRows(core, moves(count)));
+    const [epoch] = core.epochs;
+    if (epoch !== undefined) epoch.storedSeq = count;
+    fillUp(core);
+    onTestFinished(() => void core.db.close());
+    return { core, room };
+  }
+  const spoil = ({ db }: LogCore) => db.exec('UPDATE event SET time = 9e15 WHERE pos = 1');
+  /** So many collars to remember that the card has no room for them: the trim itself finds the disk full. */
+  const crowd = ({ memory }: LogCore) =>
+    memory.note(
+      Array.from({ length: 2_000 }, (_, i) => event('cat.moved', { from: null, to: 'x'.repeat(40) }, i, `C${i}`)),
+      1_000_000,
+    );
+
+  it('gives up what it can, and ends with the code where the trim finds it full as well', async () => {
+    const { core, room } = await fullOf(2_000);
+    crowd(core);
+    await expect(room.write(() => appendRows(core, moves(400)))).rejects.toMatchObject({ code: 'SQLITE_FULL' });
+    expect(core.failed).toMatchObject({ code: 'SQLITE_FULL' });
+    expect(eventsOf(core)).toHaveLength(2_000);
+  });
+
+  it('is no reason to pass over damage that is met while room is made', async () => {
+    const { core, room } = await fullOf(2_000);
+    spoil(core);
+    await expect(room.write(() => appendRows(core, moves(400)))).rejects.toMatchObject({ code: 'SQLITE_CORRUPT' });
+    await expect(room.trim(T0)).rejects.toMatchObject({ code: 'SQLITE_CORRUPT' });
+  });
+
+  it('is told by a trim that it stops, which gives up the ballast and goes on with the next', async () => {
+    const { core, room } = await fullOf(2_000, 600_000);
+    crowd(core);
+    writeFileSync(`${core.path}.ballast`, 'x');
+    expect(await room.trim(T0)).toMatchObject({ deleted: 0, lost: 0, disk: { state: 'warn' } });
+    expect([existsSync(`${core.path}.ballast`), core.failed]).toEqual([false, null]);
+    core.db.pragma('max_page_count = 1000000');
+    expect(await room.trim(T0)).toMatchObject({ deleted: 2_000, disk: { state: 'ok' } });
+  });
+
+  it('may be so full that the write-ahead log cannot be emptied: that alone ends nothing', async () => {
+    const { core, room } = await fullOf(2_000);
+    const pragma = vi.spyOn(core.db, 'pragma');
+    const failWith = (code: string) =>
+      pragma.mockImplementation((source, options) => {
+        if (source !== 'wal_checkpoint(PASSIVE)') return real.call(core.db, source, options);
+        throw Object.assign(new Error('no checkpoint'), { code });
+      });
+    failWith('SQLITE_FULL');
+    await room.write(() => appendRows(core, moves(400)));
+    expect(eventsOf(core).at(-1)?.seq).toBe(core.epochs[0]?.lastSeq);
+    fillUp(core);
+    failWith('SQLITE_IOERR_WRITE');
+    await expect(room.write(() => appendRows(core, moves(400)))).rejects.toMatchObject({
+      code: 'SQLITE_IOERR_WRITE',
+      message: expect.stringContaining(`log ${core.path}: no checkpoint`),
+    });
+    expect(core.failed).toMatchObject({ code: 'SQLITE_IOERR_WRITE' });
+  });
+
+  it('leaves a log alone that is too small to win anything', async () => {
+    const { core, room } = await fullOf(60);
+    await expect(room.write(() => appendRows(core, moves(400)))).rejects.toMatchObject({ code: 'SQLITE_FULL' });
+    expect(eventsOf(core)).toHaveLength(60);
+  });
+});
+
 describe('the ballast', () => {
   it('is smaller on a small disk, is not made on a full one, and comes back when there is room', async () => {
     const path = tempPath();
@@ -170,6 +242,21 @@ describe('another program at the file', () => {
     other.close();
     core.db.close();
   }, 20_000);
+
+  it('that locks it while it is trimmed is let be: the next trim goes on', async () => {
+    const path = tempPath();
+    const { core, room } = newRoom(path, 600_000);
+    core.db.pragma('busy_timeout = 1');
+    await room.write(() => appendRows(core, moves(3_000)));
+    const other = new Database(path);
+    other.exec('BEGIN IMMEDIATE');
+    writeFileSync(`${path}.ballast`, 'x');
+    expect(await room.trim(T0)).toMatchObject({ deleted: 0, lost: 0, disk: { state: 'warn' } });
+    expect([existsSync(`${path}.ballast`), core.failed]).toEqual([true, null]);
+    other.close();
+    expect((await room.trim(T0)).lost).toBeGreaterThan(0);
+    core.db.close();
+  });
 
   it('that backs it up copies whole events and stops nobody', async () => {
     const path = tempPath();

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { usedBytes } from '../../../src/agent/log/budget.ts';
+import { addEpoch, appendRows, type LogCore, readEvents, write } from '../../../src/agent/log/core.ts';
 import type { IngestLog } from '../../../src/agent/log/event-log.ts';
 import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
+import { trimLog } from '../../../src/agent/log/trim.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
-import type { NewEvent } from '../../../src/contract/event.ts';
-import { event, GIGABYTE, levels, openLog, openLogInThread, readAll, T0, tempPath } from './log-fixture.ts';
+import type { NewEvent, StoredEvent } from '../../../src/contract/event.ts';
+import { event, GIGABYTE, levels, openLog, openLogInThread, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
+import { mix, newCore } from './thin-rig.ts';
 
 const DAY = 86_400_000;
+const when = { time: timeAt(T0), clock: 'synced', boot: null, monoMs: null } as const;
+const eventsOf = ({ rows, epochs }: LogCore): StoredEvent[] =>
+  epochs.flatMap((e) => readEvents(rows, e, { from: 1, to: e.lastSeq, limit: 1e9, maxBytes: 1e9 }));
 /** Worth too much to be thinned. */
 const bulky = (count: number): NewEvent[] =>
   Array.from({ length: count }, (_, i) => event('cat.moved', { from: null, to: `${i} ${'x'.repeat(400)}` }, i));
@@ -94,7 +101,49 @@ describe('trimming', () => {
   });
 });
 
+describe('what tells of losses', () => {
+  it('is told again when it goes, as long as events before the hole are held: central would wait there for ever', async () => {
+    const core = newCore(tempPath(), 'e');
+    write(core, () => appendRows(core, mix(Array<'moved'>(10).fill('moved'), 0)));
+    write(core, () => appendRows(core, mix(Array<'started'>(100).fill('started'), 10)));
+    write(core, () => appendRows(core, mix(Array<'moved'>(10).fill('moved'), 110)));
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    const limits = { keepDays: 1, keepBytes: 1e9, budgetBytes: 1e9 };
+    const ports = { when: () => when, freeBytes: () => 1e9 };
+    expect((await trimLog(core, T0, { ...limits, budgetBytes: usedBytes(core) - 1 }, ports)).lost).toBeGreaterThan(0);
+    const told = () => eventsOf(core).filter(({ type }) => type === 'collard.history.lost');
+    const [first] = told();
+    expect([first?.epoch, JSON.parse(first?.data ?? '')]).toMatchObject(['f', { epoch: 'e', fromSeq: 11 }]);
+    // Central has all of `f`, and nothing of `e` any more: it was put back to an old copy.
+    const f = core.epochs[1];
+    const confirm = () => Object.assign(f ?? {}, { storedSeq: f?.lastSeq });
+    confirm();
+    const later = T0 + 2 * DAY;
+    expect((await trimLog(core, later, limits, ports, 1)).deleted).toBeGreaterThan(0);
+    expect(told()).toMatchObject([{ epoch: 'f', seq: (first?.seq ?? 0) + 1, data: first?.data }]);
+    // Of a hole that nothing held lies before there is nothing to tell.
+    Object.assign(core.epochs[0] ?? {}, { storedSeq: 120 });
+    await trimLog(core, later, limits, ports);
+    confirm();
+    await trimLog(core, later, limits, ports);
+    expect(eventsOf(core)).toEqual([]);
+    core.db.close();
+  });
+});
+
 describe('the disk budget', () => {
+  it('that no log could keep takes nothing of one that holds nothing', async () => {
+    const core = newCore(tempPath(), 'e');
+    const ports = { when: () => when, freeBytes: () => 1e9 };
+    expect(await trimLog(core, T0, { keepDays: 0, keepBytes: 0, budgetBytes: 1 }, ports)).toEqual({
+      deleted: 0,
+      lost: 0,
+      step: 'ok',
+    });
+    expect(core.epochs).toMatchObject([{ firstSeq: 1, lastSeq: 0 }]);
+    core.db.close();
+  });
+
   it('gives up the oldest unconfirmed events, confirmed ones first, and says so in one event', async () => {
     const log = await openLog(tempPath(), { budgetBytes: 1_500_000 });
     await log.append(bulky(5_000));
