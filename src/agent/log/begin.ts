@@ -109,6 +109,9 @@ function closeBehind(core: LogCore, head: Head, known: EpochState | null): void 
 /** The current epoch ends at `seq`, though not all events up to there are held. Within `write`. */
 function endAt(core: LogCore, epoch: EpochState, seq: number, chain: ChainHash): void {
   if (seq <= epoch.lastSeq) return;
+  // Where its end was not held, what is not held goes on: a hash within would be the trace of damage.
+  const end = epoch.base + epoch.lastSeq;
+  if (epoch.lastSeq > 0 && core.rows.first(end - 1, end) === null) core.chains.remove(end, end);
   core.chains.save(epoch.base + seq, chain);
   if (epoch.firstSeq > epoch.lastSeq) epoch.firstSeq = seq + 1;
   epoch.lastSeq = seq;

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Lost } from '../../../src/agent/log/begin.ts';
-import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
+import { levels, openLog, readAll, T0, tempPath } from './log-fixture.ts';
 
 const SUFFIXES = ['', '-wal', '-shm'] as const;
 
@@ -36,8 +36,13 @@ async function grownSinceCopy(marked = 0): Promise<{ path: string; epoch: string
 /** Opens, and gives what was told as lost besides. */
 async function reopen(path: string) {
   const lost: Lost[] = [];
-  const log = await openLog(path, {}, { onLost: (one) => lost.push(one) });
-  return { log, lost };
+  const damaged: string[] = [];
+  const ports = {
+    onLost: (one: Lost) => lost.push(one),
+    onDamaged: (_: string, reason: string) => damaged.push(reason),
+  };
+  const log = await openLog(path, {}, ports);
+  return { log, lost, damaged };
 }
 
 describe('a log whose witness has seen more than it holds', () => {
@@ -147,6 +152,29 @@ describe('a log whose witness has seen more than it holds', () => {
     expect(again.epochs()).toMatchObject([{ epoch, firstSeq: 1, lastSeq: 15 }, { lastSeq: 0 }]);
     expect(await again.chainAt(epoch, 15)).toEqual(end);
     await again.close();
+  });
+
+  it('whose copy held nothing any more, or nothing yet, is sound at the next start', async () => {
+    for (const count of [0, 10]) {
+      const path = tempPath();
+      const log = await openLog(path, { keepDays: 0 });
+      const epoch = log.epochs()[0]?.epoch ?? '';
+      await log.append(levels(count, -1_000_000));
+      log.saveMark(epoch, count, 'incarnation');
+      await log.trim(T0);
+      keepCopy(path);
+      await log.append(levels(5));
+      await log.close();
+      putBack(path);
+      const { log: again, lost } = await reopen(path);
+      expect(lost).toMatchObject([{ epoch, fromSeq: count + 1, toSeq: count + 5 }]);
+      const heads = again.epochs();
+      expect(heads).toMatchObject([{ epoch, firstSeq: count + 6, lastSeq: count + 5 }, { lastSeq: 1 }]);
+      await again.close();
+      const { log: third, damaged } = await reopen(path);
+      expect([third.epochs(), damaged]).toEqual([heads, []]);
+      await third.close();
+    }
   });
 
   it('leaves an epoch at what is held of it where nobody knows how it went on', async () => {
