@@ -232,6 +232,20 @@ export const KINDS: readonly Kind[] = [
       else if (central.restore()) world.count('central restored from a backup');
     },
   },
+  {
+    name: 'both put back',
+    perMinute: 0.75,
+    strike({ agents, central, world }, random) {
+      const agent = random.pick(agents);
+      if (random.next() < 0.6) {
+        agent.keepCopyOfCard();
+        if (random.next() < 0.5) central.keepBackup();
+        return;
+      }
+      agent.putBackCopy(false);
+      if (central.restore()) world.count('central restored from a backup');
+    },
+  },
 ];
 
 /** Lets the faults of this seed strike until `untilMs`. Returns the names of its kinds. */

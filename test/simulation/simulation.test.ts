@@ -62,6 +62,7 @@ const FAULTS = [
   'central killed',
   'central stopped',
   'central restored from a backup',
+  'told as gone on both sides',
 ];
 
 describe('the simulation', () => {
