@@ -35,6 +35,22 @@ describe('JSON of strangers', () => {
     expect(parseJson(nested(MAX_DEPTH + 1, pair))).toBeUndefined();
   });
 
+  test.each<readonly [string, unknown]>([
+    ['beside each other', Array.from({ length: 3 * MAX_DEPTH }, () => [{}])],
+    [
+      'in texts',
+      { '[{[{': '[{'.repeat(MAX_DEPTH), a: `\\" ${'['.repeat(MAX_DEPTH)}\\`, b: [`"${'{'.repeat(MAX_DEPTH)}`] },
+    ],
+  ])('may have many brackets %s', (_where, value) => {
+    expect(parseJson(Buffer.from(JSON.stringify(value)))).toEqual(value);
+  });
+
+  test.each(['"', '\\', '\\"'])('is refused where it is deep after a text that ends with %j', (end) => {
+    const deep = JSON.parse(nested(MAX_DEPTH).toString());
+    expect(parseJson(Buffer.from(JSON.stringify([`[${end}`, deep])))).toBeUndefined();
+    expect(parseJson(Buffer.from(JSON.stringify([`[${end}`, deep.a])))).toBeDefined();
+  });
+
   test.each([5_000, 40_000])('nested %d deep is refused wherever it comes', (levels) => {
     const deep = nested(levels).toString();
     const item = { ...meow, specversion: '1.0', id: `${meow.epoch}/1`, source: '/collard/agent/porch' };
