@@ -9,6 +9,7 @@ import { type Loop, runAll } from '../../lib/run-all.ts';
 import { backoffMs, childOf, orAborted, ticks } from '../../lib/wait.ts';
 import { answerRequest } from './answer.ts';
 import { fittingEvents, followingEvents } from './batch.ts';
+import { createHealthReport } from './health-report.ts';
 import { heardCentral, heardStored, recheckLate } from './hear.ts';
 import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from './plan.ts';
 import type { Flight } from './plan-state.ts';
@@ -40,6 +41,8 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     refusalToldAt: null,
     ring: () => void bell.push(true),
   };
+  const healthBell = createQueue<true>(1);
+  const report = createHealthReport(session);
   let why: string | null = null;
   const end = (reason: string) => {
     why ??= reason;
@@ -50,7 +53,9 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     (inner) => send(session, () => bell.takeUpTo(1, inner), inner, end),
     (inner) => receive(session, requests.push, inner),
     (inner) => answer(session, () => requests.takeUpTo(1, inner), inner),
-    (inner) => reportHealth(session, inner),
+    async (inner) => {
+      while ((await healthBell.takeUpTo(1, inner)).length > 0) await report.tell();
+    },
     async (inner) => {
       while (!inner.aborted) {
         await parts.log.appended(inner);
@@ -58,7 +63,10 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
       }
     },
     async (inner) => {
-      for await (const _ of ticks(TICK_MS, inner)) session.ring();
+      for await (const _ of ticks(TICK_MS, inner)) {
+        session.ring();
+        if (report.isDue()) healthBell.push(true);
+      }
     },
   ];
   void parts.publisher.ended.then((error) => end(error?.message ?? 'closed'));
@@ -227,23 +235,5 @@ async function answer(
       // One at a time, so that askers cannot pile up answers. A broker that never acknowledges it must not keep the link.
       await orAborted(publisher.respond(verb, response).catch(session.ring), signal);
     }
-  }
-}
-
-async function reportHealth(session: Session, signal: AbortSignal): Promise<void> {
-  const { publisher, status, healthEveryMs, monoNow } = session;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let { stalled, conflicting } = status;
-  for await (const _ of ticks(TICK_MS, signal)) {
-    const isNews = status.stalled !== stalled || status.conflicting !== conflicting;
-    if (!isNews && monoNow() - toldAt < healthEveryMs) continue;
-    if (status.stalled !== stalled) {
-      session.logger.warn(
-        { queue: status.queue },
-        status.stalled ? 'the backlog is stalled' : 'the backlog moves again',
-      );
-    }
-    [toldAt, stalled, conflicting] = [monoNow(), status.stalled, status.conflicting];
-    publisher.publishHealth(await session.health()).then(session.ring, session.ring);
   }
 }
