@@ -19,10 +19,22 @@ export interface PendingChange {
  * together one waits. Rejects with code `SCHEMA`, also where the schema is newer than this program.
  */
 export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+  if (await isNewest(db)) return;
   const migrator = migratorOf(db, dialect);
   let { error } = await migrator.migrateToLatest();
   for (let tries = 1; isBusy(error) && tries < TRIES; tries += 1) ({ error } = await migrator.migrateToLatest());
   if (error !== undefined) throw asSchemaError(error);
+}
+
+/** Most starts find all as it should be: they need neither a lock nor a look at every table. */
+async function isNewest(db: Kysely<Tables>): Promise<boolean> {
+  const read = sql<{ readonly name: string }>`select name from kysely_migration order by name`.execute(db);
+  // It may not be there yet; and where it cannot be read, the migrator meets the same and tells.
+  const made = await read.then(
+    ({ rows }) => rows,
+    () => [],
+  );
+  return made.length === MIGRATIONS.length && made.every(({ name }, i) => name === MIGRATIONS[i]?.name);
 }
 
 /** What `migrate` would do now, in order. */

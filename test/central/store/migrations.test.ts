@@ -54,6 +54,32 @@ describe('a schema', () => {
     expect(at).toBeGreaterThan(30);
   }, 120_000);
 
+  it('is looked at by one short list where it is made', async () => {
+    const path = join(newFolder(), 'central.db');
+    const spy = vi.spyOn(Database.prototype, 'prepare');
+    onTestFinished(() => spy.mockRestore());
+    const statements = async () => {
+      spy.mockClear();
+      const store = await openStore({ url: `sqlite:${path}` });
+      await store.close();
+      return spy.mock.calls.map(([sql]) => sql);
+    };
+    const ofSchema = (sql: string) => /sqlite_master|kysely_migration|create /i.test(sql);
+    expect((await statements()).filter(ofSchema).length).toBeGreaterThan(30);
+    expect((await statements()).filter(ofSchema)).toEqual(['select name from kysely_migration order by name']);
+  });
+
+  it('is not taken for ours where the list names what we do not know', async () => {
+    const path = join(newFolder(), 'central.db');
+    await (await openStore({ url: `sqlite:${path}` })).close();
+    const db = new Database(path);
+    onTestFinished(() => void db.close());
+    const names = db.prepare<[], string>('SELECT name FROM kysely_migration ORDER BY name').pluck().all();
+    db.prepare(`UPDATE kysely_migration SET name = 'zz' || name WHERE name = ?`).run(names.at(-1));
+    // As many as there should be, but one of them is of another program.
+    await expect(openStore({ url: `sqlite:${path}` })).rejects.toMatchObject({ code: 'SCHEMA' });
+  });
+
   it('is made once where several start together', async () => {
     const path = join(newFolder(), 'central.db');
     const starts = Array.from({ length: 4 }, () => run(process.execPath, ['--no-warnings', program, path]));
