@@ -9,7 +9,7 @@ import { appendBatch } from './append.ts';
 import { addGaps } from './gaps.ts';
 import { claim, openShard, type ShardState, saveEpoch, saveShard } from './shard.ts';
 import type { IngestStore } from './store.ts';
-import type { Tables } from './tables.ts';
+import type { EpochTable, Tables } from './tables.ts';
 import { MAX_RUNS, missingRanges, storedMessage, WALK_ROWS, walk } from './walk.ts';
 
 /** Steps of a walk in one transaction. */
@@ -57,9 +57,10 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
       return { ...counted, ...(await answer(epochNo)) };
     },
     async sync(agent, message, now) {
-      const epochNo = await db.transaction().execute((trx) => noteSync(trx, agent, message, now));
-      await walkOn(epochNo);
-      return (await answer(epochNo)).stored;
+      const epoch = await db.transaction().execute((trx) => noteSync(trx, agent, message, now));
+      // Islands and claims lie above the mark and not above the highest: without room between there is nothing to walk.
+      if (epoch.highest_seq > epoch.mark) await walkOn(epoch.no);
+      return (await answer(epoch.no)).stored;
     },
   };
 }
@@ -82,7 +83,7 @@ async function ownShard(trx: Trx, shard: number, own: Ownership): Promise<ShardS
   return { shard, nextArrival: row.next_arrival, nextPosition: row.next_position };
 }
 
-async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: string): Promise<number> {
+async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: string): Promise<EpochTable> {
   const epoch = await claimEpoch(trx, agent, message.epoch);
   epoch.highest_seq = Math.max(epoch.highest_seq, message.lastSeq);
   const trimmed = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);
@@ -92,5 +93,5 @@ async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: stri
   if (message.lastSeq > 0) await claim(trx, epoch, message.lastSeq, chainHex(message.chain), false);
   await saveEpoch(trx, epoch);
   await trx.updateTable('agent').set({ last_heard: now }).where('no', '=', epoch.agent_no).execute();
-  return epoch.no;
+  return epoch;
 }
