@@ -35,6 +35,10 @@ export interface CentralMachine {
   readonly restores: number;
   /** A look at what is committed, beside the program. */
   readonly observer: Database.Database;
+  /** The mark of an epoch that is committed now; 0 for none. */
+  markOf(epoch: string): number;
+  /** The models hold everything that is committed. */
+  readonly folded: boolean;
   /** The store takes no new page until the next start. False where nothing runs. */
   fill(): boolean;
   heal(): void;
@@ -86,6 +90,10 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
     },
     get observer() {
       return observer.database;
+    },
+    markOf: committedNow,
+    get folded() {
+      return observer.behind.get() === 0;
     },
     committed(epoch) {
       committedNow(epoch);
@@ -296,5 +304,10 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
 function openObserver(path: string) {
   const database = new Database(path, { readonly: true });
   const select = database.prepare<[string], number>('SELECT mark FROM epoch WHERE epoch = ?').pluck();
-  return { database, select };
+  const behind = database
+    .prepare<[], number>(
+      'SELECT count(*) FROM shard LEFT JOIN model_cursor USING (shard) WHERE coalesce(arrival, 0) < next_arrival - 1',
+    )
+    .pluck();
+  return { database, select, behind };
 }

@@ -26,15 +26,9 @@ interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked' | 'reassigned
 export function isSettled(agents: readonly AgentMachine[], central: CentralMachine): boolean {
   for (const { log } of agents) {
     if (log === null) return false;
-    for (const { epoch, lastSeq } of log.epochs()) if (markOf(central.observer, epoch) < lastSeq) return false;
+    for (const { epoch, lastSeq } of log.epochs()) if (central.markOf(epoch) < lastSeq) return false;
   }
-  const behind = central.observer
-    .prepare(
-      `SELECT count(*) FROM shard LEFT JOIN model_cursor USING (shard) WHERE coalesce(arrival, 0) < next_arrival - 1`,
-    )
-    .pluck()
-    .get();
-  return behind === 0;
+  return central.folded;
 }
 
 export function judge(agents: readonly AgentMachine[], central: CentralMachine): Findings {
@@ -47,7 +41,7 @@ export function judge(agents: readonly AgentMachine[], central: CentralMachine):
   for (const agent of agents) {
     const own = stored.filter((event) => event.agent === agent.name);
     const found = judgeEvents(agent, own, conflicts, central);
-    breaches.push(...found.breaches, ...judgeMarks(agent, db));
+    breaches.push(...found.breaches, ...judgeMarks(agent, central));
     events += found.events;
     told += found.told;
   }
@@ -90,15 +84,15 @@ function judgeEvents(
 }
 
 /** Both sides hold the same history, and know it. */
-function judgeMarks({ name, ledger, log }: AgentMachine, db: Database.Database): string[] {
+function judgeMarks({ name, ledger, log }: AgentMachine, central: CentralMachine): string[] {
   if (log === null) return [`${name} does not run`];
   const breaches: string[] = [];
   for (const { epoch, lastSeq } of log.epochs()) {
-    const mark = markOf(db, epoch);
+    const mark = central.markOf(epoch);
     const torn = ledger.tornEpochs.has(epoch);
     if (mark < lastSeq || (mark > lastSeq && !torn))
       breaches.push(`mark ${mark} of ${epoch}, the log ends at ${lastSeq}`);
-    if (!torn && isFlagged(db, epoch)) breaches.push(`central takes ${epoch} for another history`);
+    if (!torn && isFlagged(central.observer, epoch)) breaches.push(`central takes ${epoch} for another history`);
   }
   return breaches;
 }
@@ -152,10 +146,6 @@ function sameKeys(a: string, b: string): boolean {
   if (a === b || !a.startsWith('{') || !b.startsWith('{')) return a === b;
   const sorted = (text: string) => JSON.stringify(Object.entries(JSON.parse(text) as object).sort());
   return sorted(a) === sorted(b);
-}
-
-function markOf(db: Database.Database, epoch: string): number {
-  return db.prepare<[string], number>('SELECT mark FROM epoch WHERE epoch = ?').pluck().get(epoch) ?? 0;
 }
 
 function isFlagged(db: Database.Database, epoch: string): boolean {
