@@ -13,6 +13,7 @@ import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { foldEvents } from './models/fold.ts';
+import { statsOf } from './stats.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { KeyStore } from './store/key-store.ts';
@@ -103,6 +104,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     signal,
     cursors: { encode: encodeCursor, decode: decodeCursor },
     stateAt: (at) => stateAt(store, at),
+    statsOf: (question) => statsOf(store, question, parts.clock()),
   };
 }
 

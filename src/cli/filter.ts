@@ -1,5 +1,5 @@
 /** The words that choose events, the same for every command and for the HTTP API. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EventFilter } from '../central/store/store.ts';
 import { fullType } from '../contract/event.ts';
 import { wholeNumber } from './numbers.ts';
@@ -14,11 +14,25 @@ export interface FilterWords {
 }
 
 export function addFilter(command: Command): Command {
+  return addTimes(
+    addTypes(command)
+      .addOption(catOption())
+      .option('--collar <id>', 'only of this collar')
+      .option('--agent <name>', 'only from this agent'),
+  );
+}
+
+export function addTypes(command: Command): Command {
+  return command.option('--type <types>', 'only these, such as meow.started,meow.ended', typesOf);
+}
+
+export function catOption(): Option {
+  const option = new Option('--cat <number>', 'only of this cat, by whatever collar it wore (central)');
+  return option.argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER));
+}
+
+export function addTimes(command: Command): Command {
   return command
-    .option('--type <types>', 'only these, such as meow.started,meow.ended', typesOf)
-    .option('--cat <number>', 'only of this cat, by whatever collar it wore (central)', wholeNumber(1, 2 ** 53 - 1))
-    .option('--collar <id>', 'only of this collar')
-    .option('--agent <name>', 'only from this agent')
     .option('--from <time>', 'from then on, such as 2026-11-23T06:00Z', momentOf)
     .option('--to <time>', 'before then', momentOf);
 }
@@ -38,7 +52,7 @@ function typesOf(text: string): string[] {
   return text.split(',').map((type) => fullType(type.trim()));
 }
 
-export function momentOf(text: string): string {
+function momentOf(text: string): string {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) throw new InvalidArgumentError('expected a time such as 2026-11-23T06:00Z');
   return new Date(ms).toISOString();

@@ -44,6 +44,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./events.ts')).eventsCommand(),
   },
   {
+    name: 'stats',
+    summary: 'count the events of each cat by hour or day',
+    load: async () => (await import('./stats.ts')).statsCommand(),
+  },
+  {
     name: 'state',
     summary: 'print where the cats are and what they do',
     load: async () => (await import('./state.ts')).stateCommand(),

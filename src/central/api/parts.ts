@@ -1,6 +1,8 @@
 /** What the API is handed by the serve loop. It opens nothing and closes nothing. */
+
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
+import type { Stats, StatsQuestion } from '../stats.ts';
 import type { QuarantineStore } from '../store/kept.ts';
 import type { KeyStore } from '../store/key-store.ts';
 import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
@@ -18,6 +20,8 @@ export interface ApiParts {
   readonly cursors: CursorCodec;
   /** The cats as they were at a moment: a fold of all events before it. */
   readonly stateAt: (at: Date) => Promise<readonly CatRow[]>;
+  /** Events counted by hour or day. Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND or TOO_MUCH_HISTORY. */
+  readonly statsOf: (question: StatsQuestion) => Promise<Stats>;
   readonly clock: () => Date;
   readonly version: string;
   /** Nothing here is real: said on the page and in the answers. */

@@ -50,6 +50,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   TOO_MANY_KEYS: 409,
   REFUSED: 409,
   BAD_CURSOR: 400,
+  BAD_TIME_ZONE: 400,
   TOO_MANY_STREAMS: 503,
   TOO_MUCH_HISTORY: 503,
   MODEL_STOPPED: 503,

@@ -36,6 +36,13 @@ export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(
 export const stateQuery = z.strictObject({ at: moment.optional() });
 export const streamQuery = z.strictObject({ after: z.string().max(4_096).optional() });
 
+const types = z
+  .union([z.string().max(128), z.array(z.string().max(128)).max(MAX_TYPES)])
+  .optional()
+  .transform((value) => (value === undefined ? undefined : [value].flat().flatMap((text) => text.split(','))))
+  .transform((types) => types?.slice(0, MAX_TYPES).map((type) => fullType(type.trim())))
+  .describe('`meow.ended`, or several with commas');
+
 export const eventsQuery = z
   .strictObject({
     order: z.enum(['asc', 'desc']).default('asc').describe('asc: from `after` on; desc: newest first from `before`'),
@@ -49,12 +56,7 @@ export const eventsQuery = z
     after: z.string().max(4_096).optional().describe('`next` of the page before'),
     before: z.string().max(4_096).optional().describe('`next` of the page before, with order=desc'),
     limit: z.coerce.number().int().min(1).max(MAX_EVENTS_A_PAGE).default(100),
-    type: z
-      .union([z.string().max(128), z.array(z.string().max(128)).max(MAX_TYPES)])
-      .optional()
-      .transform((value) => (value === undefined ? undefined : [value].flat().flatMap((text) => text.split(','))))
-      .transform((types) => types?.slice(0, MAX_TYPES).map((type) => fullType(type.trim())))
-      .describe('`meow.ended`, or several with commas'),
+    type: types,
     cat: z.coerce.number().int().min(1).optional().describe('number of a cat'),
     collar: z.string().max(64).optional(),
     agent: z.string().max(64).optional(),
@@ -73,6 +75,39 @@ export const eventsQuery = z
     path: ['sort'],
     error: 'position goes with order=asc',
   });
+
+export const statsQuery = z.strictObject({
+  by: z.enum(['hour', 'day']).default('day'),
+  type: types,
+  cat: z.coerce.number().int().min(1).optional().describe('number of a cat; all cats without it'),
+  from: moment.optional().describe('events at or after this moment; 7 days before `to`, or 31 with by=day'),
+  to: moment.optional().describe('events before this moment; now'),
+  tz: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('IANA name of the zone whose hours and days are meant; that of this machine'),
+});
+
+export const statsAnswer = z.object({
+  by: z.enum(['hour', 'day']),
+  tz: z.string(),
+  from: z.string(),
+  to: z.string(),
+  rows: z.array(
+    z.object({
+      from: z.string().describe('RFC 3339 with the offset of the zone at that moment'),
+      to: z.string(),
+      catId: z.int(),
+      name: z.string(),
+      events: z.int(),
+      types: z.record(z.string(), z.int()),
+      meows: z.int().describe('meows that have ended'),
+      meowMs: z.number().describe('how long they were together'),
+      meanMs: z.number().nullable(),
+    }),
+  ),
+});
 
 export const eventPath = z.object({
   epoch: z.uuid(),

@@ -18,6 +18,7 @@ import { keyRoutes } from './key-routes.ts';
 import type { ApiParts } from './parts.ts';
 import { addErrorHandlers, failure, refuseRequest, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
+import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream.ts';
 
 /** Requests of one address in a minute. A page needs about five, and then one stream. */
@@ -74,6 +75,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(catRoutes(parts));
       await api.register(eventRoutes(parts));
       await api.register(correctionRoutes(parts));
+      await api.register(statsRoutes(parts));
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));

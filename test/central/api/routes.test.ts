@@ -258,6 +258,23 @@ describe('HTTP API', () => {
     expect((await central.call('GET', 'api/v1/state')).body.cats).toMatchObject([{ location: 'kitchen' }]);
   });
 
+  test('events are counted by day, in a time zone', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    const data = { durationMs: 430, peakG: 1.8, readings: 17, place: 'hall' };
+    await sender.send('meow.ended', 'collar/C1', data, new Date('2026-11-22T23:30:00Z'));
+    const { body } = await central.call('GET', 'api/v1/stats?from=2026-11-20T00:00Z&tz=Europe/Berlin&type=meow.ended');
+    expect(body).toMatchObject({ by: 'day', tz: 'Europe/Berlin' });
+    expect(body.rows).toEqual([
+      {
+        ...{ from: '2026-11-23T00:00:00+01:00', to: '2026-11-24T00:00:00+01:00', catId: 1, name: 'Mia' },
+        ...{ events: 1, types: { 'meow.ended': 1 }, meows: 1, meowMs: 430, meanMs: 430 },
+      },
+    ]);
+    expect((await central.call('GET', 'api/v1/stats?tz=Mars')).status).toBe(400);
+    expect((await central.call('GET', 'api/v1/stats?by=week')).status).toBe(400);
+    expect((await central.call('GET', 'api/v1/stats?cat=9')).status).toBe(404);
+  });
+
   test('the watchdog answers for a cat', async () => {
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
     await sender.send('battery.low', 'collar/C1', { percent: 9 });
@@ -312,6 +329,7 @@ describe('HTTP API', () => {
       'GET /api/v1/quarantine',
       'GET /api/v1/quarantine/{no}',
       'GET /api/v1/state',
+      'GET /api/v1/stats',
       'GET /api/v1/stream',
       'PATCH /api/v1/cats/{id}',
       'POST /api/v1/agents/{agent}/keys',

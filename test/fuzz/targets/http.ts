@@ -15,6 +15,7 @@ import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import { retry } from '../../../src/central/retry.ts';
 import { stateAt } from '../../../src/central/serve.ts';
+import { statsOf } from '../../../src/central/stats.ts';
 import { decodeCursor, encodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
@@ -30,6 +31,7 @@ const ROUTES = [
   '/api/v1/cats/1/history',
   '/api/v1/state',
   '/api/v1/events',
+  '/api/v1/stats',
   '/api/v1/events/revoke',
   '/api/v1/agents',
   '/api/v1/quarantine',
@@ -183,6 +185,7 @@ function partsOf(store: Store, signal: AbortSignal, pageDir: string): Parameters
     metrics: createMetrics('0.0.0-fuzz'),
     cursors: { encode: encodeCursor, decode: decodeCursor },
     stateAt: (at) => stateAt(store, at),
+    statsOf: (question) => statsOf(store, question, new Date(0)),
     clock,
     version: '0.0.0-fuzz',
     simulated: true,

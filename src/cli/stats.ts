@@ -1,0 +1,69 @@
+/** `collard stats`: events of each cat counted by hour or day, in the words of the HTTP API. Reads the store beside a central that runs. */
+import { Command, Option } from 'commander';
+import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
+import { type Stats, statsOf } from '../central/stats.ts';
+import { loadConfig } from '../lib/config-file.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { addTimes, addTypes, catOption, type FilterWords, filterOf } from './filter.ts';
+import { print, printJson, safe, table } from './output.ts';
+import { openExistingStore } from './verify.ts';
+
+interface Options extends Pick<FilterWords, 'type' | 'cat' | 'from' | 'to'> {
+  readonly config: string;
+  readonly by: 'hour' | 'day';
+  readonly tz?: string;
+  readonly json?: true;
+}
+
+export function statsCommand(): Command {
+  const command = new Command('stats')
+    .description('Count the events of each cat by hour or day, and tell how long its meows were.')
+    .requiredOption('--config <file>', 'central.yaml')
+    .addOption(new Option('--by <span>', 'hour or day').choices(['hour', 'day']).default('day'))
+    .option('--tz <zone>', 'the time zone whose hours and days are meant, such as Europe/Berlin; that of this machine');
+  return addTimes(addTypes(command).addOption(catOption()))
+    .option('--json', 'print one JSON object a row')
+    .action(stats);
+}
+
+async function stats(options: Options): Promise<void> {
+  const { by, tz } = options;
+  const { store: place } = loadConfig(options.config, centralSchema, {
+    env: process.env,
+    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+    secrets: CENTRAL_SECRETS,
+  }).value;
+  const store = await openExistingStore(place.url);
+  try {
+    const question = { ...filterOf(options), by, ...(tz === undefined ? {} : { tz }) };
+    const counted = await statsOf(store, question, new Date());
+    if (options.json === true) for (const row of counted.rows) printJson(row);
+    else print(listOf(counted));
+  } catch (error) {
+    throw asFailure(error);
+  } finally {
+    await store.close();
+  }
+}
+
+function asFailure(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  const exitCode = { BAD_TIME_ZONE: EXIT.usage, CAT_NOT_FOUND: EXIT.checkFailed, TOO_MUCH_HISTORY: EXIT.data }[
+    String(code)
+  ];
+  if (exitCode === undefined || !(error instanceof Error)) return error;
+  return new CommandError(exitCode, error.message, null, { cause: error });
+}
+
+function listOf({ rows, from, to, tz }: Stats): string {
+  if (rows.length === 0) return `no events of a cat from ${from} to ${to}`;
+  const cells = rows.map((row) => [
+    row.from,
+    safe(row.name),
+    String(row.events),
+    String(row.meows),
+    row.meanMs === null ? '-' : `${(row.meowMs / 1_000).toFixed(1)} s`,
+    row.meanMs === null ? '-' : `${(row.meanMs / 1_000).toFixed(2)} s`,
+  ]);
+  return table([`from (${tz})`, 'cat', 'events', 'meows', 'together', 'mean'], cells);
+}
