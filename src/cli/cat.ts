@@ -87,7 +87,7 @@ function listOf(cats: readonly CatRow[]): string {
 }
 
 /** A name before a number: a cat may be called 7. */
-async function idOf(options: CatOptions, cat: string): Promise<number> {
+export async function idOf(options: CentralAddress, cat: string): Promise<number> {
   const { cats } = await ask<CatsAnswer>(options, 'GET', 'cats');
   const fold = (name: string) => name.normalize('NFC').trim().toLowerCase();
   const known = cats.find((row) => fold(row.name) === fold(cat)) ?? cats.find((row) => String(row.id) === cat);

@@ -1,14 +1,18 @@
 /** `collard events`: prints events of the log of an agent or the store of central, in the words of the HTTP API. */
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
+import { cloudEventText } from '../central/api/cloud-event.ts';
+import type { AppliedCorrection } from '../central/store/store.ts';
 import { encodeEvent } from '../contract/envelope.ts';
 import { shortType } from '../contract/event.ts';
 import { delay } from '../lib/wait.ts';
+import { correctionCommands, placeOf } from './corrections.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addFilter, type FilterWords, filterOf } from './filter.ts';
 import { wholeNumber } from './numbers.ts';
 import { paint, safe, tell } from './output.ts';
 import { openTape, type Tape, type Told } from './tape.ts';
+import { versionsCommand } from './versions.ts';
 
 interface Options extends FilterWords {
   readonly config: string;
@@ -30,6 +34,7 @@ export function eventsCommand(): Command {
     .description('Print events from the log of an agent or the store of central.')
     .requiredOption('--config <file>', 'agent.yaml or central.yaml')
     .option('--id <epoch/seq>', 'only this one');
+  for (const inner of [versionsCommand(), ...correctionCommands()]) command.addCommand(inner);
   return addFilter(command)
     .addOption(
       new Option('--order <order>', 'asc: as they follow each other; desc: newest first')
@@ -110,20 +115,23 @@ async function play(tape: Tape, options: Options, signal: AbortSignal): Promise<
 }
 
 async function printOne(tape: Tape, id: string, json: boolean): Promise<void> {
-  const [, epoch = '', seq = ''] = /^([0-9a-f-]{36})\/(\d{1,15})$/.exec(id.toLowerCase()) ?? [];
-  if (epoch === '') throw new CommandError(EXIT.usage, `--id ${id} is no id of an event`, 'write it as EPOCH/SEQ');
-  const told = await tape.event(epoch, Number(seq));
+  const { epoch, seq } = placeOf(id);
+  const told = await tape.event(epoch, seq);
   if (told === null) throw new CommandError(EXIT.checkFailed, `there is no event ${id}`);
   process.stdout.write(`${json ? toJson(told) : toLine(told)}\n`);
 }
 
-function toJson({ agent, event }: Told): string {
+/** With what corrects it, as over HTTP. */
+function toJson({ agent, event, known }: Told): string {
   // As printJson does: the same JSON, without controls.
-  return safe(encodeEvent(agent, event));
+  return safe(known === undefined ? encodeEvent(agent, event) : cloudEventText({ ...known, position: null }));
 }
 
-/** `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks an unset clock. */
-function toLine({ agent, event }: Told): string {
+/**
+ * `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks an unset clock. What is
+ * corrected says so at its end.
+ */
+function toLine({ agent, event, known }: Told): string {
   const time = `${event.time}${event.clock === 'synced' ? ' ' : '~'}`;
   const data = Object.entries(JSON.parse(event.data) as Record<string, unknown>);
   const words = data.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
@@ -133,7 +141,13 @@ function toLine({ agent, event }: Told): string {
     safe(event.subject ?? '-').padEnd(16),
     safe(words.join(' ')),
     paint(`${safe(agent)} #${event.seq}`, 'dim'),
+    ...(known?.correction === null || known?.correction === undefined ? [] : [correctedBy(known.correction)]),
   ].join(' ');
+}
+
+function correctedBy({ by, catId, reason }: AppliedCorrection): string {
+  const what = catId === null ? 'taken back' : `given to cat ${catId}`;
+  return paint(`[${what} by ${by}: ${safe(reason)}]`, 'yellow');
 }
 
 /** Waits while the reader of a pipe is slow, so that a long log does not pile up in memory. */

@@ -40,7 +40,7 @@ const entries: readonly Entry[] = [
   },
   {
     name: 'events',
-    summary: 'print events from the log of an agent or the store of central',
+    summary: 'print events of a log or store, list their versions, correct them',
     load: async () => (await import('./events.ts')).eventsCommand(),
   },
   {

@@ -7,6 +7,7 @@ import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { print, printJson, safe, table } from './output.ts';
 import { openExistingStore } from './verify.ts';
+import { tellStatus } from './versions.ts';
 
 interface StateOptions {
   readonly config: string;
@@ -35,6 +36,7 @@ async function state(options: StateOptions): Promise<void> {
     const cats = at === null ? await store.cats(new Date()) : await stateAt(store, at);
     if (options.json === true) for (const cat of cats) printJson(cat);
     else print(cats.length === 0 ? 'no cats: collard cat add NAME --collar ID' : listOf(cats));
+    tellStatus(await store.foldStatus());
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'TOO_MUCH_HISTORY') {
       throw new CommandError(EXIT.data, error.message, 'name an earlier moment', { cause: error });

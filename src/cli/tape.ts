@@ -2,7 +2,7 @@
 import { codeOf } from '../agent/log/log-error.ts';
 import { type OpenLogReader, openLogReader } from '../agent/log/open-log-reader.ts';
 import { decodeCursor } from '../central/store/cursor.ts';
-import type { EventFilter, EventPage } from '../central/store/store.ts';
+import type { CentralEvent, EventFilter, EventPage } from '../central/store/store.ts';
 import { collarOf, type StoredEvent } from '../contract/event.ts';
 import { loadAnyConfig } from './config.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -11,6 +11,8 @@ import { openExistingStore } from './verify.ts';
 export interface Told {
   readonly agent: string;
   readonly event: StoredEvent;
+  /** What central says of it; absent in a log. */
+  readonly known?: CentralEvent;
 }
 
 export interface Question extends EventFilter {
@@ -65,12 +67,12 @@ async function storeTape(url: string, question: Question): Promise<Tape> {
     async next(limit) {
       const { events, next } = await page(limit);
       if (next !== '') cursor = next;
-      return events.map((event) => ({ agent: event.agent, event }));
+      return events.map((event) => ({ agent: event.agent, event, known: event }));
     },
     cursor: () => cursor ?? null,
     async event(epoch, seq) {
       const event = await store.event(epoch, seq);
-      return event === null ? null : { agent: event.agent, event };
+      return event === null ? null : { agent: event.agent, event, known: event };
     },
     close: () => store.close(),
   };

@@ -21,6 +21,8 @@ export const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
 export interface Serving {
   readonly url: string;
   readonly store: Store;
+  /** The file of the store. */
+  readonly path: string;
   readonly changes: Changes;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Stops the server and starts it again on the same port; the store stays. */
@@ -52,7 +54,8 @@ export interface ServingOptions {
 export async function startServing(options: ServingOptions = {}): Promise<Serving> {
   const folder = mkdtempSync(join(tmpdir(), 'collard-serve-'));
   const clock = options.clock ?? (() => new Date());
-  const store = await openStore({ url: `sqlite:${join(folder, 'central.db')}`, now: clock });
+  const path = join(folder, 'central.db');
+  const store = await openStore({ url: `sqlite:${path}`, now: clock });
   const changes = createChanges();
   const { rules } = centralSchema.pick({ rules: true }).parse({});
   let server = await startServer(options, store, changes, clock, options.rules ?? rules, 0);
@@ -65,6 +68,7 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   return {
     url,
     store,
+    path,
     changes,
     async call(method, path, body) {
       const json =
