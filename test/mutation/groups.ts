@@ -4,7 +4,7 @@ export interface Group {
   readonly tests: readonly string[];
 }
 
-const PLAN = ['batch', 'confirm', 'epoch-gate', 'plan', 'plan-state', 'ranges', 'status'];
+const PLAN = ['batch', 'confirm', 'epoch-gate', 'loss-gate', 'plan', 'plan-state', 'ranges', 'status'];
 const LINK = ['answer', 'hear', 'publisher', 'session', 'session-state', 'signing-key'];
 
 export const GROUPS: Readonly<Record<string, Group>> = {
@@ -33,7 +33,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     'open-log-reader',
     'prove-safe',
   ]),
-  'log-rows': logGroup(['core', 'epoch-chain', 'read-proven', 'remember', 'rows', 'tells', 'whole']),
+  'log-rows': logGroup(['core', 'epoch-chain', 'read-proven', 'remember', 'rows', 'tell-missing', 'tells', 'whole']),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
   'log-begin': logGroup(['begin', 'open-core', 'open-event-log'], ['full-disk']),
   'log-salvage': logGroup(['aside', 'prove', 'salvage', 'wreck']),

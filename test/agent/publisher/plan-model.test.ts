@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dueSyncs, openPlan, step, take } from '../../../src/agent/publisher/plan.ts';
+import { dueSyncs, openPlan, step, take, untoldOf } from '../../../src/agent/publisher/plan.ts';
 import type { LogSpan, Plan, PlanInput, PlanRules } from '../../../src/agent/publisher/plan-state.ts';
 import type { SeqRange } from '../../../src/contract/message.ts';
 
@@ -21,9 +21,14 @@ interface Log {
   saved: number;
   held: Set<number>;
   known: number;
-  /** Given up, and which event tells it. */
+  /** Not there any more, and which event tells of which. */
   gone: Set<number>;
-  tells: Map<number, readonly number[]>;
+  tells: Map<number, readonly Told[]>;
+}
+
+interface Told {
+  readonly epoch: string;
+  readonly seq: number;
 }
 
 const newLog = (epoch: string, last: number): Log => {
@@ -61,7 +66,7 @@ function process(w: World, index: number): void {
   else {
     for (let seq = message.from; seq <= message.to; seq++) {
       log.held.add(seq);
-      for (const lost of log.tells.get(seq) ?? []) log.held.add(lost);
+      for (const told of log.tells.get(seq) ?? []) logOf(w, told.epoch)?.held.add(told.seq);
     }
   }
   log.known = Math.max(log.known, ...log.held);
@@ -117,6 +122,45 @@ function hear(w: World, index: number): void {
   if (message === undefined || log === undefined || message.seq > log.last) return;
   w.plan = step(w.plan, message, w.now, rules);
   log.saved = w.plan.epochs.find((e) => e.epoch === message.epoch)?.mark ?? log.saved;
+  tellMissing(w, log);
+}
+
+/** As the log does: of what the plan wants told that which is gone, and told by nothing. */
+function tellMissing(w: World, { epoch, gone }: Log): void {
+  const told = w.logs.flatMap(({ tells }) => [...tells.values()].flat()).filter((one) => one.epoch === epoch);
+  const isUntold = (seq: number) => untoldOf(w.plan, epoch).some(([from, to]) => from <= seq && seq <= to);
+  const fresh = [...gone].filter((seq) => isUntold(seq) && !told.some((one) => one.seq === seq));
+  const current = w.logs.at(-1);
+  if (fresh.length === 0 || current === undefined) return;
+  current.last += 1;
+  current.tells.set(
+    current.last,
+    fresh.map((seq) => ({ epoch, seq })),
+  );
+}
+
+function arrive(w: World, lost: number): void {
+  send(w, false);
+  for (let i = 0; w.plan.flights.length > 0; i++) settle(w, 0, i === lost ? 'dropped' : 'arrives');
+  while (w.inbox.length > 0) process(w, 0);
+  while (w.outbox.length > 0) hear(w, 0);
+}
+
+/** An older copy that was put back, or damage: nothing tells it, for central has it. */
+function lose(w: World, oneIn: number): void {
+  for (const { saved, gone, tells } of w.logs)
+    for (let seq = oneIn; seq <= saved; seq += oneIn) if (!tells.has(seq)) gone.add(seq);
+}
+
+/** Central forgets its newest half, and says "online" when it is back. */
+function restore(w: World): void {
+  for (const log of w.logs) {
+    log.held = new Set([...log.held].filter((seq) => seq <= log.last / 2));
+    log.known = Math.max(0, ...log.held);
+  }
+  w.inbox = [];
+  w.outbox = [];
+  w.plan = step(w.plan, { type: 'recheck' }, w.now, rules);
 }
 
 const index = fc.nat({ max: 9 });
@@ -145,12 +189,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
   command('time', fc.constantFrom(10, 400, 1_100), (w, ms) => {
     w.now += ms;
   }),
-  command('all arrives but', index, (w, lost) => {
-    send(w, false);
-    for (let i = 0; w.plan.flights.length > 0; i++) settle(w, 0, i === lost ? 'dropped' : 'arrives');
-    while (w.inbox.length > 0) process(w, 0);
-    while (w.outbox.length > 0) hear(w, 0);
-  }),
+  command('all arrives but', index, arrive),
   // What was on its way may still arrive.
   command('new link', none, (w) => {
     w.plan = openPlan(heads(w), rules, w.now);
@@ -168,17 +207,17 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
     );
     for (const seq of fresh) gone.add(seq);
     log.last += 1;
-    tells.set(log.last, fresh);
+    tells.set(
+      log.last,
+      fresh.map((seq) => ({ epoch: log.epoch, seq })),
+    );
   }),
-  // Central forgets its newest half, and says "online" when it is back.
-  command('central is restored', none, (w) => {
-    for (const log of w.logs) {
-      log.held = new Set([...log.held].filter((seq) => seq <= log.last / 2));
-      log.known = Math.max(0, ...log.held);
-    }
-    w.inbox = [];
-    w.outbox = [];
-    w.plan = step(w.plan, { type: 'recheck' }, w.now, rules);
+  command('what was confirmed is gone, one in', fc.integer({ min: 1, max: 4 }), lose),
+  command('central is restored', none, restore),
+  command('both are put back, one in', fc.integer({ min: 1, max: 4 }), (w, n) => {
+    for (let round = 0; round < 3; round++) arrive(w, -1);
+    lose(w, n);
+    restore(w);
   }),
 );
 
