@@ -80,6 +80,19 @@ describe('a schema', () => {
     await expect(openStore({ url: `sqlite:${path}` })).rejects.toMatchObject({ code: 'SCHEMA' });
   });
 
+  it('that is newer than this program is refused, and nothing in it is touched', async () => {
+    const path = join(newFolder(), 'central.db');
+    await (await openStore({ url: `sqlite:${path}` })).close();
+    const file = new Database(path);
+    file.prepare('insert into kysely_migration (name, timestamp) values (?, ?)').run('9999_future', '2030-01-01');
+    file.exec('create table later (no integer)');
+    const tables = () => file.prepare('select name, sql from sqlite_schema order by name').all();
+    const before = tables();
+    await expect(openStore({ url: `sqlite:${path}` })).rejects.toMatchObject({ code: 'SCHEMA' });
+    expect(tables()).toEqual(before);
+    file.close();
+  });
+
   it('is made once where several start together', async () => {
     const path = join(newFolder(), 'central.db');
     const starts = Array.from({ length: 4 }, () => run(process.execPath, ['--no-warnings', program, path]));
