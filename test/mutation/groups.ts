@@ -35,8 +35,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   ]),
   'log-rows': logGroup(['core', 'epoch-chain', 'read-proven', 'remember', 'rows', 'tell-missing', 'tells', 'whole']),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
-  'log-begin': logGroup(['begin', 'open-core', 'open-event-log'], ['full-disk']),
-  'log-salvage': logGroup(['aside', 'prove', 'salvage', 'wreck']),
+  'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk']),
+  'log-salvage': logGroup(['aside', 'prove', 'salvage', 'without', 'wreck']),
   'log-thread': logGroup(['open-log-worker', 'serve-log']),
 };
 

@@ -113,8 +113,9 @@ function assertNames(core: LogCore, head: Head | null): void {
     else if (copy !== epochCopy(epoch))
       throw logError('SQLITE_CORRUPT', `log ${path}: what names its epochs does not agree, the file is damaged`);
   }
-  if (readFact(db, copyKey((core.epochs.at(-1)?.no ?? 0) + 1)) !== null)
-    throw logError('SQLITE_CORRUPT', `log ${path}: its newest epoch is missing, the file is damaged`);
+  // They are numbered from 1 on, and none ever goes.
+  if (core.epochs.some(({ no }, i) => no !== i + 1) || readFact(db, copyKey(core.epochs.length + 1)) !== null)
+    throw logError('SQLITE_CORRUPT', `log ${path}: an epoch is missing, the file is damaged`);
   const owner = core.epochs.at(-1)?.agent ?? agent;
   if (owner !== agent) {
     if (without.length > 0 && head?.agent === agent)

@@ -41,12 +41,13 @@ export function tellMissing(
 /** What the held `history.lost` events tell of an epoch. */
 function toldOf(core: LogCore, about: string): SeqRange[] {
   const told: SeqRange[] = [];
-  for (const pos of core.tells.all) {
-    const teller = core.epochs.findLast(({ base }) => base < pos);
-    if (teller === undefined) continue;
-    for (const { data } of core.rows.iterate(teller, pos, pos)) {
-      const body = JSON.parse(data) as Readonly<Record<string, unknown>>;
-      if (body.epoch === about) told.push(...(lostRanges(body) ?? []));
+  for (const teller of core.epochs) {
+    for (const pos of core.tells.all) {
+      if (pos <= teller.base || pos > teller.base + teller.lastSeq) continue;
+      for (const { data } of core.rows.iterate(teller, pos, pos)) {
+        const body = JSON.parse(data) as Readonly<Record<string, unknown>>;
+        if (body.epoch === about) told.push(...(lostRanges(body) ?? []));
+      }
     }
   }
   return told;

@@ -1,6 +1,8 @@
 /** What is left of ranges without others. Pure. */
 import type { SeqRange } from '../../contract/message.ts';
 
+const NONE: SeqRange = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+
 /** What of sorted ranges lies in none of `others`. */
 export function without(ranges: readonly SeqRange[], others: readonly SeqRange[]): readonly SeqRange[] {
   const sorted = [...others].sort((a, b) => a[0] - b[0]);
@@ -8,9 +10,9 @@ export function without(ranges: readonly SeqRange[], others: readonly SeqRange[]
   let at = 0;
   for (const [from, to] of ranges) {
     let next = from;
-    while ((sorted[at]?.[1] ?? Number.POSITIVE_INFINITY) < from) at += 1;
-    for (let i = at; i < sorted.length && next <= to; i += 1) {
-      const [a, b] = sorted[i] ?? [to + 1, to + 1];
+    while ((sorted[at] ?? NONE)[1] < from) at += 1;
+    for (let i = at; next <= to; i += 1) {
+      const [a, b] = sorted[i] ?? NONE;
       if (a > to) break;
       if (a > next) left.push([next, a - 1]);
       next = Math.max(next, b + 1);

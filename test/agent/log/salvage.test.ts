@@ -16,7 +16,8 @@ import type { Lost } from '../../../src/agent/log/begin.ts';
 import { salvage } from '../../../src/agent/log/salvage.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
-import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
+import { lostRanges } from '../../../src/contract/lost.ts';
+import { event, levels, openLog, readAll, tempPath } from './log-fixture.ts';
 
 interface Sound {
   readonly path: string;
@@ -202,6 +203,100 @@ describe('a damaged log', () => {
       expect.stringContaining('2026-11-23'),
     ]);
     expect(kept.filter((name) => name.includes('2026-01-01'))).toEqual([]);
+  });
+});
+
+describe('what the tables of a damaged log say', () => {
+  it('is enough where there is no witness: each epoch ends where its last proven event is', async () => {
+    const { path, epochs, events } = await soundLog(25);
+    rmSync(`${path}.head`);
+    spoil(path, 'DELETE FROM event WHERE pos IN (295, 595)');
+    const { log, lost } = await reopen(path);
+    expect(lost).toMatchObject([
+      { epoch: epochs[0], fromSeq: 291, toSeq: 300 },
+      { epoch: epochs[1], fromSeq: 291, toSeq: 300 },
+    ]);
+    // How the first one ended the second one has kept; how the last one ended nobody knows.
+    expect(log.epochs()).toMatchObject([
+      { epoch: epochs[0], lastSeq: 300, storedSeq: 25 },
+      { epoch: epochs[1], lastSeq: 290, storedSeq: 0 },
+      { lastSeq: 2 },
+    ]);
+    expect(await log.chainAt(epochs[0] ?? '', 300)).not.toBeNull();
+    expect(meows(await readAll(log))).toHaveLength(events.length - 20);
+    await log.close();
+  });
+
+  it('is not believed where another story is proved', async () => {
+    for (const sql of [
+      'UPDATE epoch SET base = 301 WHERE no = 2',
+      `UPDATE fact SET value = json_set(value, '$.base', 5) WHERE key = 'epoch/1'`,
+      `UPDATE fact SET value = json_set(value, '$.epoch', '01a20867-068a-70da-b9ee-759f41bde6a8') WHERE key = 'epoch/1'`,
+    ]) {
+      const { path, epochs, events } = await soundLog(40);
+      spoil(path, sql);
+      const { log, lost, damaged } = await reopen(path);
+      expect([sql, damaged.length, lost]).toEqual([sql, 1, []]);
+      expect(log.epochs()).toMatchObject([
+        { epoch: epochs[0], storedSeq: 40 },
+        { epoch: epochs[1], storedSeq: 0 },
+        { lastSeq: 0 },
+      ]);
+      expect(meows(await readAll(log))).toEqual(events);
+      await log.close();
+    }
+  });
+
+  it('may be of epochs that hold nothing: they stay in their order', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.startEpoch('test');
+    await log.append(levels(10));
+    await log.startEpoch('test');
+    await log.startEpoch('test');
+    const epochs = log.epochs().map(({ epoch }) => epoch);
+    await log.close();
+    spoil(path, "DELETE FROM fact WHERE key = 'epoch/4'; UPDATE epoch SET agent = 'qorch' WHERE no = 4");
+    const { log: again, lost, damaged } = await reopen(path);
+    expect([damaged.length, lost]).toEqual([1, []]);
+    expect(again.epochs().map(({ epoch, lastSeq }) => [epoch, lastSeq])).toEqual([
+      [epochs[0], 0],
+      [epochs[1], 10],
+      [epochs[2], 0],
+      [epochs[3], 0],
+      [expect.any(String), 0],
+    ]);
+    await again.close();
+  });
+
+  it('may tell losses already: they are not told again, to the event', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    for (let group = 0; group < 30; group += 1) await log.append(levels(10, group * 60_000));
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    const tell = (about: string, fromSeq: number, toSeq: number, runs?: number[]) => ({
+      ...event('history.lost', { epoch: about, fromSeq, toSeq, count: 0, reason: 'test', ...(runs && { runs }) }),
+      subject: null,
+    });
+    await log.append([
+      tell(epoch, 155, 300, [46, 50, 50]),
+      tell(epoch, 45, 95),
+      tell(epoch, 150, 152),
+      tell('another epoch', 1, 300),
+      tell(epoch, 0, 0),
+    ]);
+    await log.close();
+    spoil(path, 'DELETE FROM event WHERE pos IN (45, 95, 145, 155, 205, 255)');
+    const { log: again, lost } = await reopen(path);
+    expect(lost.flatMap((one) => lostRanges({ ...one }) ?? [])).toEqual([
+      [41, 44],
+      [96, 100],
+      [141, 149],
+      [153, 154],
+      [201, 210],
+    ]);
+    expect(again.epochs()[0]?.tells).toHaveLength(5);
+    await again.close();
   });
 });
 

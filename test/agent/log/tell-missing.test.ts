@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import type { IngestLog } from '../../../src/agent/log/event-log.ts';
 import { createRows } from '../../../src/agent/log/rows.ts';
 import { type StoredEvent, shortType } from '../../../src/contract/event.ts';
+import { lostRanges } from '../../../src/contract/lost.ts';
 import type { SeqRange } from '../../../src/contract/message.ts';
-import { levels, openLog, openLogInThread, readAll, T0, tempPath } from './log-fixture.ts';
+import { event, levels, openLog, openLogInThread, readAll, T0, tempPath } from './log-fixture.ts';
 
 const SUFFIXES = ['', '-wal', '-shm'] as const;
 const REASON = 'neither in the log nor at central';
@@ -50,6 +51,24 @@ describe('what central asks for and the log does not hold', () => {
     expect(await again.tellMissing(epoch, [[11, 20]])).toBe(2);
     expect(told(await readAll(again)).slice(2)).toEqual([{ ...loss, fromSeq: 11, toSeq: 12, count: 2 }]);
     await again.close();
+  });
+
+  it('is not told again where an event of any epoch tells it, whatever else that tells', async () => {
+    const { log, epoch } = await putBack();
+    const tell = (about: string, fromSeq: number, toSeq: number) => ({
+      ...event('history.lost', { epoch: about, fromSeq, toSeq, count: 0, reason: 'test' }),
+      subject: null,
+    });
+    await log.append([tell(epoch, 12, 12), tell('another epoch', 11, 20), tell(epoch, 0, 0)]);
+    await log.startEpoch('test');
+    await log.append([tell(epoch, 14, 14)]);
+    expect(await log.tellMissing(epoch, [[11, 20]])).toBe(3);
+    expect(lostRanges(told(await readAll(log)).at(-1))).toEqual([
+      [11, 11],
+      [13, 13],
+      [15, 15],
+    ]);
+    await log.close();
   });
 
   it('is never what is held, what was never given, or of another log', async () => {
