@@ -1,5 +1,4 @@
 /** `collard events`: prints events of the log of an agent or the store of central, in the words of the HTTP API. */
-import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { cloudEventText } from '../central/api/cloud-event.ts';
 import type { AppliedCorrection } from '../central/store/store.ts';
@@ -10,6 +9,7 @@ import { correctionCommands, placeOf } from './corrections.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addFilter, type FilterWords, filterOf } from './filter.ts';
 import { wholeNumber } from './numbers.ts';
+import { leaveReader, toStdout } from './out-file.ts';
 import { paint, safe, tell } from './output.ts';
 import { openTape, type Tape, type Told } from './tape.ts';
 import { versionsCommand } from './versions.ts';
@@ -83,6 +83,7 @@ async function events(options: Options): Promise<void> {
   } finally {
     await tape.close();
     process.removeListener('SIGINT', interrupt);
+    if (stop.signal.aborted) leaveReader();
   }
 }
 
@@ -108,7 +109,7 @@ async function play(tape: Tape, options: Options, signal: AbortSignal): Promise<
     }
     left -= page.length;
     const lines = page.map(options.json === true ? toJson : toLine);
-    await write(lines.map((line) => `${line}\n`).join(''), signal);
+    await toStdout(lines.map((line) => `${line}\n`).join(''), signal);
   }
   const cursor = tape.cursor();
   if (left === 0 && cursor !== null) tell(`more: ${options.order === 'asc' ? '--after' : '--before'} ${cursor}`);
@@ -148,12 +149,4 @@ function toLine({ agent, event, known }: Told): string {
 function correctedBy({ by, catId, reason }: AppliedCorrection): string {
   const what = catId === null ? 'taken back' : `given to cat ${catId}`;
   return paint(`[${what} by ${by}: ${safe(reason)}]`, 'yellow');
-}
-
-/** Waits while the reader of a pipe is slow, so that a long log does not pile up in memory. */
-async function write(text: string, signal: AbortSignal): Promise<void> {
-  if (text === '' || process.stdout.write(text)) return;
-  await once(process.stdout, 'drain', { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
 }

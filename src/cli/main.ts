@@ -44,6 +44,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./events.ts')).eventsCommand(),
   },
   {
+    name: 'export',
+    summary: 'write events for other programs: ndjson, CSV, InfluxDB, CloudEvents',
+    load: async () => (await import('./export.ts')).exportCommand(),
+  },
+  {
     name: 'stats',
     summary: 'count the events of each cat by hour or day',
     load: async () => (await import('./stats.ts')).statsCommand(),

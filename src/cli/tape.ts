@@ -22,6 +22,8 @@ export interface Question extends EventFilter {
   /** A cursor of this order: `after` with asc, `before` with desc. */
   readonly after?: string;
   readonly before?: string;
+  /** All of it once, in the order that takes least: of a store by time. */
+  readonly scan?: boolean;
 }
 
 export interface Tape {
@@ -29,6 +31,8 @@ export interface Tape {
   next(limit: number): Promise<readonly Told[]>;
   /** Where this tape goes on; null for a log. */
   cursor(): string | null;
+  /** How much of it was given, from 0 to 1: by time in a store, by number in a log. */
+  share(): number;
   event(epoch: string, seq: number): Promise<Told | null>;
   close(): Promise<void>;
 }
@@ -53,9 +57,9 @@ export async function openTape(file: string, question: Question): Promise<Tape> 
 
 /** The store of central. */
 async function storeTape(url: string, question: Question): Promise<Tape> {
-  const { order = 'asc', sort, after, before, ...filter } = question;
+  const { order = 'asc', sort, after, before, scan = false, ...filter } = question;
   const store = await openExistingStore(url);
-  const byTime = order === 'desc' || sort === 'time' || (sort === undefined && after?.startsWith('t') === true);
+  const byTime = scan || order === 'desc' || sort === 'time' || (sort === undefined && after?.startsWith('t') === true);
   let cursor = order === 'desc' ? before : after;
   const page = (limit: number): Promise<EventPage> => {
     if (order === 'desc')
@@ -63,13 +67,18 @@ async function storeTape(url: string, question: Question): Promise<Tape> {
     if (byTime) return store.oldest({ ...filter, limit, ...(cursor === undefined ? {} : { after: cursor }) });
     return store.events({ ...filter, limit, after: decodeCursor(cursor ?? '0') });
   };
+  const end = scan ? (await store.newest({ ...filter, limit: 1 })).events[0]?.time : undefined;
+  let [first, last] = [0, 0];
   return {
     async next(limit) {
       const { events, next } = await page(limit);
       if (next !== '') cursor = next;
+      first ||= Date.parse(events[0]?.time ?? '') || 0;
+      last = Date.parse(events.at(-1)?.time ?? '') || last;
       return events.map((event) => ({ agent: event.agent, event, known: event }));
     },
     cursor: () => cursor ?? null,
+    share: () => (end === undefined ? 0 : Math.min(1, (last - first) / Math.max(1, Date.parse(end) - first))),
     async event(epoch, seq) {
       const event = await store.event(epoch, seq);
       return event === null ? null : { agent: event.agent, event, known: event };
@@ -83,16 +92,20 @@ function logTape(path: string, question: Question): Tape {
   const reader = openReader(path);
   const { agent } = reader;
   const pages = question.order === 'desc' ? backward(reader) : forward(reader);
+  const total = reader.epochs().reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
+  let given = 0;
   return {
     async next(limit) {
       // A page of which nothing is wanted is no end.
       for (;;) {
         const page = await pages(limit);
+        given += page.length;
         const wanted = page.filter((event) => isWanted(agent, event, question));
         if (wanted.length > 0 || page.length === 0) return wanted.map((event) => ({ agent, event }));
       }
     },
     cursor: () => null,
+    share: () => Math.min(1, given / Math.max(1, total)),
     async event(epoch, seq) {
       const [event] = await reader.read(epoch, seq, seq, 1, PAGE_BYTES);
       return event === undefined ? null : { agent, event };

@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore } from '../../src/central/open-store.ts';
 import { decodeCursor } from '../../src/central/store/cursor.ts';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 const LIMIT = 100;
 const total = Number(values.events);
 const rounds = Number(values.rounds);
-const folder = mkdtempSync(join(values.store === undefined ? tmpdir() : '.', 'collard-queries-'));
+const folder = mkdtempSync(join(values.store === undefined ? tmpdir() : dirname(values.store), 'collard-queries-'));
 const path = values.store ?? join(folder, 'central.db');
 
 /** A different number for each round, the same in every run. */

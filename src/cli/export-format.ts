@@ -1,0 +1,89 @@
+/** Events as other programs take them: head, one text an event, foot. Pure, apart from what a format must remember of the events before. */
+import { cloudEventText } from '../central/api/cloud-event.ts';
+import { encodeEvent } from '../contract/envelope.ts';
+import { catOf, collarOf } from '../contract/event.ts';
+import { createInflux } from './influx.ts';
+import { safe } from './output.ts';
+import type { Told } from './tape.ts';
+
+export const FORMATS = ['ndjson', 'csv', 'influx', 'cloudevents'] as const;
+export type FormatName = (typeof FORMATS)[number];
+
+export interface Format {
+  readonly head: string;
+  event(told: Told): string;
+  foot(): string;
+  /** What a person should know of what was written, or null. */
+  remark(): string | null;
+}
+
+/** `formulas`: leave cells as they are that a spreadsheet would take for a formula. */
+export function createFormat(name: FormatName, formulas: boolean): Format {
+  switch (name) {
+    case 'ndjson':
+      return { head: '', event: (told) => `${jsonOf(told)}\n`, foot: () => '', remark: () => null };
+    case 'cloudevents':
+      return createBatch();
+    case 'csv':
+      return createCsv(formulas);
+    case 'influx': {
+      const influx = createInflux();
+      return { head: '', event: ({ agent, event }) => `${influx(agent, event)}\n`, foot: () => '', remark: () => null };
+    }
+  }
+}
+
+/** A CloudEvent; of central with what it knows besides. */
+function jsonOf({ agent, event, known }: Told): string {
+  return safe(known === undefined ? encodeEvent(agent, event) : cloudEventText(known));
+}
+
+/** JSON Batch Format of CloudEvents 1.0 (application/cloudevents-batch+json): one array, an event a line. */
+function createBatch(): Format {
+  let first = true;
+  return {
+    head: '[',
+    event(told) {
+      const text = `${first ? '' : ','}\n${jsonOf(told)}`;
+      first = false;
+      return text;
+    },
+    foot: () => (first ? ']\n' : '\n]\n'),
+    remark: () => null,
+  };
+}
+
+const COLUMNS = 'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,boot,monoMs,position,revoked,data'.split(
+  ',',
+);
+
+/** RFC 4180. */
+function createCsv(formulas: boolean): Format {
+  let marked = 0;
+  const text = (value: string | null): string => {
+    if (value === null) return '';
+    // OWASP, "CSV Injection": spreadsheets run what begins like this, and strangers write types, subjects and data.
+    const runs = !formulas && /^[=+\-@\t\r]/.test(value);
+    if (runs) marked += 1;
+    const cell = runs ? `'${value}` : value;
+    return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+  };
+  const number = (value: number | null) => (value === null ? '' : String(value));
+  return {
+    head: `${COLUMNS.join(',')}\r\n`,
+    event({ agent, event, known }) {
+      const { epoch, seq, type, version, subject, time, clock, boot, monoMs, data } = event;
+      const cells = [
+        ...[text(`${epoch}/${seq}`), text(agent), text(epoch), number(seq), text(type), number(version), text(subject)],
+        ...[text(collarOf(event)), number(catOf(event)), text(time), text(clock), text(boot), number(monoMs)],
+        ...[number(known?.position ?? null), known === undefined ? '' : String(known.revoked), text(data)],
+      ];
+      return `${cells.join(',')}\r\n`;
+    },
+    foot: () => '',
+    remark: () =>
+      marked === 0
+        ? null
+        : `${marked} cells that a spreadsheet would run as formulas begin with ' now: --formulas leaves them as they are`,
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * InfluxDB line protocol: the type is the measurement, agent, collar, cat and clock are tags, the data are fields, the time is in
+ * nanoseconds. Points of one measurement and tags at the same time would replace each other there: the later ones are put
+ * a nanosecond on. What the protocol has no way to write: controls in names and tags become `_`, a backslash at their end `/`.
+ */
+import { catOf, collarOf, type StoredEvent } from '../contract/event.ts';
+
+/** Series whose last time is remembered; beyond it the one that was written longest ago is forgotten. */
+const MAX_SERIES = 10_000;
+const TAGS = ['agent', 'collar', 'cat', 'clock'];
+
+export function createInflux(): (agent: string, event: StoredEvent) => string {
+  const last = new Map<string, bigint>();
+  return (agent, event) => {
+    const series = seriesOf(agent, event);
+    const time = BigInt(Date.parse(event.time)) * 1_000_000n;
+    const before = last.get(series);
+    const free = before !== undefined && before >= time && before < time + 1_000_000n ? before + 1n : time;
+    last.delete(series);
+    last.set(series, free);
+    if (last.size > MAX_SERIES) last.delete(last.keys().next().value ?? '');
+    return `${series} ${fieldsOf(event)} ${free}`;
+  };
+}
+
+function seriesOf(agent: string, event: StoredEvent): string {
+  const cat = catOf(event);
+  const values = [agent, collarOf(event), cat === null ? null : String(cat), event.clock];
+  const tags = TAGS.flatMap((tag, i) => (values[i] ? [`,${tag}=${name(values[i] ?? '', /[,= ]/g)}`] : []));
+  // A line that begins with # is a comment.
+  return `${name(event.type.replace(/^#/, '_#'), /[, ]/g)}${tags.join('')}`;
+}
+
+function fieldsOf(event: StoredEvent): string {
+  const data = JSON.parse(event.data) as Record<string, unknown>;
+  const fields = Object.entries(data).flatMap(([key, value]) => {
+    const text = fieldText(value);
+    if (text === null || key === '') return [];
+    // These names are taken: by a tag, by the point itself, or by what stands at its end.
+    const taken = [...TAGS, 'time', 'epoch', 'seq', 'version'].includes(key);
+    return [`${name(taken ? `data_${key}` : key, /[,= ]/g)}=${text}`];
+  });
+  return [...fields, `epoch=${quoted(event.epoch)}`, `seq=${event.seq}i`, `version=${event.version}i`].join(',');
+}
+
+/** Null where there is nothing to say. */
+function fieldText(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return quoted(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\\\n').replaceAll('\r', '\\\\r')}"`;
+}
+
+function name(text: string, special: RegExp): string {
+  return text
+    .replace(/\p{Cc}/gu, '_')
+    .replace(/\\+$/, (slashes) => '/'.repeat(slashes.length))
+    .replace(special, (c) => `\\${c}`);
+}

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { openEventLog } from '../../src/agent/log/open-event-log.ts';
+import { openStore } from '../../src/central/open-store.ts';
+import { exportCommand } from '../../src/cli/export.ts';
+import { openOutput } from '../../src/cli/out-file.ts';
+import { newEvent } from '../../src/contract/event.ts';
+
+const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
+const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
+let home: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'collard-export-'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(home, { recursive: true });
+});
+
+const meow = (second: number, subject = 'collar/A') => {
+  const time = new Date(1_700_000_000_000 + second * 1_000).toISOString();
+  return newEvent('meow.started', subject, { level: second }, { time, clock: 'synced', boot: null, monoMs: null });
+};
+
+/** A store with `count` events, and one above a gap. */
+async function centralHome(count: number): Promise<string> {
+  const config = join(home, 'central.yaml');
+  const url = `sqlite:${join(home, 'central.db')}`;
+  writeFileSync(config, `store: { url: "${url}" }\nmqtt: { url: "mqtt://127.0.0.1" }\n`);
+  const store = await openStore({ url });
+  const events = Array.from({ length: count }, (_, i) => ({ ...meow(i), epoch: EPOCH, seq: i + 1 }));
+  for (let i = 0; i < count; i += 500) {
+    await store.ingest({ agent: 'porch', events: events.slice(i, i + 500), chain: null }, '2026-11-23T12:00:00.000Z');
+  }
+  const above = { ...meow(count), epoch: EPOCH, seq: count + 9 };
+  await store.ingest({ agent: 'porch', events: [above], chain: null }, '2026-11-23T12:00:00.000Z');
+  await store.close();
+  return config;
+}
+
+async function run(...args: string[]): Promise<string> {
+  let told = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    told += String(text);
+    return true;
+  });
+  try {
+    await exportCommand().exitOverride().parseAsync(args, { from: 'user' });
+  } finally {
+    vi.restoreAllMocks();
+  }
+  return told;
+}
+
+it('writes all events of a store into a file, also those above a gap', async () => {
+  const config = await centralHome(2_500);
+  const out = join(home, 'events.ndjson');
+  writeFileSync(out, 'what was there before');
+  const told = await run('--config', config, '--format', 'ndjson', '--out', out);
+  expect(told).toBe(`2501 events in ${out}\n`);
+  const seqs = readFileSync(out, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).seq);
+  expect(seqs).toEqual([...Array.from({ length: 2_500 }, (_, i) => i + 1), 2_509]);
+  expect(readdirSync(home).filter((name) => name.endsWith('.part'))).toEqual([]);
+  const some = ['--from', new Date(1_700_000_001_000).toISOString(), '--to', new Date(1_700_000_003_000).toISOString()];
+  await run('--config', config, '--format', 'cloudevents', '--out', out, '--agent', 'porch', ...some);
+  expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject([{ seq: 2 }, { seq: 3 }]);
+});
+
+it('writes the log of an agent the same way', async () => {
+  const config = join(home, 'agent.yaml');
+  const path = join(home, 'events.db');
+  writeFileSync(
+    config,
+    `agent: porch\nsources: [{ serial: /dev/x }]\nlog: { path: ${path} }\nmqtt: { url: "mqtt://127.0.0.1" }\n`,
+  );
+  const { time, clock, boot, monoMs } = meow(0);
+  const log = await openEventLog(
+    { path, agent: 'porch', keepDays: 7, keepBytes: 1e9, budgetBytes: 1e9 },
+    { when: () => ({ time, clock, boot, monoMs }) },
+  );
+  await log.append([meow(1), meow(2, '=1+1')]);
+  await log.close();
+  const out = join(home, 'events.csv');
+  const told = await run('--config', config, '--format', 'csv', '--out', out);
+  expect(told).toMatch(/^1 cells that a spreadsheet would run .*\n2 events in/);
+  expect(readFileSync(out, 'utf8').split('\r\n')).toHaveLength(4);
+  await run(
+    '--config',
+    config,
+    '--format',
+    'influx',
+    '--out',
+    out,
+    '--type',
+    'meow.started',
+    '--collar',
+    'A',
+    '--quiet',
+  );
+  expect(readFileSync(out, 'utf8')).toMatch(/^collard\.meow\.started,agent=porch,collar=A.* 1700000001000000000\n$/);
+});
+
+it('says where it cannot write, and what it cannot be asked', async () => {
+  const config = await centralHome(1);
+  const base = ['--config', config, '--format', 'csv'];
+  await expect(run(...base, '--out', join(home, 'no', 'file'))).rejects.toMatchObject({ exitCode: 74 });
+  await expect(run('--config', config, '--format', 'xml')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+});
+
+it('a file that is not finished is never seen', async () => {
+  const stop = new AbortController();
+  const path = join(home, 'out');
+  const out = await openOutput(path, stop.signal);
+  await out.write('half');
+  expect(readdirSync(home)).toHaveLength(1);
+  expect(readdirSync(home)).not.toContain('out');
+  stop.abort();
+  await out.write(' more');
+  await out.discard();
+  expect(readdirSync(home)).toEqual([]);
+});
+
+it('waits for a slow reader, and ends at Ctrl-C with 130', { timeout: 60_000 }, async () => {
+  const config = await centralHome(5_000);
+  const child = spawn(process.execPath, [bin, 'export', '--config', config, '--format', 'ndjson'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let told = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    told += text;
+  });
+  // One piece, and then nothing is read.
+  const [first] = await once(child.stdout, 'data');
+  child.stdout.pause();
+  child.kill('SIGINT');
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(130);
+  expect(String(first)).toMatch(/^\{"position":1,/);
+  child.stdout.resume();
+  await once(child, 'close');
+  expect(Number(/^stopped after (\d+) events\n/m.exec(told)?.[1])).toBeLessThan(5_001);
+});
