@@ -37,6 +37,8 @@ export interface SerialPorts {
 /** Bytes that wait for the loop: at 115 200 baud more than a minute. */
 export const INBOX_BYTES = 1024 * 1024;
 const RETRY: BackoffLimits = { firstMs: 250, maxMs: 10_000 };
+/** A loop that stood still hears of the time before it hears of the bytes that came meanwhile: so long it looks once more. */
+const LATE_MS = 500;
 /** A driver that does not answer to close is left behind. */
 const CLOSE_MS = 1_000;
 
@@ -111,7 +113,8 @@ async function* session(
   try {
     while (true) {
       const withinMs = cadence.silentAfterMs;
-      const taken = await inbox.take(withinMs, signal);
+      const first = await inbox.take(withinMs, signal);
+      const taken = first.type === 'nothing' ? await inbox.take(LATE_MS, signal) : first;
       if (taken.type === 'aborted') return;
       if (taken.type === 'ended') return yield { type: 'over', silent: false, reason: taken.reason };
       if (taken.type === 'nothing') return yield { type: 'over', silent: true, reason: silence(withinMs) };

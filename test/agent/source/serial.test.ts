@@ -117,7 +117,7 @@ describe('a serial source', () => {
     const quiet = () => undefined;
     const ports = script([quiet, quiet, quiet, (port) => port.emit('data', Buffer.from('z'))]);
     const seen = collect(openSerialSource({ ...config, silentAfterMs: 5 }, ports));
-    await expect.poll(() => seen.text()).toBe('z');
+    await expect.poll(() => seen.text(), { timeout: 10_000 }).toBe('z');
     expect(seen.kinds().slice(0, 4)).toEqual(['opened', 'failed', 'opened', 'bytes']);
     expect(seen.reasons()[0]).toMatch(/no byte for .* baud rate/);
   });
@@ -134,10 +134,23 @@ describe('a serial source', () => {
       await vi.advanceTimersByTimeAsync(500);
     }
     expect(seen.reasons()).toEqual([]);
-    await vi.advanceTimersByTimeAsync(9_499);
+    await vi.advanceTimersByTimeAsync(9_999);
     expect(seen.reasons()).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
     expect(seen.reasons()).toEqual([expect.stringContaining('no byte for 10 s')]);
+  });
+
+  it('takes no loop that stood still for a silent port: the bytes come a moment after the time', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const ports = script([() => undefined]);
+    const seen = collect(openSerialSource(config, ports));
+    await vi.advanceTimersByTimeAsync(config.silentAfterMs + 1);
+    ports.opened[0]?.emit('data', Buffer.from('late'));
+    await vi.advanceTimersByTimeAsync(config.silentAfterMs);
+    expect([seen.text(), seen.reasons()]).toEqual(['late', []]);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(seen.reasons()).toEqual([expect.stringContaining('no byte for 5 s')]);
   });
 
   it('holds at most its limit of bytes and counts what it threw away', async () => {
