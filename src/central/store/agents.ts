@@ -3,19 +3,25 @@ import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import type { StateMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
+import { wordsOf } from './dialect.ts';
 import { saveHeard } from './heard.ts';
 import type { EpochTable, Tables } from './tables.ts';
+import { takeLock, transact } from './transact.ts';
 
 /** More than any home has: a flood of names or of epochs must not fill the store. */
 export const MAX_AGENTS = 4_096;
 export const MAX_EPOCHS_PER_AGENT = 1_024;
 
 export type Db = Kysely<Tables> | Transaction<Tables>;
+type Trx = Transaction<Tables>;
 
 /** The number of an agent, made at its first word. Rejects with code `REFUSED` beyond the limit. */
-export async function agentNo(trx: Db, name: string): Promise<number> {
-  const known = await trx.selectFrom('agent').select('no').where('name', '=', name).executeTakeFirst();
+export async function agentNo(trx: Trx, name: string): Promise<number> {
+  const named = trx.selectFrom('agent').select('no').where('name', '=', name);
+  const known = await named.executeTakeFirst();
   if (known !== undefined) return known.no;
+  const sinceThen = await sinceLocked(trx, () => named.executeTakeFirst());
+  if (sinceThen !== undefined) return sinceThen.no;
   const last = await trx.selectFrom('agent').select('no').orderBy('no', 'desc').limit(1).executeTakeFirst();
   const no = (last?.no ?? 0) + 1;
   if (no > MAX_AGENTS) throw refused(`${MAX_AGENTS} agents are known, ${name} is one too many`);
@@ -36,9 +42,10 @@ export async function agentNo(trx: Db, name: string): Promise<number> {
 }
 
 /** The epoch, which belongs to the agent that named it first. Rejects with code `REFUSED` where it is another's. */
-export async function claimEpoch(trx: Db, agent: string, epoch: string): Promise<EpochTable> {
+export async function claimEpoch(trx: Trx, agent: string, epoch: string): Promise<EpochTable> {
   const owner = await agentNo(trx, agent);
-  const known = await trx.selectFrom('epoch').selectAll().where('epoch', '=', epoch).executeTakeFirst();
+  const named = trx.selectFrom('epoch').selectAll().where('epoch', '=', epoch);
+  const known = (await named.executeTakeFirst()) ?? (await sinceLocked(trx, () => named.executeTakeFirst()));
   if (known !== undefined) {
     if (known.agent_no !== owner) throw refused(`epoch ${epoch} belongs to another agent than ${agent}`);
     return known;
@@ -70,9 +77,10 @@ export async function saveState(
   message: StateMessage,
   now: string | null,
 ): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const no = await agentNo(trx, agent);
-    const { session } = await trx.selectFrom('agent').select('session').where('no', '=', no).executeTakeFirstOrThrow();
+    const row = trx.selectFrom('agent').select('session').where('no', '=', no);
+    const { session } = await (wordsOf(trx).rowLocks ? row.forUpdate() : row).executeTakeFirstOrThrow();
     // A late will of an older connection says nothing about the one that lives. "online" comes from a living one.
     if (message.state === 'offline' && message.session < session) return;
     const { state, version } = message;
@@ -93,7 +101,7 @@ export async function saveHealth(
   now: string | null,
   ceiling: string,
 ): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const no = await agentNo(trx, agent);
     await saveHeard(trx, no, health, ceiling);
     await trx
@@ -102,6 +110,12 @@ export async function saveHealth(
       .where('no', '=', no)
       .execute();
   });
+}
+
+/** Looks again once nobody else can make what was not there. */
+async function sinceLocked<T>(trx: Trx, look: () => Promise<T>): Promise<T> {
+  await takeLock(trx, 'registry');
+  return look();
 }
 
 export function refused(message: string): Error {

@@ -2,7 +2,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { chainOver, parseChainHex } from '../../contract/chain.ts';
 import { fullType, type StoredEvent } from '../../contract/event.ts';
-import { CENTRAL_AGENT } from '../../contract/topic.ts';
+import { CENTRAL_AGENT, shardOf } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
@@ -12,6 +12,7 @@ import { type EpochNames, readEvent, selectEvents } from './rows.ts';
 import { openShard } from './shard.ts';
 import type { CentralEvent, CommandStore, CommandView, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
+import { takeLock, transact } from './transact.ts';
 
 const SLICE_EVENTS = 2_000;
 const HALVES = (['meow.started', 'meow.ended'] as const).map(fullType);
@@ -23,7 +24,7 @@ export interface CommandParts {
   readonly names: EpochNames;
   readonly deriver: Deriver;
   /** The epoch of central's own log. */
-  readonly epoch: string;
+  readonly epoch: () => string;
   readonly now: () => Date;
   /** What was folded here and is to be announced by the project loop. */
   readonly projected: (result: Projected) => void;
@@ -43,18 +44,21 @@ export function createCommands(parts: CommandParts): CommandStore {
         }
       };
       try {
-        const result = await db.transaction().execute(async (trx) => {
+        const result = await transact(db, async (trx) => {
+          folded.length = 0;
+          await takeLock(trx, 'models');
           await fold(trx);
           const decision = await decide(viewOf(trx, parts));
           if (decision.events.length > 0) {
-            const epoch = await claimEpoch(trx, CENTRAL_AGENT, parts.epoch);
-            const row = await openShard(trx, epoch.shard);
+            const row = await openShard(trx, shardOf(CENTRAL_AGENT));
+            const own = parts.epoch();
+            const epoch = await claimEpoch(trx, CENTRAL_AGENT, own);
             const shard = { shard: row.shard, nextArrival: row.next_arrival, nextPosition: row.next_position };
             const events = decision.events.map(
-              (event, i): StoredEvent => ({ epoch: parts.epoch, seq: epoch.mark + 1 + i, ...event }),
+              (event, i): StoredEvent => ({ epoch: own, seq: epoch.mark + 1 + i, ...event }),
             );
             const start = parseChainHex(epoch.mark_chain);
-            if (start === null) throw new Error(`the chain of ${parts.epoch} is no hash`);
+            if (start === null) throw new Error(`the chain of ${own} is no hash`);
             const batch = { agent: CENTRAL_AGENT, events, chain: chainOver(start, events) };
             await appendBatch(trx, epoch, shard, batch, now);
             await fold(trx);

@@ -5,6 +5,7 @@ import { insertOnce } from './insert-once.ts';
 import type { Conflict, ConflictQuery } from './kept.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { countKept } from './tally.ts';
+import { takeLock } from './transact.ts';
 
 /** Conflicting events that are kept, of all agents and of one: a copied card brings what it wrote in weeks. */
 export const MAX_CONFLICTS = 40_000;
@@ -20,6 +21,7 @@ export async function keepConflicts(
   now: string,
 ): Promise<number> {
   if (events.length === 0) return 0;
+  await takeLock(trx, 'quarantine');
   const room = await roomFor(trx, epoch.agent_no);
   const rows = events.map(({ seq, body }) => {
     const hash = createHash('sha256').update(body).digest('hex');

@@ -15,8 +15,15 @@ export interface SqlDialect {
   readonly clustered: string;
   /** A statement of `migrations.ts` in the words of this database. Texts compare there byte by byte, whatever its defaults are. */
   ddl(statement: string): string;
+  /** Does this error say that what a statement makes is there already? Null: a failed change of the schema is undone as a whole. */
+  readonly isMade: ((error: unknown) => boolean) | null;
   /** Changes when the database is another one, as after a restore from a backup. Asked once the schema is there. */
   identity(db: Kysely<Tables>): Promise<string>;
+  /**
+   * From now on a new connection to a database of another identity is refused with code STORE_AWAY, and statements must be short.
+   * Null: until told again, any will do.
+   */
+  expect(identity: string | null): void;
 }
 
 /** How the SQL of one database differs. It hangs on kysely's adapter, so that whoever holds the database can ask. */

@@ -4,12 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
 import type { SeqRange, SyncMessage } from '../../contract/message.ts';
+import { shardOf } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import { addGaps } from './gaps.ts';
 import { claim, openShard, type ShardState, saveEpoch, saveShard } from './shard.ts';
 import type { IngestStore } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
+import { transact } from './transact.ts';
 import { MAX_RUNS, missingRanges, storedMessage, WALK_ROWS, walk } from './walk.ts';
 
 /** Steps of a walk in one transaction. */
@@ -17,15 +19,19 @@ const WALK_STEPS = 100;
 
 type Trx = Transaction<Tables>;
 
-export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<IngestStore, 'ingest' | 'sync'> {
-  const own: Ownership = { token: randomInt(1, 2 ** 47), shards: new Set() };
+export function createIngest(
+  db: Kysely<Tables>,
+  own: Ownership,
+  incarnation: () => string,
+): Pick<IngestStore, 'ingest' | 'sync'> {
   const walkOn = async (epochNo: number) => {
     for (let more = true; more; ) {
       // A long walk must not keep the process from its keepalives.
       await setImmediate();
-      more = await db.transaction().execute(async (trx) => {
-        const epoch = await trx.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
-        const shard = await ownShard(trx, epoch.shard, own);
+      more = await transact(db, async (trx) => {
+        const read = trx.selectFrom('epoch').where('no', '=', epochNo);
+        const shard = await ownShard(trx, (await read.select('shard').executeTakeFirstOrThrow()).shard, own);
+        const epoch = await read.selectAll().executeTakeFirstOrThrow();
         const before = epoch.mark;
         let steps = 0;
         // Where many small gaps were told at once, each step is short: they share a flush.
@@ -42,13 +48,13 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
   };
   const answer = async (epochNo: number) => {
     const epoch = await db.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
-    return { stored: await storedMessage(db, incarnation, epoch), chainOk: epoch.chain_ok === 1 };
+    return { stored: await storedMessage(db, incarnation(), epoch), chainOk: epoch.chain_ok === 1 };
   };
   return {
     async ingest(batch, now) {
-      const { epochNo, shard, walks, ...counted } = await db.transaction().execute(async (trx) => {
+      const { epochNo, shard, walks, ...counted } = await transact(db, async (trx) => {
+        const shard = await ownShard(trx, shardOf(batch.agent), own);
         const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
-        const shard = await ownShard(trx, epoch.shard, own);
         const appended = await appendBatch(trx, epoch, shard, batch, now);
         return { epochNo: epoch.no, shard: epoch.shard, ...appended };
       });
@@ -57,7 +63,7 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
       return { ...counted, ...(await answer(epochNo)) };
     },
     async sync(agent, message, now) {
-      const epoch = await db.transaction().execute((trx) => noteSync(trx, agent, message, now));
+      const epoch = await transact(db, (trx) => noteSync(trx, agent, message, now));
       // Islands and claims lie above the mark and not above the highest: without room between there is nothing to walk.
       if (epoch.highest_seq > epoch.mark) await walkOn(epoch.no);
       return (await answer(epoch.no)).stored;
@@ -66,12 +72,16 @@ export function createIngest(db: Kysely<Tables>, incarnation: string): Pick<Inge
 }
 
 /** Which shards this process has written to, under one token of its own. */
-interface Ownership {
+export interface Ownership {
   readonly token: number;
   readonly shards: Set<number>;
 }
 
-/** The shard's counters. Rejects with code `FENCED` when another process has taken the shard since we did. */
+export function newOwnership(): Ownership {
+  return { token: randomInt(1, 2 ** 47), shards: new Set() };
+}
+
+/** The shard's counters, locked: whoever changes something of an epoch has its shard first. Rejects with code `FENCED` when another process has taken the shard since we did. */
 async function ownShard(trx: Trx, shard: number, own: Ownership): Promise<ShardState> {
   const row = await openShard(trx, shard);
   if (row.token !== own.token) {
@@ -84,6 +94,7 @@ async function ownShard(trx: Trx, shard: number, own: Ownership): Promise<ShardS
 }
 
 async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: string): Promise<EpochTable> {
+  await openShard(trx, shardOf(agent));
   const epoch = await claimEpoch(trx, agent, message.epoch);
   epoch.highest_seq = Math.max(epoch.highest_seq, message.lastSeq);
   const trimmed = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);

@@ -5,6 +5,7 @@ import { agentNo, type Db } from './agents.ts';
 import type { AgentKey, KeyStore } from './key-store.ts';
 import type { AgentRow } from './store.ts';
 import type { Tables } from './tables.ts';
+import { takeLock, transact } from './transact.ts';
 
 /** Of one agent, revoked ones included: a key a year is enough for anybody. */
 export const MAX_KEYS_PER_AGENT = 64;
@@ -13,7 +14,8 @@ export function createKeys(db: Kysely<Tables>): KeyStore {
   return {
     keys: (agent) => readKeys(db, agent),
     enrollKey: (agent, key, how, now) =>
-      db.transaction().execute(async (trx) => {
+      transact(db, async (trx) => {
+        await takeLock(trx, 'registry');
         const known = await readKeys(trx, agent);
         if (how === 'first-use' && known.length > 0) return null;
         const agent_no = await agentNo(trx, agent);
@@ -35,7 +37,8 @@ export function createKeys(db: Kysely<Tables>): KeyStore {
         return (await readKeys(trx, agent)).find(({ keyId }) => keyId === keyIdOf(key)) ?? null;
       }),
     revokeKeys: (agent, keyId, now) =>
-      db.transaction().execute(async (trx) => {
+      transact(db, async (trx) => {
+        await takeLock(trx, 'registry');
         const living = (await readKeys(trx, agent)).filter((key) => key.revokedAt === null);
         const gone = living.filter((key) => keyId === null || key.keyId === keyId);
         for (const { key } of gone) {

@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { SqlDialect } from './dialect.ts';
+import { runSteps, STEP_TABLE } from './migrate-steps.ts';
 import { MIGRATIONS, type SchemaChange } from './migrations.ts';
 import type { Tables } from './tables.ts';
 
@@ -21,6 +22,7 @@ export interface PendingChange {
 export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   if (await isNewest(db)) return;
   const migrator = migratorOf(db, dialect);
+  if (dialect.isMade !== null) await sql.raw(dialect.ddl(STEP_TABLE)).execute(db);
   let { error } = await migrator.migrateToLatest();
   for (let tries = 1; isBusy(error) && tries < TRIES; tries += 1) ({ error } = await migrator.migrateToLatest());
   if (error !== undefined) throw asSchemaError(error);
@@ -51,8 +53,10 @@ function migratorOf(db: Kysely<Tables>, dialect: SqlDialect): Migrator {
   const migrations = MIGRATIONS.map((change): [string, Migration] => [
     change.name,
     {
-      async up(schema) {
-        for (const text of statementsOf(change, dialect)) await sql.raw(text).execute(schema);
+      async up(schema: Kysely<Tables>) {
+        const statements = statementsOf(change, dialect);
+        if (dialect.isMade !== null) return runSteps(schema, change.name, statements, dialect.isMade);
+        for (const text of statements) await sql.raw(text).execute(schema);
       },
     },
   ]);

@@ -9,6 +9,7 @@ import { insertOnce } from './insert-once.ts';
 import type { Kept, KeptMessage, KeptQuery, QuarantineKind, QuarantineStore, QuarantineTally } from './kept.ts';
 import type { Tables } from './tables.ts';
 import { countKept } from './tally.ts';
+import { takeLock, transact } from './transact.ts';
 
 /** Messages of all agents, and of one. Who is no agent that is known counts as one together with all others of the kind. */
 export const MAX_QUARANTINE = 1_000;
@@ -40,6 +41,7 @@ export interface NewMessage {
 
 /** Within a transaction. False: there is no room for a rejected event, and nothing was written. */
 export async function keepMessage(trx: Trx, message: NewMessage, now: string): Promise<boolean> {
+  await takeLock(trx, 'quarantine');
   const { topic, payload, kind } = message;
   const agent = await knownAgent(trx, message.agent);
   const hash = createHash('sha256').update(identity(message)).update(payload).digest('hex');
@@ -156,7 +158,7 @@ async function nextNo(trx: Trx): Promise<number> {
 export function createQuarantine(db: Kysely<Tables>): QuarantineStore {
   return {
     quarantine: async (message, now) => {
-      await db.transaction().execute((trx) => keepMessage(trx, message, now));
+      await transact(db, (trx) => keepMessage(trx, message, now));
     },
     quarantined: (query) => readKept(db, query),
     quarantinedMessage: (no) => readMessage(db, no),

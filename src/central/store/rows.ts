@@ -9,6 +9,8 @@ import type { EventRow, EventTable, Tables } from './tables.ts';
 /** Names of epochs never change, so they are looked up once. Bounded by the epochs that a store admits. */
 export interface EpochNames {
   events(db: Db, rows: readonly EventRow[]): Promise<CentralEvent[]>;
+  /** Another database may have taken the place of this one. */
+  forget(): void;
 }
 
 export function createEpochNames(): EpochNames {
@@ -36,6 +38,7 @@ export function createEpochNames(): EpochNames {
         return toEvent(row, name.epoch, name.agent, corrections.get(`${row.epoch_no}/${row.seq}`));
       });
     },
+    forget: () => names.clear(),
   };
 }
 

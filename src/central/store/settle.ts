@@ -9,6 +9,7 @@ import { sideEffects } from './side-effects.ts';
 import { noteSkipped } from './skipped.ts';
 import type { CentralEvent } from './store.ts';
 import type { EventRow, Tables } from './tables.ts';
+import { takeLock, transact } from './transact.ts';
 
 const SETTLED = 'settled.corrections';
 const PAGE_ROWS = 2_000;
@@ -17,7 +18,8 @@ type Trx = Transaction<Tables>;
 
 /** Before anything else is read or written. */
 export async function settle(db: Kysely<Tables>, model: CatModel, names: EpochNames, now: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
+    await takeLock(trx, 'models');
     const live = (await liveTables(trx)).name;
     // How many events an older store had left out, and nothing of which.
     const counted = `skipped.${live}`;

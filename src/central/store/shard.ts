@@ -1,5 +1,6 @@
 /** The counters of shards and the marks of epochs, as rows. */
 import type { Transaction } from 'kysely';
+import { wordsOf } from './dialect.ts';
 import { insertOnce } from './insert-once.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
@@ -15,12 +16,19 @@ export interface ShardState {
   nextPosition: number;
 }
 
+/** The counters of a shard, and with them all that is of its epochs: nobody else changes it until this transaction ends. */
 export async function openShard(trx: Trx, shard: number): Promise<Tables['shard']> {
-  const row = await trx.selectFrom('shard').selectAll().where('shard', '=', shard).executeTakeFirst();
+  const row = await lockedShard(trx, shard);
   if (row !== undefined) return row;
-  const fresh = { shard, next_arrival: 1, next_position: 1, token: 0 };
-  await trx.insertInto('shard').values(fresh).execute();
-  return fresh;
+  await insertOnce(trx, 'shard', [{ shard, next_arrival: 1, next_position: 1, token: 0 }]);
+  const made = await lockedShard(trx, shard);
+  if (made === undefined) throw new Error(`shard ${shard} has no row`);
+  return made;
+}
+
+function lockedShard(trx: Trx, shard: number): Promise<Tables['shard'] | undefined> {
+  const row = trx.selectFrom('shard').selectAll().where('shard', '=', shard);
+  return (wordsOf(trx).rowLocks ? row.forUpdate() : row).executeTakeFirst();
 }
 
 export async function saveShard(trx: Trx, state: ShardState): Promise<void> {

@@ -8,25 +8,28 @@ import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { SqlDialect } from './dialect.ts';
-import { createIngest } from './ingest.ts';
+import { createIngest, newOwnership } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
 import { migrate } from './migrate.ts';
+import { openDialect } from './open-dialect.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
 import { createEpochNames } from './rows.ts';
 import { settle } from './settle.ts';
-import { openSqlite } from './sqlite.ts';
 import type { FoldPolicy } from './stopped.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
+import { makeLocks, takeLock, transact } from './transact.ts';
 
 /** Meows of commands that wait for the project loop to announce them; the oldest go first. */
 const MAX_PENDING_MEOWS = 1_000;
 
 export interface SqlStoreOptions {
-  /** `sqlite:PATH`. */
+  /** `sqlite:PATH`, `mysql://…` or `postgres://…`: see `store-url.ts`. */
   readonly url: string;
+  /** Where it does not stand in the URL. */
+  readonly password?: string | undefined;
   readonly model: CatModel;
   /** What to do with an event that the models need and cannot read: leave it out and note it, or stand still before it. */
   readonly fold?: FoldPolicy;
@@ -35,25 +38,26 @@ export interface SqlStoreOptions {
 
 /**
  * Opens the store, makes it at the first time, brings its schema up to date.
- * Codes: `STORE_URL`, `SCHEMA`, `NOT_DURABLE`, or those of the driver (`SQLITE_CANTOPEN` …).
+ * Codes: those of `openDialect`, `SCHEMA`, or the driver's own.
  */
 export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   const { model, fold = 'quarantine', now = () => new Date() } = options;
-  const path = /^sqlite:(.+)$/.exec(options.url)?.[1];
-  if (path === undefined) throw Object.assign(new Error('the store must be sqlite:PATH'), { code: 'STORE_URL' });
-  const dialect = openSqlite(path);
+  const dialect = await openDialect(options.url, options.password);
   const db = new Kysely<Tables>({ dialect: dialect.kysely });
   try {
     await migrate(db, dialect);
-    const { incarnation, epoch } = await identity(db, dialect, now());
+    let self = await identity(db, dialect, now());
     const names = createEpochNames();
     await settle(db, model, names, now().toISOString());
+    const own = newOwnership();
     const deriver = createDeriver(model, names, fold);
     const pending = createPending();
-    const commands = createCommands({ db, names, deriver, epoch, now, projected: pending.add });
+    const commands = createCommands({ db, names, deriver, epoch: () => self.epoch, now, projected: pending.add });
     return {
-      incarnation,
-      ...createIngest(db, incarnation),
+      get incarnation() {
+        return self.incarnation;
+      },
+      ...createIngest(db, own, () => self.incarnation),
       ...createKeys(db),
       ...commands,
       ...createReader(db, model, names),
@@ -62,13 +66,26 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createQuarantine(db),
       async project(limit) {
         try {
-          const slice = (trx: Transaction<Tables>) => deriver.slice(trx, limit);
-          const learnt = await db.transaction().execute((trx) => deriver.relearn(trx, limit, now().toISOString()));
-          return pending.take(learnt ?? (await db.transaction().execute(slice)));
+          const alone = <T>(work: (trx: Transaction<Tables>) => Promise<T>) =>
+            transact(db, async (trx) => {
+              await takeLock(trx, 'models');
+              return work(trx);
+            });
+          const learnt = await alone((trx) => deriver.relearn(trx, limit, now().toISOString()));
+          return pending.take(learnt ?? (await alone((trx) => deriver.slice(trx, limit))));
         } catch (error) {
           deriver.forget();
           throw error;
         }
+      },
+      async recover() {
+        // It may be another one, or the same as it was last week: nothing that was read from it holds.
+        dialect.expect(null);
+        names.forget();
+        deriver.forget();
+        own.shards.clear();
+        await migrate(db, dialect);
+        self = await identity(db, dialect, now());
       },
       close: () => db.destroy(),
     };
@@ -81,7 +98,9 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
 /** Who this store is. Another file under it means that it was restored: then it must not pass for the one before. */
 async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
   const file = await dialect.identity(db);
-  return db.transaction().execute(async (trx) => {
+  const self = await transact(db, async (trx) => {
+    await makeLocks(trx);
+    await takeLock(trx, 'registry');
     const rows = await trx.selectFrom('meta').selectAll().execute();
     const meta = new Map(rows.map((row) => [row.name, row.value]));
     const epoch = meta.get('epoch') ?? v7({ msecs: now.getTime() });
@@ -95,6 +114,8 @@ async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
     await claimEpoch(trx, CENTRAL_AGENT, epoch);
     return { incarnation, epoch };
   });
+  dialect.expect(file);
+  return self;
 }
 
 /** What commands have folded by the way, until the project loop asks. */

@@ -48,7 +48,10 @@ export function openSqlite(path: string): SqlDialect {
     dayStart: `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', 'localtime', 'start of day', 'utc')`,
     clustered: 'without rowid',
     ddl: (statement) => statement,
+    isMade: null,
     identity: async () => (path === ':memory:' ? 'memory' : String(statSync(path).ino)),
+    // The file that is open stays the same one.
+    expect: () => undefined,
   };
 }
 

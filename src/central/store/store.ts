@@ -9,6 +9,7 @@ import type { BadItem } from '../../contract/sorted-batch.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
+import type { RecoverableStore } from './recoverable.ts';
 
 /** An event with what central added to it. */
 export interface CentralEvent extends StoredEvent {
@@ -236,6 +237,13 @@ export interface Projected {
   readonly stopped?: Stopped | null;
 }
 
-export interface Store extends IngestStore, QuarantineStore, KeyStore, CommandStore, ReadStore, ProjectStore {
+export interface Store
+  extends IngestStore,
+    QuarantineStore,
+    KeyStore,
+    CommandStore,
+    ReadStore,
+    ProjectStore,
+    RecoverableStore {
   close(): Promise<void>;
 }

@@ -1,0 +1,10 @@
+/** What the store promises of a database that goes away and comes back. */
+
+/**
+ * Every function may reject with code STORE_AWAY: the database cannot be reached or cannot write now. Whether what was under way is
+ * stored is not known then.
+ */
+export interface RecoverableStore {
+  /** After STORE_AWAY: resolves once the database is there again, whichever it is. Rejects with STORE_AWAY where it is not. */
+  recover(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/** Transactions, and who comes first in them. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Kysely, Transaction } from 'kysely';
+import { wordsOf } from './dialect.ts';
+import { insertOnce } from './insert-once.ts';
+import type { Tables } from './tables.ts';
+
+/** Of a transaction that was undone in favour of others. */
+const TRIES = 20;
+const PAUSE_MS = 20;
+
+/** Something of the store that one transaction at a time may change, in all processes. Taken in this order, shards after `models`. */
+const LOCKS = ['models', 'registry', 'quarantine'] as const;
+export type Lock = (typeof LOCKS)[number];
+
+/**
+ * One transaction, made again as often as it is undone in favour of another one: `work` must leave nothing behind outside of the
+ * database before it resolves. Rejects with what `work` rejects with, or the database's error; then nothing is stored.
+ */
+export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await db.transaction().execute(work);
+    } catch (error) {
+      const again = error instanceof Error && 'code' in error && error.code === 'STORE_AGAIN';
+      if (!again || tries === TRIES) throw error;
+      // Those that stand in each other's way come back at different times.
+      await pause(Math.random() * PAUSE_MS * tries);
+    }
+  }
+}
+
+/** Makes the rows that stand for locks. */
+export async function makeLocks(trx: Transaction<Tables>): Promise<void> {
+  if (wordsOf(trx).rowLocks)
+    await insertOnce(
+      trx,
+      'meta',
+      LOCKS.map((lock) => ({ name: rowOf(lock), value: '' })),
+    );
+}
+
+/** Until the end of the transaction. Where one writer has the whole database, it has the lock already. */
+export async function takeLock(trx: Transaction<Tables>, lock: Lock): Promise<void> {
+  if (!wordsOf(trx).rowLocks) return;
+  await trx.selectFrom('meta').select('name').where('name', '=', rowOf(lock)).forUpdate().executeTakeFirstOrThrow();
+}
+
+function rowOf(lock: Lock): string {
+  return `lock.${lock}`;
+}
