@@ -1,13 +1,45 @@
 import { defineConfig } from 'vitest/config';
 import { assertRuntime } from './src/lib/runtime-guard.ts';
+import { SERVER_PATHS } from './test/central/engines/paths.ts';
+import { requireServer } from './test/servers.ts';
 
 assertRuntime();
 
+/** What must hold on every database, and what only servers can do. */
+const STORE_TESTS = ['test/central/store/*.test.ts'];
+const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts', 'test/central/store/plans.test.ts'];
+const SERVER_TESTS = ['test/central/store/server/*.test.ts'];
+const DEBIAN = { mariadb: 'mariadb-server', postgres: 'postgresql' } as const;
+
+const servers = (['mariadb', 'postgres'] as const).filter((kind) =>
+  requireServer(kind, SERVER_PATHS[kind], DEBIAN[kind]),
+);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'sqlite',
+          include: ['test/**/*.test.ts'],
+          exclude: SERVER_TESTS,
+          provide: { storeServer: undefined },
+        },
+      },
+      ...servers.map((name) => ({
+        extends: true as const,
+        test: {
+          name,
+          include: [...STORE_TESTS, ...SERVER_TESTS],
+          exclude: ONLY_SQLITE,
+          globalSetup: ['test/central/engines/setup.ts'],
+          testTimeout: 60_000,
+        },
+      })),
+    ],
   },
 });

@@ -9,18 +9,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Aedes, type AedesOptions } from 'aedes';
 
 /** Where Debian put it, or null. */
-export const mosquittoPath = find('mosquitto');
-export const chromiumPath = find('chromium');
-export const socatPath = find('socat');
-export const opensslPath = find('openssl');
+export const mosquittoPath = findProgram('mosquitto');
+export const chromiumPath = findProgram('chromium');
+export const socatPath = findProgram('socat');
+export const opensslPath = findProgram('openssl');
 
 /**
  * Whether the tests that need this server can run: `describe.skipIf(!requireServer('mosquitto', mosquittoPath))`.
  * In CI a missing server is an error, elsewhere the reason for skipping is told on stderr.
  */
-export function requireServer(name: string, path: string | null): path is string {
+export function requireServer(name: string, path: string | null, debian = name): path is string {
   if (path !== null) return true;
-  const fix = `${name} is not installed: apt-get install --no-install-recommends ${name}`;
+  const fix = `${name} is not installed: apt-get install --no-install-recommends ${debian}`;
   if (process.env.CI !== undefined && process.env.CI !== '') throw new Error(`CI needs every server, but ${fix}`);
   process.stderr.write(`skipping tests: ${fix}\n`);
   return false;
@@ -148,7 +148,8 @@ async function accepts(port: number, failed: () => string | null): Promise<void>
   });
 }
 
-function find(program: string): string | null {
+/** Where a program is, or null. */
+export function findProgram(program: string): string | null {
   const folders = [
     ...(process.env.PATH ?? '').split(':'),
     '/usr/bin',

@@ -132,7 +132,10 @@ function createKeys(clustered: string): readonly string[] {
 
 /** With the type at the end, so that one type of one collar is found without the rows of the others. */
 function widenSubjectIndex(): readonly string[] {
-  return [`create index event_subject_type on event (subject, time, epoch_no, seq, type)`, `drop index event_subject`];
+  return [
+    `create index event_subject_type on event (subject, time, epoch_no, seq, type)`,
+    `drop index event_subject on event`,
+  ];
 }
 
 /** Corrections that were noted before are read from their events again: see `settle.ts`. */

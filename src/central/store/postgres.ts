@@ -83,6 +83,7 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
     // Twice as long: a NUL, which PostgreSQL holds in no text, is written as two characters.
     ddl: (statement) =>
       statement
+        .replace(/^(drop index \w+) on \w+$/, '$1')
         .replaceAll(/\bvarchar\((\d+)\)/g, (_, length) => `varchar(${Number(length) * 2}) collate "C"`)
         .replaceAll(/\bchar\(64\)|\btext\b(?= not null|,|\))/g, (type) => `${type} collate "C"`),
     isMade: null,

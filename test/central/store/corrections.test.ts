@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore } from '../../../src/central/open-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { freshStore } from '../engines/fresh.ts';
 import { at, createWriter, epochId, NOW, type Writer } from './events.ts';
 
 let store: Store;
@@ -31,7 +31,7 @@ const give = (seq: number, catId: number, seconds = 100) =>
 const places = async () => (await store.cats(new Date(NOW))).map((cat) => cat.location);
 
 beforeEach(async () => {
-  store = await openStore({ url: 'sqlite::memory:' });
+  store = await freshStore();
   sent = new Map();
   porch = createWriter('porch', epochId(1));
   central = createWriter('central', epochId(9));

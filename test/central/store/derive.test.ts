@@ -1,7 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { foldEvents } from '../../../src/central/models/fold.ts';
@@ -9,6 +5,7 @@ import { openStore } from '../../../src/central/open-store.ts';
 import { CHECKPOINT_FACTS } from '../../../src/central/store/derive-cat.ts';
 import type { CentralEvent, Store } from '../../../src/central/store/store.ts';
 import type { EventBatch } from '../../../src/contract/envelope.ts';
+import { freshStore, freshUrl, rowsOf, runs } from '../engines/fresh.ts';
 import { type AgentEvent, correctAll, idOf } from './corrections.ts';
 import { at, createWriter, epochId, NOW, type Writer } from './events.ts';
 
@@ -165,8 +162,8 @@ describe('the models cat and meowing', () => {
           writers.push(createWriter('central', epochId(4)));
           for (const writer of writers) writer.add('clock.synced', null, { boot: 'b', offsetMs: 0 }, 0);
           for (const s of steps) write(writers, s);
-          const inOrder = await openStore({ url: 'sqlite::memory:' });
-          const shuffled = await openStore({ url: 'sqlite::memory:' });
+          const inOrder = await freshStore();
+          const shuffled = await freshStore();
           // Nobody speaks of logs that were never heard of: whose they are is told by their first event.
           for (const store of [inOrder, shuffled]) {
             for (const writer of writers) await store.ingest(writer.batch(1, 1), NOW);
@@ -189,7 +186,7 @@ describe('the models cat and meowing', () => {
           await shuffled.close();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   }, 120_000);
 
@@ -205,7 +202,7 @@ describe('the models cat and meowing', () => {
     for (const second of [100, 101, 500, 700.5, 2_000]) {
       shed.add('cat.moved', 'collar/A', { from: null, to: 'garden' }, second);
     }
-    const store = await openStore({ url: 'sqlite::memory:' });
+    const store = await freshStore();
     await store.ingest(central.batch(1, 2), NOW);
     for (let from = 1; from < porch.events.length; from += 256) {
       await store.ingest(porch.batch(from, from + 255), NOW);
@@ -221,21 +218,20 @@ describe('the models cat and meowing', () => {
   });
 
   it('are tables that people can query', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'collard-views-')), 'central.db');
+    const url = await freshUrl();
     const porch = createWriter('porch', epochId(1));
     porch.add('cat.named', 'cat/1', { catId: 1, oldName: null, newName: 'Minka' }, 0);
     porch.add('collar.assigned', 'cat/1', { catId: 1, collar: 'A' }, 1);
     porch.add('cat.moved', 'collar/A', { from: null, to: 'kitchen' }, 2);
     porch.add('meow.started', 'collar/A', { level: 1 }, 3);
-    const store = await openStore({ url: `sqlite:${path}` });
+    const store = await openStore({ url });
     await store.ingest(porch.batch(1, 4), NOW);
     await store.project(10);
     await store.close();
-    const db = new Database(path, { readonly: true });
-    expect(db.prepare('select * from cat').all()).toMatchObject([
+    expect(await rowsOf(url, 'select * from cat')).toMatchObject([
       { id: 1, name: 'Minka', is_meowed: 1, location: 'kitchen', collar: 'A', last_seen: at(3) },
     ]);
-    expect(db.prepare('select * from meowing order by timestamp').all()).toEqual([
+    expect(await rowsOf(url, 'select * from meowing order by timestamp')).toEqual([
       {
         id: `${epochId(1)}/1`,
         timestamp: at(0),
@@ -264,6 +260,5 @@ describe('the models cat and meowing', () => {
         new_value: '1',
       },
     ]);
-    db.close();
   });
 });

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCatService } from '../../../src/central/cats/cat-service.ts';
-import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_HEARD_PER_AGENT } from '../../../src/central/store/heard.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { MAX_HEARD_COLLARS } from '../../../src/contract/message.ts';
+import { freshStore } from '../engines/fresh.ts';
 import { at, epochId, meowing, NOW } from './events.ts';
 
 let store: Store;
 const clock = () => new Date(at(3_600));
 
 beforeEach(async () => {
-  store = await openStore({ url: 'sqlite::memory:', now: clock });
+  store = await freshStore({ now: clock });
   await openCatService(store, () => new Date(at(-60))).addCat('Mia', 'C1');
 });
 afterEach(() => store.close());

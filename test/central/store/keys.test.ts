@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_KEYS_PER_AGENT } from '../../../src/central/store/keys.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { newKey } from '../../contract/signing.ts';
+import { freshStore } from '../engines/fresh.ts';
 import { at, NOW } from './events.ts';
 
 let store: Store;
 beforeEach(async () => {
-  store = await openStore({ url: 'sqlite::memory:' });
+  store = await freshStore();
 });
 afterEach(() => store.close());
 

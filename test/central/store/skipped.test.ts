@@ -1,29 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { catModel } from '../../../src/central/models/cat-model.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import { openSqlStore } from '../../../src/central/store/sql-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
+import { freshUrl, rowsOf } from '../engines/fresh.ts';
 import { at, createWriter, epochId, NOW, type Writer } from './events.ts';
 
-let path: string;
+let url: string;
 let porch: Writer;
 
-beforeEach(() => {
-  const folder = mkdtempSync(join(tmpdir(), 'collard-skipped-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  path = join(folder, 'central.db');
+beforeEach(async () => {
+  url = await freshUrl();
   porch = createWriter('porch', epochId(1));
   porch.add('cat.named', 'cat/1', { catId: 1, oldName: null, newName: 'Minka' }, 0);
   porch.add('collar.assigned', 'cat/1', { catId: 1, collar: 'A' }, 0);
   porch.add('cat.moved', 'collar/A', { from: null, to: 'kitchen' }, 1);
 });
 
-const open = (fold: 'stop' | 'quarantine' = 'quarantine') => openStore({ url: `sqlite:${path}`, fold });
+const open = (fold: 'stop' | 'quarantine' = 'quarantine') => openStore({ url, fold });
 const foldAll = async (store: Store) => {
   for (;;) {
     const { events, stopped = null } = await store.project(100);
@@ -100,7 +95,7 @@ describe('what this program cannot read', () => {
     porch.add('collar.assigned', 'cat/1', { catId: 1, collar: 'B' }, 4);
     // A program of before collars were assigned, and of before cats moved.
     const ignorant = await openSqlStore({
-      url: `sqlite:${path}`,
+      url,
       model: {
         ...catModel,
         meaning: (event) =>
@@ -136,9 +131,8 @@ describe('what this program cannot read', () => {
     expect(await before.counts()).toMatchObject({ skipped: 2, gaps: 0 });
     await before.close();
     // The program learns version 2: here, version 2 becomes what it knows.
-    const db = new Database(path);
-    db.exec('update event set version = 1; update skipped set version = 1');
-    db.close();
+    await rowsOf(url, 'update event set version = 1');
+    await rowsOf(url, 'update skipped set version = 1');
     const store = await open();
     onTestFinished(() => store.close());
     await foldAll(store);
@@ -152,10 +146,9 @@ describe('what this program cannot read', () => {
     await before.ingest(porch.batch(1, 4), NOW);
     await foldAll(before);
     await before.close();
-    const db = new Database(path);
-    db.exec(`delete from skipped; delete from meta where name = 'settled.corrections'`);
-    db.exec(`insert into meta values ('skipped.cat_v1', '1')`);
-    db.close();
+    await rowsOf(url, 'delete from skipped');
+    await rowsOf(url, `delete from meta where name = 'settled.corrections'`);
+    await rowsOf(url, `insert into meta values ('skipped.cat_v1', '1')`);
     const store = await open();
     onTestFinished(() => store.close());
     expect(await store.foldStatus()).toMatchObject({ skipped: [{ type: 'collard.cat.moved', version: 2, events: 1 }] });

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { CompiledQuery, Kysely } from 'kysely';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openStore } from '../../../src/central/open-store.ts';
 import { openSqlite } from '../../../src/central/store/sqlite.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
 
@@ -46,4 +47,28 @@ it('gives the room of its write-ahead log back once nobody reads without an end'
   // The first one finds the checkpoint possible, the second begins the log anew.
   for (let i = 0; i < 2; i += 1) await run('insert into note values (3)');
   expect(statSync(`${path}-wal`).size).toBeLessThanOrEqual(8 * megabyte);
+});
+
+describe('a store in a file', () => {
+  const newPath = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    return join(folder, 'central.db');
+  };
+
+  it('says with a code that it cannot be opened', async () => {
+    const nowhere = join(newPath(), 'no', 'such', 'folder.db');
+    await expect(openStore({ url: `sqlite:${nowhere}` })).rejects.toMatchObject({ code: 'SQLITE_CANTOPEN' });
+  });
+
+  it('is another incarnation when its file was restored from a copy', async () => {
+    const path = newPath();
+    const before = await openStore({ url: `sqlite:${path}` });
+    await before.close();
+    copyFileSync(path, `${path}.copy`);
+    renameSync(`${path}.copy`, path);
+    const after = await openStore({ url: `sqlite:${path}` });
+    onTestFinished(() => after.close());
+    expect(after.incarnation).not.toBe(before.incarnation);
+  });
 });

@@ -1,12 +1,12 @@
 /** Whatever the wire does to batches, the store ends as if it had done nothing. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../../src/central/open-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { decodeIncoming } from '../../../src/central/subscriber/message.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import { encodeBatch } from '../../../src/contract/envelope.ts';
 import { agentTopic } from '../../../src/contract/topic.ts';
+import { freshStore, runs } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
 
 const BASE = 'collard/v1';
@@ -73,7 +73,7 @@ const message = fc.record({
 describe('a store behind any wire', () => {
   it('is the same after loss, repetition and reordering as after none', async () => {
     const sides = writers();
-    const orderly = await openStore({ url: 'sqlite::memory:' });
+    const orderly = await freshStore();
     for (const writer of sides) await send(orderly, writer, 1, LAST);
     while ((await orderly.project(1_000)).events > 0);
     const expected = await contents(orderly);
@@ -82,7 +82,7 @@ describe('a store behind any wire', () => {
     const slices = fc.integer({ min: 1, max: 40 });
     await fc.assert(
       fc.asyncProperty(fc.array(message, { maxLength: 30, size: 'max' }), slices, async (arrivals, slice) => {
-        const store = await openStore({ url: 'sqlite::memory:' });
+        const store = await freshStore();
         for (const { writer: n, from, events, twice } of arrivals) {
           const writer = sides[n] as Writer;
           const to = Math.min(LAST, from + events - 1);
@@ -95,7 +95,7 @@ describe('a store behind any wire', () => {
         expect(await contents(store)).toEqual(expected);
         await store.close();
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   }, 120_000);
 });
