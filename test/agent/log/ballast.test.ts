@@ -7,7 +7,7 @@ import {
   makeBallast,
   releaseBallast,
 } from '../../../src/agent/log/ballast.ts';
-import { tempPath } from './log-fixture.ts';
+import { openFiles, tempPath } from './log-fixture.ts';
 
 const KIB = 1024;
 
@@ -21,7 +21,9 @@ describe('the ballast', () => {
     [1e12, 1024 * KIB],
   ])('with %d bytes free takes %j of them', (free, bytes) => {
     const path = tempPath();
+    const before = openFiles();
     makeBallast(path, free);
+    expect(openFiles()).toBe(before);
     expect(existsSync(ballastPath(path)) ? statSync(ballastPath(path)).size : null).toBe(bytes);
   });
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   checkFile,
   clearSuspicion,
@@ -9,13 +9,15 @@ import {
   isSuspect,
   lockLog,
   openLogFile,
+  openLogFileReadOnly,
   prepareFile,
   SCHEMA_VERSION,
   sizeOf,
   trySuspect,
-  WAL_BYTES,
 } from '../../../src/agent/log/log-file.ts';
-import { tempFolder, tempPath } from './log-fixture.ts';
+import { openFiles, tempFolder, tempPath } from './log-fixture.ts';
+
+const real = Database.prototype.pragma;
 
 /** A closed file of a log, changed by SQL. */
 function fileWith(sql: string): string {
@@ -49,7 +51,7 @@ describe('the file of a log', () => {
       'wal',
       2,
       1_000,
-      WAL_BYTES,
+      8 * 1024 * 1024,
     ]);
     expect(['application_id', 'user_version', 'busy_timeout'].map(pragma)).toEqual([
       0x636f_6c6c,
@@ -71,8 +73,57 @@ describe('the file of a log', () => {
     ['DROP TABLE event', 'SQLITE_CORRUPT', 'tables are missing'],
   ])('with %s is refused: %s', (sql, code, message) => {
     const path = fileWith(sql);
+    const before = openFiles();
+    const refused = expect.objectContaining({
+      code,
+      message: expect.stringMatching(new RegExp(`${path}.*${message}`)),
+    });
+    expect(() => openLogFile(path)).toThrow(refused);
+    expect(() => openLogFileReadOnly(path)).toThrow(refused);
+    expect(openFiles()).toBe(before);
+  });
+
+  it('is read beside its writer and never made or written by who reads it', () => {
+    const path = fileWith('SELECT 1');
+    const db = openLogFileReadOnly(path);
+    expect(() => db.exec("INSERT INTO fact VALUES ('a', 'b')")).toThrow(
+      expect.objectContaining({ code: 'SQLITE_READONLY' }),
+    );
+    expect(db.pragma('busy_timeout', { simple: true })).toBe(5_000);
+    db.close();
+    const missing = tempPath();
+    expect(() => openLogFileReadOnly(missing)).toThrow(
+      expect.objectContaining({
+        code: 'LOG_MISSING',
+        message: `there is no log at ${missing}: has the agent ever run with this log.path?`,
+      }),
+    );
+    expect(existsSync(missing)).toBe(false);
+  });
+
+  it('is refused where SQLite does not take a setting: it is asked, not hoped', () => {
+    const path = fileWith('SELECT 1');
+    const pragma = vi.spyOn(Database.prototype, 'pragma');
+    onTestFinished(() => pragma.mockRestore());
+    pragma.mockImplementation(function (this: Database.Database, source, options) {
+      return real.call(this, source === 'synchronous = FULL' ? 'synchronous = NORMAL' : source, options);
+    });
+    const before = openFiles();
     expect(() => openLogFile(path)).toThrow(
-      expect.objectContaining({ code, message: expect.stringMatching(new RegExp(`${path}.*${message}`)) }),
+      expect.objectContaining({ code: 'LOG_UNSAFE', message: expect.stringContaining('synchronous 1') }),
+    );
+    expect(openFiles()).toBe(before);
+  });
+
+  it('that has no place is an error of the disk that says what to do', () => {
+    const file = tempPath();
+    writeFileSync(file, '');
+    const path = join(file, 'events.db');
+    expect(() => prepareFile(path)).toThrow(
+      expect.objectContaining({
+        code: expect.stringMatching(/^E(NOTDIR|EXIST)$/),
+        message: expect.stringMatching(new RegExp(`^log ${path}: .*set log.path to one that is$`)),
+      }),
     );
   });
 

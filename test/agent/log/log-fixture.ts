@@ -1,5 +1,5 @@
 /** A log in a folder of its own, with a clock that the test moves. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -29,6 +29,11 @@ export function tempFolder(): string {
 
 export function tempPath(): string {
   return join(tempFolder(), 'events.db');
+}
+
+/** How many files this process holds open. */
+export function openFiles(): number {
+  return readdirSync('/dev/fd').length;
 }
 
 export function openLog(

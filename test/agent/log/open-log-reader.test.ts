@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openLogFile, prepareFile } from '../../../src/agent/log/log-file.ts';
 import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
 import { chainHex, chainStart } from '../../../src/contract/chain.ts';
-import { levels, openLog, tempPath } from './log-fixture.ts';
+import { levels, openFiles, openLog, tempPath } from './log-fixture.ts';
 
 async function closedLog(): Promise<string> {
   const path = tempPath();
@@ -25,7 +25,9 @@ describe('a reader of a log', () => {
     const start = await reader.chainAt(epoch, 0);
     expect(start && chainHex(start)).toBe(chainHex(chainStart('porch', epoch)));
     for (const seq of [-1, 6]) expect(await reader.chainAt(epoch, seq)).toBeNull();
+    const open = openFiles();
     reader.close();
+    expect(openFiles()).toBeLessThan(open);
   });
 
   it('knows nothing of an epoch that is not there', async () => {
@@ -39,9 +41,11 @@ describe('a reader of a log', () => {
     const path = tempPath();
     prepareFile(path);
     openLogFile(path).close();
+    const before = openFiles();
     expect(() => openLogReader(path)).toThrow(
       expect.objectContaining({ code: 'LOG_MISSING', message: expect.stringContaining(`log ${path} is empty`) }),
     );
+    expect(openFiles()).toBe(before);
   });
 
   it('says what is wrong with a file that it cannot read', async () => {
