@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { addEpoch, appendRows, loadCore, reading, write } from '../../../src/agent/log/core.ts';
+import { addEpoch, appendRows, type LogCore, loadCore, readFact, reading, write } from '../../../src/agent/log/core.ts';
 import { openLogFile, prepareFile } from '../../../src/agent/log/log-file.ts';
+import { closingKey, copyKey } from '../../../src/agent/log/rows.ts';
+import { chainHex } from '../../../src/contract/chain.ts';
+import type { NewEvent } from '../../../src/contract/event.ts';
 import { levels, openLog, tempPath } from './log-fixture.ts';
 import { newCore } from './thin-rig.ts';
 
@@ -18,10 +21,93 @@ describe('the open file of a log', () => {
     core.db.close();
   });
 
+  it('is loaded as it was left', () => {
+    const path = tempPath();
+    const core = newCore(path, 'e');
+    const tell = { ...levels(1)[0], type: 'collard.history.lost', data: '{}' } as NewEvent;
+    write(core, () => appendRows(core, [...levels(3), tell]));
+    const closed = chainHex(core.lastChain);
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    expect(core.closed).toBe(closed);
+    write(core, () => appendRows(core, levels(2)));
+    write(core, () => addEpoch(core, 'g', 0, 'test'));
+    write(core, () => appendRows(core, [...levels(5), tell]));
+    for (const [i, epoch] of core.epochs.entries()) epoch.storedSeq = 2 - i;
+    core.incarnation = 'i';
+    core.marksDirty = true;
+    write(core, () => appendRows(core, levels(1)));
+    const shown = ({ epochs, lastPos, lastChain, closed, incarnation, marksDirty, tells, memory }: LogCore) => ({
+      ...{ epochs, lastPos, lastChain: chainHex(lastChain), closed, incarnation, marksDirty },
+      tells: tells.all,
+      memory: memory.all(),
+    });
+    const before = shown(core);
+    expect(before).toMatchObject({
+      epochs: [
+        { no: 1, base: 0, firstSeq: 1, lastSeq: 4, storedSeq: 2 },
+        { no: 2, base: 4, firstSeq: 1, lastSeq: 2, storedSeq: 1 },
+        { no: 3, base: 6, firstSeq: 1, lastSeq: 7, storedSeq: 0 },
+      ],
+      lastPos: 13,
+      incarnation: 'i',
+      marksDirty: false,
+      tells: [4, 12],
+    });
+    expect([1, 2, 3].map((no) => [readFact(core.db, copyKey(no)), readFact(core.db, closingKey(no))])).toEqual([
+      ['{"no":1,"epoch":"e","agent":"porch","base":0}', closed],
+      ['{"no":2,"epoch":"f","agent":"porch","base":4}', before.closed],
+      ['{"no":3,"epoch":"g","agent":"porch","base":6}', null],
+    ]);
+    core.db.close();
+    const again = loadCore(openLogFile(path), path, 'porch');
+    expect(shown(again)).toEqual(before);
+    // What has gone from the middle and from the end of an epoch is not held, and its numbers stay given.
+    again.rows.remove(1, 4);
+    again.rows.remove(5, 5);
+    again.chains.remove(1, 3);
+    const hash = again.chains.nearest(0, 6)?.hash;
+    again.db.close();
+    const third = loadCore(openLogFile(path), path, 'porch');
+    expect(third.epochs).toMatchObject([
+      { firstSeq: 5, lastSeq: 4 },
+      { firstSeq: 2, lastSeq: 2 },
+      { firstSeq: 1, lastSeq: 7 },
+    ]);
+    // A hash of what lay before the oldest event is the trace of damage, in any epoch.
+    third.rows.remove(6, 6);
+    if (hash !== undefined) third.chains.save(5, hash);
+    expect(() => loadCore(third.db, path, 'porch')).toThrow(expect.objectContaining({ code: 'SQLITE_CORRUPT' }));
+    third.db.close();
+  });
+
+  it('is new where nothing was ever in it', () => {
+    const path = tempPath();
+    prepareFile(path);
+    const core = loadCore(openLogFile(path), path, 'porch');
+    const { epochs, lastPos, closed, incarnation, marksDirty, failed, witness } = core;
+    expect([epochs, lastPos, closed, incarnation, marksDirty, failed, witness]).toEqual([
+      [],
+      0,
+      '',
+      null,
+      false,
+      null,
+      null,
+    ]);
+    write(core, () => addEpoch(core, 'e', 12.6, 'test'));
+    const row = core.db.prepare('SELECT * FROM epoch').get();
+    expect(row).toEqual({ no: 1, id: 'e', agent: 'porch', base: 0, stored: 0, created: 13, reason: 'test' });
+    expect(core.closed).toBe('');
+    core.db.close();
+  });
+
   it('is as it was in memory after a write that the disk had no room for', () => {
     const core = newCore(tempPath(), 'e');
     write(core, () => appendRows(core, levels(3)));
-    const shown = () => ({ ...core, epochs: core.epochs.map((one) => ({ ...one })), tells: core.tells.all });
+    const shown = () => ({
+      ...{ ...core, epochs: core.epochs.map((one) => ({ ...one })), tells: core.tells.all },
+      mark: core.memory.mark(),
+    });
     const before = shown();
     const full = () => {
       addEpoch(core, 'f', 0, 'test');

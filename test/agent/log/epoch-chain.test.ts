@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { appendRows, type EpochState, type LogCore, loadCore, write } from '../../../src/agent/log/core.ts';
+import { addEpoch, appendRows, type EpochState, type LogCore, loadCore, write } from '../../../src/agent/log/core.ts';
 import { assertStart, assertTail, beginAt, chainAtLast, chainOfEpoch } from '../../../src/agent/log/epoch-chain.ts';
 import { chainHex, chainNext, chainStart } from '../../../src/contract/chain.ts';
 import { tempPath } from './log-fixture.ts';
@@ -31,6 +31,27 @@ describe('the chain of an epoch', () => {
     expect([known(-1), known(13)]).toEqual([null, null]);
     expect(hex(chainAtLast(core.chains, epoch))).toBe(chainHex(truth));
     expect(hex(chainAtLast(core.chains, { ...epoch, lastSeq: 0 }))).toBe(known(0));
+  });
+
+  it('ends with its epoch, though events of another one lie behind', () => {
+    const { core, epoch } = newLog();
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    write(core, () => appendRows(core, mix(['ended', 'ended'], 0)));
+    const second = core.epochs[1] as EpochState;
+    const known = (one: EpochState, seq: number) => hex(chainOfEpoch(core.rows, core.chains, one, seq));
+    expect([known(epoch, 12) === null, known(epoch, 13), known(epoch, 14)]).toEqual([false, null, null]);
+    const [first] = [...core.rows.iterate(second, 13, 13)];
+    expect(known(second, 1)).toBe(first && chainHex(chainNext(chainStart('porch', 'f'), first)));
+    expect([known(second, 0), known(second, -1)]).toEqual([chainHex(chainStart('porch', 'f')), null]);
+    expect(hex(chainAtLast(core.chains, second))).toBe(known(second, 2));
+    // Its oldest event goes, and nothing of the epoch before.
+    const cut = chainOfEpoch(core.rows, core.chains, second, 1);
+    core.rows.remove(13, 13);
+    if (cut !== null) core.chains.save(13, cut);
+    beginAt(core, second, 14);
+    expect([second.firstSeq, core.chains.range(0, 20).map(({ pos }) => pos)]).toEqual([2, [4, 8, 12, 13, 14]]);
+    assertStart(core.chains, second, core.path);
+    assertTail(core.rows, core.chains, second, core.path);
   });
 
   it('goes on from the last hash before the oldest event that is held', () => {

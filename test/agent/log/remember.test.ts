@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { addEpoch, appendRows, loadCore, write } from '../../../src/agent/log/core.ts';
+import { openLogFile } from '../../../src/agent/log/log-file.ts';
 import { REMEMBERED_LIMIT } from '../../../src/agent/log/remember.ts';
 import { event, levels, openLog, T0, tempPath, timeAt } from './log-fixture.ts';
+import { newCore } from './thin-rig.ts';
 
 it('remembers no more collars than its limit: the one that was quiet longest is forgotten, over a reopen too', async () => {
   const path = tempPath();
@@ -45,6 +48,58 @@ describe('what is remembered besides', () => {
     const third = await openLog(path);
     expect([third.unsyncedBoot, third.failedSources]).toEqual([null, []]);
     await third.close();
+  });
+
+  it('is kept now and then, and folded again from there: over epochs, and where nothing was closed', () => {
+    const path = tempPath();
+    const core = newCore(path, 'e');
+    const heard = (count: number, from: number) =>
+      Array.from({ length: count }, (_, i) =>
+        event('cat.moved', { from: null, to: `${from + i}` }, from + i, `C${(from + i) % 7}`),
+      );
+    const kept = () => core.db.prepare("SELECT value FROM fact WHERE key = 'rememberedPos'").pluck().get();
+    let at = 0;
+    const append = (count: number) => {
+      write(core, () => appendRows(core, heard(count, at)));
+      at += count;
+    };
+    const reloaded = () => {
+      const db = openLogFile(path);
+      const again = loadCore(db, path, 'porch').memory.all();
+      db.close();
+      return again;
+    };
+    append(3);
+    expect([kept(), reloaded()]).toEqual([undefined, core.memory.all()]);
+    append(1_996);
+    append(1);
+    expect(kept()).toBeUndefined();
+    // Two thousand are folded: the next append keeps them.
+    append(5);
+    expect([kept(), reloaded()]).toEqual(['2000', core.memory.all()]);
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    append(4);
+    write(core, () => addEpoch(core, 'g', 0, 'test'));
+    append(2);
+    expect([kept(), reloaded()]).toEqual(['2000', core.memory.all()]);
+    // What is kept is not read again: it may be gone.
+    core.rows.remove(1, 2_000);
+    core.chains.remove(1, 1_999);
+    write(core, () => core.memory.save(false));
+    expect([kept(), reloaded()]).toEqual(['2000', core.memory.all()]);
+    write(core, () => core.memory.save(true));
+    expect([kept(), reloaded()]).toEqual(['2011', core.memory.all()]);
+    core.db.close();
+  });
+
+  it('is a collar that is heard again', async () => {
+    const log = await openLog(tempPath());
+    await log.append([event('collar.silent', { lastSeen: timeAt(T0) }, 1)]);
+    await log.append([event('collar.heard', { lastSeen: timeAt(T0) }, 2)]);
+    expect(await log.remembered()).toEqual([
+      { collar: 'C0FFEE01', place: null, openMeow: false, silent: false, batteryLow: false, lastEvent: timeAt(T0 + 2) },
+    ]);
+    await log.close();
   });
 
   it('is no more than 64 failed sources', async () => {

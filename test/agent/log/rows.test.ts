@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { appendRows, readEvents, write } from '../../../src/agent/log/core.ts';
 import { chainOfEpoch } from '../../../src/agent/log/epoch-chain.ts';
-import { whyNotStorable } from '../../../src/agent/log/rows.ts';
+import { assertStorable, whyNotStorable } from '../../../src/agent/log/rows.ts';
+import type { NewEvent } from '../../../src/contract/event.ts';
 import { event, levels, tempPath } from './log-fixture.ts';
 import { newCore } from './thin-rig.ts';
 
@@ -27,6 +28,60 @@ describe('an event that cannot be stored', () => {
     [{ ...unsynced, boot: null }, expect.stringContaining('unsynced')],
     [{ ...unsynced, monoMs: null }, expect.stringContaining('unsynced')],
   ])('%o: %o', (one, why) => expect(whyNotStorable(one)).toEqual(why));
+});
+
+describe('rows that are not there', () => {
+  it('are told as runs, within what was asked for', () => {
+    const core = newCore(tempPath(), 'e');
+    write(core, () => appendRows(core, levels(12)));
+    for (const [from, to] of [
+      [1, 2],
+      [5, 5],
+      [8, 9],
+    ] as const)
+      core.rows.remove(from, to);
+    const runs = (from: number, to: number) => core.rows.missing(from, to);
+    expect(runs(1, 12)).toEqual([
+      [1, 2],
+      [5, 5],
+      [8, 9],
+    ]);
+    expect(runs(2, 8)).toEqual([
+      [2, 2],
+      [5, 5],
+      [8, 8],
+    ]);
+    expect([runs(10, 12), runs(5, 5), runs(6, 6), runs(5, 4), runs(12, 14)]).toEqual([
+      [],
+      [[5, 5]],
+      [],
+      [],
+      [[13, 14]],
+    ]);
+    core.db.close();
+  });
+});
+
+it('an event that cannot be stored is refused by name', () => {
+  const [good] = levels(1);
+  expect(() => assertStorable([good as NewEvent, { ...(good as NewEvent), data: '{' }])).toThrow(
+    expect.objectContaining({
+      code: 'BAD_EVENT',
+      message: 'event collard.meow.started cannot be stored: data is not JSON',
+    }),
+  );
+});
+
+it('an event of an unsynced clock comes back as it went', () => {
+  const core = newCore(tempPath(), 'e');
+  const [good] = levels(1);
+  const unsynced = { ...(good as NewEvent), clock: 'unsynced', boot: 'b-1', monoMs: 12.25 } as const;
+  write(core, () => appendRows(core, [good as NewEvent, unsynced, unsynced]));
+  const [epoch] = core.epochs;
+  const read = epoch === undefined ? [] : [...core.rows.iterate(epoch, 1, 3)];
+  expect(read).toEqual([good, unsynced, unsynced].map((one, i) => ({ ...one, epoch: 'e', seq: i + 1 })));
+  expect(core.db.prepare('SELECT text FROM word ORDER BY no').pluck().all()).toEqual(['collard.meow.started', 'b-1']);
+  core.db.close();
 });
 
 describe('damage in a row', () => {
