@@ -1,7 +1,7 @@
 /** `collard events`: prints events of the log of an agent or the store of central, in the words of the HTTP API. */
 import { Command, Option } from 'commander';
 import { cloudEventText } from '../central/api/cloud-event.ts';
-import type { AppliedCorrection } from '../central/store/store.ts';
+import type { AppliedCorrection } from '../central/store/corrections.ts';
 import { encodeEvent } from '../contract/envelope.ts';
 import { shortType } from '../contract/event.ts';
 import { delay } from '../lib/wait.ts';

@@ -12,6 +12,7 @@ import { newKey } from '../contract/signing.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
+import { createWriter, epochId } from './store/events.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 
@@ -226,6 +227,72 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     await stray.locator('button').click();
     await page.locator('.cat', { hasText: 'Otto' }).waitFor();
     await stray.waitFor({ state: 'detached' });
+  });
+
+  test('what is corrected says so at once, and as it was again after an undo', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await central.call('POST', 'api/v1/cats', { name: 'Otto' });
+    await open();
+    const { epoch, seq } = await sender.send('cat.moved', 'collar/C1', { from: null, to: 'attic' });
+    const row = page.locator(`.event[data-event="${epoch}/${seq}"]`);
+    await row.getByText('Mia is in attic').waitFor();
+    const correct = async (how: string, body: object) =>
+      (await central.call('POST', `api/v1/events/${how}`, { epoch, seq, ...body })).body;
+    await correct('reassign', { cat: 2, reason: 'his collar' });
+    await row.getByText('Otto is in attic').waitFor();
+    expect(await row.locator('.correction').innerText()).toBe('corrected, not Mia: his collar');
+    await page.locator('.event', { hasText: '“Mia is in attic” was Otto: his collar' }).waitFor();
+    await page.locator('.cat', { hasText: 'Otto' }).getByText('attic').waitFor();
+    const line = () => row.locator('.sentence').evaluate((node) => getComputedStyle(node).textDecorationLine);
+    expect(await line()).toBe('none');
+    await correct('revoke', { reason: 'a bird' });
+    await row.getByText('taken back: a bird').waitFor();
+    expect(await line()).toBe('line-through');
+    const by = await central.call('GET', `api/v1/events/${epoch}/${seq}`);
+    const [byEpoch, bySeq] = by.body.correctedby.split('/');
+    await correct('revoke', { epoch: byEpoch, seq: Number(bySeq), reason: 'no bird' });
+    await row.getByText('corrected, not Mia: his collar').waitFor();
+    expect(await line()).toBe('none');
+    const revoked = page.locator(`.event[data-event="${by.body.correctedby}"]`);
+    await revoked.getByText('undone: no bird').waitFor();
+    await page.locator('.event', { hasText: 'A correction was undone: no bird' }).waitFor();
+    // As after a reload: the page has it from the list then.
+    await page.reload();
+    await row.getByText('corrected, not Mia: his collar').waitFor();
+    await central.call('PUT', 'api/v1/cats/1/location', { location: 'hall' });
+    await page.locator('.event', { hasText: 'Mia is in hall, corrected by hand' }).waitFor();
+  });
+
+  test('it says what the cats are made without, and where they stand still', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    expect(await page.locator('#left-out').isVisible()).toBe(false);
+    const shed = createWriter('shed', epochId(2));
+    const purr = shed.add('meow.started', 'collar/C1', { level: 1 }, 0);
+    shed.events[0] = { ...purr, type: 'collard.cat.purred' };
+    await central.store.ingest(shed.batch(1, 1), new Date().toISOString());
+    await central.store.project(10);
+    central.changes.announce();
+    const sum = page.locator('#left-out-sum');
+    await sum.getByText('1 event that this collard cannot read', { exact: true }).waitFor();
+    await sender.send('cat.moved', 'collar/C1', { from: null, to: 7 as unknown as string });
+    await sum.getByText('2 events that this collard cannot read, 1 of which the cats lack').waitFor();
+    await sum.click();
+    const types = await page.locator('#left-out-types').innerText();
+    expect(types).toContain('collard.cat.purred v1 × 1: type collard.cat.purred is not known');
+    expect(types).toContain('collard.cat.moved v1 × 1: data of collard.cat.moved has another shape');
+    await page.locator('.event', { hasText: 'Mia said collard.cat.purred' }).waitFor();
+    expect(await page.locator('#stopped').isVisible()).toBe(false);
+    await context.close();
+    await central.stop();
+    central = await startServing({ pageDir, fold: 'stop' });
+    sender = createSender(central);
+    await open();
+    const { epoch, seq } = await sender.send('cat.moved', 'collar/C1', { from: null, to: 7 as unknown as string });
+    await page.locator('#stopped').waitFor({ state: 'visible' });
+    expect(await page.locator('#stopped').innerText()).toContain(`${epoch}/${seq} of porch: data of collard.cat.moved`);
+    await central.call('POST', 'api/v1/events/revoke', { epoch, seq, reason: 'broken' });
+    await page.locator('#stopped').waitFor({ state: 'hidden' });
   });
 
   test('agents show their queue, what ails them, and that they are simulated', async () => {

@@ -1,6 +1,6 @@
 /** Cats over HTTP: the read model, and the commands of CatService. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { CatRow } from '../store/store.ts';
+import type { CatRow, CentralEvent, MeowingRow } from '../store/store.ts';
 import type { ApiParts } from './parts.ts';
 import { problems } from './problem.ts';
 import {
@@ -16,6 +16,24 @@ import {
   stateAnswer,
   stateQuery,
 } from './schema.ts';
+
+/** The changes that count, and beside them the events that were corrected: the originals are kept. */
+function historyOf(catId: number, rows: readonly MeowingRow[], events: readonly CentralEvent[]) {
+  const given = new Map(events.map((event) => [`${event.epoch}/${event.seq}`, event.correction]));
+  return {
+    history: rows.map((row) => ({ ...row, correction: given.get(row.id) ?? null })),
+    corrected: events.flatMap(({ epoch, seq, time, type, data, revoked, reassignedTo, correction }) => {
+      if (correction === null || (!revoked && reassignedTo === catId)) return [];
+      const original = {
+        id: `${epoch}/${seq}`,
+        timestamp: time,
+        type,
+        data: JSON.parse(data) as Record<string, unknown>,
+      };
+      return [{ ...original, correction }];
+    }),
+  };
+}
 
 export function catRoutes({
   store,
@@ -97,13 +115,20 @@ export function catRoutes({
       '/cats/:id/history',
       {
         schema: {
-          summary: 'Changes of a cat, newest first',
+          summary: 'Changes of a cat, and its events that were corrected, newest first',
           params: catPath,
           querystring: historyQuery,
           response: { 200: historyAnswer, ...problems(400, 429) },
         },
       },
-      async (request) => ({ history: [...(await store.catHistory(request.params.id, request.query.limit))] }),
+      async (request) => {
+        const { params, query } = request;
+        return historyOf(
+          params.id,
+          await store.catHistory(params.id, query.limit),
+          await store.correctedEvents(params.id, query.limit),
+        );
+      },
     );
     app.get(
       '/state',

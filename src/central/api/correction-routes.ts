@@ -1,11 +1,24 @@
-/** What a person corrects, over HTTP: each correction is an event of its own, and can be undone. */
+/** What the models leave out, and what a person corrects, over HTTP: each correction is an event of its own, and can be undone. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { modelsAnswer, reassignAnswer, reassignBody, revokeAnswer, revokeBody } from './correction-schema.ts';
 import type { ApiParts } from './parts.ts';
 import { problems } from './problem.ts';
-import { reassignAnswer, reassignBody, revokeAnswer, revokeBody } from './schema.ts';
 
-export function correctionRoutes({ cats, changes }: ApiParts): FastifyPluginAsyncZod {
+export function correctionRoutes({ store, cats, changes }: ApiParts): FastifyPluginAsyncZod {
   return async (app) => {
+    app.get(
+      '/models',
+      {
+        schema: {
+          summary: 'What the models leave out because it cannot be read, and where they stand still',
+          response: { 200: modelsAnswer, ...problems(429) },
+        },
+      },
+      async () => {
+        const { skipped, stopped } = await store.foldStatus();
+        return { skipped: [...skipped], stopped };
+      },
+    );
     app.post(
       '/events/revoke',
       {

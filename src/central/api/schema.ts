@@ -14,7 +14,7 @@ const moment = z
   .refine((text) => !Number.isNaN(Date.parse(text)), MOMENT)
   .transform((text) => new Date(text).toISOString());
 /** Checked for content by the part behind, which tells one length for all that ask it. */
-const words = z.string().max(1_000);
+export const words = z.string().max(1_000);
 
 export const catPath = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
@@ -23,14 +23,6 @@ export const changeCatBody = z
   .strictObject({ name: words.optional(), collar: words.optional() })
   .refine((body) => body.name !== undefined || body.collar !== undefined, 'name or collar must be given');
 export const locationBody = z.strictObject({ location: words });
-export const revokeBody = z.strictObject({ epoch: z.uuid(), seq: z.int().min(1), reason: words });
-
-export const reassignBody = z.strictObject({
-  epoch: z.uuid(),
-  seq: z.int().min(1),
-  cat: z.int().min(1),
-  reason: words,
-});
 
 export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 export const stateQuery = z.strictObject({ at: moment.optional() });
@@ -144,6 +136,12 @@ export const activityAnswer = z.object({
   alerts: z.array(alert),
 });
 
+const correction = z.object({
+  by: z.string().describe('id of the event that corrects'),
+  catId: z.int().nullable().describe('the cat that it was given to; null: it was taken back'),
+  reason: z.string(),
+});
+
 export const historyAnswer = z.object({
   history: z.array(
     z.object({
@@ -154,18 +152,20 @@ export const historyAnswer = z.object({
       eventType: z.enum(['cat_name', 'location', 'meow']),
       oldValue: z.string().nullable(),
       newValue: z.string().nullable(),
+      correction: correction.nullable().describe('by which the event came to this cat'),
     }),
   ),
-});
-
-const corrected = z.array(z.string()).describe('ids of what was corrected: a shake has a start and an end');
-export const revokeAnswer = z.object({
-  revoked: z.boolean().describe('false: it was taken back before'),
-  events: corrected,
-});
-export const reassignAnswer = z.object({
-  reassigned: z.boolean().describe('false: it was given to this cat before'),
-  events: corrected,
+  corrected: z
+    .array(
+      z.object({
+        id: z.string(),
+        timestamp: time,
+        type: z.string(),
+        data: z.record(z.string(), z.unknown()),
+        correction,
+      }),
+    )
+    .describe('events that do not count for it any more'),
 });
 
 export const eventAnswer = z.looseObject({

@@ -10,6 +10,8 @@ export interface Snapshot {
   /** JSON texts. */
   readonly cats: string;
   readonly agents: string;
+  /** What the models leave out, and where they stand still. */
+  readonly models: string;
   /** Something was announced since it was read, too soon to read again. */
   readonly outdated: boolean;
 }
@@ -44,12 +46,17 @@ export function createSnapshots(parts: Parts): Snapshots {
 }
 
 async function readModels({ store, watchdog, clock, simulated }: Parts): Promise<Omit<Snapshot, 'outdated'>> {
-  const [rows, agents, unassigned] = await Promise.all([
+  const [rows, agents, unassigned, models] = await Promise.all([
     store.cats(clock()),
     store.agents(),
     store.unassignedCollars(),
+    store.foldStatus(),
   ]);
   const activities = await watchdog.checkCats(rows);
   const cats = rows.map((row, i) => ({ ...row, alerts: activities[i]?.alerts ?? [] }));
-  return { cats: JSON.stringify({ simulated, cats }), agents: JSON.stringify({ simulated, agents, unassigned }) };
+  return {
+    cats: JSON.stringify({ simulated, cats }),
+    agents: JSON.stringify({ simulated, agents, unassigned }),
+    models: JSON.stringify(models),
+  };
 }

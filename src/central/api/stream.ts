@@ -1,12 +1,13 @@
 /**
  * Server-sent events (WHATWG HTML §9.2). Each client has its own cursor and pulls from the store when its socket has room,
  * so that a slow client costs no memory and a lost one nothing. `id:` is the arrival cursor; a client that comes back with it
- * gets what it missed.
+ * gets what it missed. An event that is corrected comes again with its correction.
  */
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { correctionOf } from '../../contract/correction.ts';
 import { childOf, delay } from '../../lib/wait.ts';
-import type { Cursor } from '../store/store.ts';
+import type { CentralEvent, Cursor } from '../store/store.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts, CursorCodec } from './parts.ts';
 import { failure, problems } from './problem.ts';
@@ -93,7 +94,7 @@ async function follow(
   });
   const kind = asked !== null && resumed === null ? 'reset' : 'hello';
   await write(out, `retry: ${RETRY_MS}\n${frame(kind, greeting, cursors.encode(cursor))}`, signal);
-  const sent = { cats: '', agents: '' };
+  const sent = { cats: '', agents: '', models: '' };
   while (!signal.aborted) {
     const seen = changes.version;
     const page = await store.arrivals(cursor, EVENTS_A_READ);
@@ -101,11 +102,13 @@ async function follow(
     for (const event of page.events) {
       at.set(event.shard, event.arrival);
       await write(out, frame('event', cloudEventText(event), cursors.encode(at)), signal);
+      // Once more, as they are now: no cursor, since they are no news.
+      for (const one of await corrected(store, event)) await write(out, frame('event', cloudEventText(one)), signal);
       if (signal.aborted) return;
     }
     cursor = page.next;
     const models = await snapshots.read();
-    for (const name of ['cats', 'agents'] as const) {
+    for (const name of ['cats', 'agents', 'models'] as const) {
       if (models[name] === sent[name]) continue;
       sent[name] = models[name];
       await write(out, frame(name, models[name]), signal);
@@ -113,6 +116,17 @@ async function follow(
     if (page.events.length > 0) continue;
     await wait(parts, seen, models.outdated, out, signal);
   }
+}
+
+/** What an event corrects: an event, and where that is a correction, what it had corrected. */
+async function corrected(store: ApiParts['store'], event: CentralEvent): Promise<readonly CentralEvent[]> {
+  const found: CentralEvent[] = [];
+  for (let one: CentralEvent | null = event; one !== null && found.length < 2; ) {
+    const correction = correctionOf(one);
+    one = correction === null ? null : await store.event(correction.epoch, correction.seq);
+    if (one !== null) found.push(one);
+  }
+  return found;
 }
 
 /** Null where the text is no cursor, or is ahead of this store: then it comes from another one. */

@@ -7,7 +7,6 @@ import { correctionOf, mayCorrect, orderKey } from '../../contract/correction.ts
 import type { StoredEvent } from '../../contract/event.ts';
 import type { Db } from './agents.ts';
 import { insertOnce } from './insert-once.ts';
-import type { AppliedCorrection } from './store.ts';
 import type { CorrectionTable, Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;
@@ -15,6 +14,14 @@ type Trx = Transaction<Tables>;
 /** Events of one epoch whose corrections are looked up at once. */
 const LOOK_UP = 200;
 const MAX_REASON = 255;
+
+/** What of a correction is shown with the event that it corrects. */
+export interface AppliedCorrection {
+  /** `epoch/seq` of the correcting event. */
+  readonly by: string;
+  readonly catId: number | null;
+  readonly reason: string;
+}
 
 export interface CorrectedEpoch {
   readonly no: number;

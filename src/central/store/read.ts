@@ -5,6 +5,7 @@ import type { CatModel } from '../models/model.ts';
 import { agentRows, unassignedCollars } from './agent-rows.ts';
 import { readArrivals, readByPosition, shardHeads } from './by-position.ts';
 import { readByTime } from './by-time.ts';
+import { correctedEvents } from './corrected-events.ts';
 import { counts, versions } from './counts.ts';
 import { decodeTimePlace, encodeTimePlace } from './cursor.ts';
 import { readWearings } from './facts.ts';
@@ -39,6 +40,9 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     },
     cats: async (now) => (await readCats(db, now)).map(catRow),
     catHistory: (catId, limit) => catHistory(db, catId, limit),
+    async correctedEvents(catId, limit) {
+      return correctedEvents(db, names, model, { catId }, await readWearings(db, model, names), limit);
+    },
     agents: () => agentRows(db),
     unassignedCollars: async () => unassignedCollars(db, await readWearings(db, model, names)),
     chainAt: (epoch, seq) => chainAt(db, epoch, seq),

@@ -85,6 +85,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
         deriver.forget();
         own.shards.clear();
         await migrate(db, dialect);
+        await settle(db, model, names, now().toISOString());
         self = await identity(db, dialect, now());
       },
       close: () => db.destroy(),

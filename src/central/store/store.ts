@@ -6,6 +6,7 @@ import type { ChainHash } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
+import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
@@ -25,14 +26,6 @@ export interface CentralEvent extends StoredEvent {
   readonly reassignedTo: number | null;
   /** The correction that says so: of several the newest, and one that takes back before one that reassigns. */
   readonly correction: AppliedCorrection | null;
-}
-
-/** What of a correction is shown with the event that it corrects. */
-export interface AppliedCorrection {
-  /** `epoch/seq` of the correcting event. */
-  readonly by: string;
-  readonly catId: number | null;
-  readonly reason: string;
 }
 
 /** A place in all shards' orders: shard → last number seen. Encoded as text for clients by `cursor.ts`. */
@@ -206,6 +199,8 @@ export interface ReadStore {
   arrivalHead(): Promise<Cursor>;
   cats(now: Date): Promise<readonly CatRow[]>;
   catHistory(catId: number, limit: number): Promise<readonly MeowingRow[]>;
+  /** Events that are or were of this cat and that a correction in force is about, newest first. */
+  correctedEvents(catId: number, limit: number): Promise<readonly CentralEvent[]>;
   agents(): Promise<readonly AgentRow[]>;
   unassignedCollars(): Promise<readonly UnassignedCollar[]>;
   /** chain of an epoch at `seq`, recomputed from the stored rows; null where rows are missing. */

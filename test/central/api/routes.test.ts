@@ -226,6 +226,15 @@ describe('HTTP API', () => {
     expect((await reassign(2)).body).toEqual({ reassigned: false, events: [] });
     const { events } = (await central.call('GET', 'api/v1/events?cat=2&order=desc')).body;
     expect(events[1]).toMatchObject({ reassignedto: 2, correctedby: events[0].id, correction: 'his collar' });
+    const history = async (cat: number) => (await central.call('GET', `api/v1/cats/${cat}/history`)).body;
+    const correction = { by: events[0].id, catId: 2, reason: 'his collar' };
+    expect((await history(2)).history[0]).toMatchObject({ id: `${epoch}/${seq}`, newValue: 'roof', correction });
+    expect((await history(2)).corrected).toEqual([]);
+    const gone = { id: `${epoch}/${seq}`, type: 'collard.cat.moved', data: { from: null, to: 'roof' }, correction };
+    expect(await history(1)).toMatchObject({
+      history: [{ eventType: 'cat_name', correction: null }],
+      corrected: [gone],
+    });
     const by = { epoch: events[0].epoch, seq: events[0].seq, reason: 'hers after all' };
     expect((await central.call('POST', 'api/v1/events/revoke', by)).body.revoked).toBe(true);
     expect(await locations()).toEqual(['roof', null]);
@@ -326,6 +335,7 @@ describe('HTTP API', () => {
       'GET /api/v1/conflicts',
       'GET /api/v1/events',
       'GET /api/v1/events/{epoch}/{seq}',
+      'GET /api/v1/models',
       'GET /api/v1/quarantine',
       'GET /api/v1/quarantine/{no}',
       'GET /api/v1/state',

@@ -48,6 +48,7 @@ export interface ServingOptions {
   readonly clock?: () => Date;
   readonly rules?: CentralConfig['rules'];
   readonly notReady?: () => string | null;
+  readonly fold?: CentralConfig['fold'];
   readonly onAlert?: (change: 'raised' | 'cleared') => void;
 }
 
@@ -55,7 +56,7 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   const folder = mkdtempSync(join(tmpdir(), 'collard-serve-'));
   const clock = options.clock ?? (() => new Date());
   const path = join(folder, 'central.db');
-  const store = await openStore({ url: `sqlite:${path}`, now: clock });
+  const store = await openStore({ url: `sqlite:${path}`, now: clock, fold: options.fold ?? 'quarantine' });
   const changes = createChanges();
   const { rules } = centralSchema.pick({ rules: true }).parse({});
   let server = await startServer(options, store, changes, clock, options.rules ?? rules, 0);

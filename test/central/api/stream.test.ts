@@ -71,8 +71,8 @@ describe('stream', () => {
   test('a client gets the models at once, and from then on what comes', async () => {
     await meow();
     const client = await open();
-    await until('models', () => client.messages.length >= 3);
-    expect(client.messages.map((message) => message.event)).toEqual(['hello', 'cats', 'agents']);
+    await until('models', () => client.messages.length >= 4);
+    expect(client.messages.map((message) => message.event)).toEqual(['hello', 'cats', 'agents', 'models']);
     await meow();
     await until('event', () => client.events().length === 1);
     expect(client.events()).toEqual([2]);

@@ -1,5 +1,5 @@
 /** The stream of central, kept open: the browser resumes by itself, and where it gives up we open it again where it ended. */
-import type { AgentsAnswer, CatsAnswer, CloudEvent } from './types.ts';
+import type { AgentsAnswer, CatsAnswer, CloudEvent, ModelsAnswer } from './types.ts';
 
 const REOPEN_MS = 3_000;
 
@@ -16,6 +16,7 @@ export interface LiveHandlers {
   event(event: CloudEvent): void;
   cats(answer: CatsAnswer): void;
   agents(answer: AgentsAnswer): void;
+  models(answer: ModelsAnswer): void;
   state(state: 'live' | 'lost'): void;
 }
 
@@ -40,6 +41,7 @@ export function openLive(handlers: LiveHandlers): void {
     on<CloudEvent>('event', handlers.event);
     on<CatsAnswer>('cats', handlers.cats);
     on<AgentsAnswer>('agents', handlers.agents);
+    on<ModelsAnswer>('models', handlers.models);
     source.onerror = () => {
       handlers.state('lost');
       if (source.readyState !== EventSource.CLOSED) return;

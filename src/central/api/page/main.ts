@@ -6,6 +6,7 @@ import { addCat } from './api.ts';
 import { showCats } from './cats.ts';
 import { byId, setText } from './dom.ts';
 import { openLive } from './live.ts';
+import { showModels } from './models.ts';
 import { createTimeline } from './timeline.ts';
 import type { AgentsAnswer, Cat } from './types.ts';
 
@@ -54,6 +55,7 @@ function start(): void {
       agents = answer;
       sayModels();
     },
+    models: showModels,
   });
   setInterval(tick, 1_000);
 

@@ -2,7 +2,7 @@
 import { agoElement, clockTime, nowMs } from './ago.ts';
 import { hueOf } from './cats.ts';
 import { el } from './dom.ts';
-import { sentenceOf } from './sentence.ts';
+import { correctionOf, sentenceOf } from './sentence.ts';
 import type { Cat, CloudEvent } from './types.ts';
 
 export interface Rows {
@@ -18,7 +18,7 @@ export interface Rows {
 }
 
 interface Row {
-  readonly event: CloudEvent;
+  event: CloudEvent;
   readonly node: HTMLElement;
 }
 
@@ -26,6 +26,16 @@ export function createRows(list: HTMLElement): Rows {
   let cats: readonly Cat[] = [];
   let names = '';
   let rows: Row[] = [];
+  const redraw = (row: Row, event: CloudEvent) => {
+    row.event = event;
+    const drawn = rowElement(
+      event,
+      cats,
+      rows.map((one) => one.event),
+    );
+    row.node.className = drawn.className;
+    row.node.replaceChildren(...drawn.childNodes);
+  };
   return {
     get size() {
       return rows.length;
@@ -34,10 +44,16 @@ export function createRows(list: HTMLElement): Rows {
       return rows.at(-1)?.event.time ?? null;
     },
     insert(events) {
-      const known = new Set(rows.map((row) => row.event.id));
+      const known = new Map(rows.map((row) => [row.event.id, row]));
       const fresh = events.filter((event) => !known.has(event.id));
+      for (const event of events) {
+        // It comes again where it is corrected: the row stays and says so.
+        const row = known.get(event.id);
+        if (row !== undefined && row.event.correctedby !== event.correctedby) redraw(row, event);
+      }
       if (fresh.length === 0) return;
-      const made = fresh.map((event) => ({ event, node: rowElement(event, cats) }));
+      const all = [...rows.map((row) => row.event), ...fresh];
+      const made = fresh.map((event) => ({ event, node: rowElement(event, cats, all) }));
       rows = [...rows, ...made].sort((a, b) => newestFirst(a.event, b.event));
       rows.forEach(({ node }, index) => {
         if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
@@ -59,7 +75,7 @@ export function createRows(list: HTMLElement): Rows {
       const text = JSON.stringify(now.map((cat) => [cat.id, cat.name, cat.collar]));
       if (text === names) return;
       names = text;
-      for (const { node, event } of rows) node.replaceChildren(...rowElement(event, cats).childNodes);
+      for (const row of rows) redraw(row, row.event);
     },
   };
 }
@@ -70,19 +86,16 @@ function newestFirst(a: CloudEvent, b: CloudEvent): number {
   return a.source === b.source ? b.seq - a.seq : 0;
 }
 
-function rowElement(event: CloudEvent, cats: readonly Cat[]): HTMLElement {
-  const { who, text, tone, catId } = sentenceOf(event, cats);
+/** `others`: among them may be what the event corrects. */
+function rowElement(event: CloudEvent, cats: readonly Cat[], others: readonly CloudEvent[]): HTMLElement {
+  const target = others.find(({ id }) => id === `${event.data.epoch}/${event.data.seq}`);
+  const { who, text, tone, catId } = sentenceOf(event, cats, target);
+  const note = correctionOf(event, cats);
   return el(
     'li',
     { class: `event tone-${tone}${event.revoked === true ? ' revoked' : ''}`, 'data-event': event.id },
     el('span', { class: `dot ${catId === null ? '' : hueOf(catId)}`, 'aria-hidden': 'true' }),
-    el(
-      'p',
-      { class: 'sentence' },
-      who === null ? null : el('strong', {}, who),
-      who === null ? text : ` ${text}`,
-      event.revoked === true ? el('em', {}, ' taken back') : null,
-    ),
+    el('p', { class: 'sentence' }, who === null ? null : el('strong', {}, who), who === null ? text : ` ${text}`),
     el(
       'p',
       { class: 'when muted' },
@@ -90,6 +103,7 @@ function rowElement(event: CloudEvent, cats: readonly Cat[]): HTMLElement {
       ' · ',
       agoElement(event.time),
     ),
+    note === null ? null : el('p', { class: 'correction' }, note),
   );
 }
 

@@ -12,7 +12,8 @@ export interface Sentence {
   readonly catId: number | null;
 }
 
-export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
+/** `target`: what a correction corrects, where that is known. */
+export function sentenceOf(event: CloudEvent, cats: readonly Cat[], target?: CloudEvent): Sentence {
   const { data } = event;
   const cat = catOf(event, cats);
   const collar = event.subject?.startsWith('collar/') === true ? event.subject.slice(7) : null;
@@ -31,6 +32,8 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
     case 'meow.ended':
       return say('quiet', `shook for ${seconds(data.durationMs)}${text(data.place, ' in the ')}`);
     case 'cat.moved':
+      // A person has put it there: no receiver saw it.
+      if (agent === 'central') return say('move', `is in ${text(data.to)}, corrected by hand`);
       return say(
         'move',
         text(data.from) === '' ? `is in ${text(data.to)}` : `moved ${text(data.from)} → ${text(data.to)}`,
@@ -58,16 +61,47 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[]): Sentence {
     case 'history.conflict':
       return say('warn', `has another history than central from ${text(data.seq)} down: ${text(data.reason)}`, agent);
     case 'event.revoked':
-      return say('quiet', `An event was taken back: ${text(data.reason)}`, null);
+      return say('quiet', `${takenBack(cats, target)}: ${text(data.reason)}`, null);
+    case 'event.reassigned':
+      return say('quiet', `${told(cats, target)} was ${who ?? 'another cat'}: ${text(data.reason)}`, null);
     default:
       return say('quiet', `said ${event.type}`, who ?? agent);
   }
 }
 
-/** By the number in the event, or by the collar that the cat wears now. */
+/** What corrects an event, and whose it was taken for; null where nothing does. */
+export function correctionOf(event: CloudEvent, cats: readonly Cat[]): string | null {
+  if (event.correctedby === undefined) return null;
+  const why = event.correction ?? '';
+  if (isCorrection(event)) return `undone: ${why}`;
+  if (event.revoked === true) return `taken back: ${why}`;
+  const { reassignedto, ...before } = event;
+  const taken = sentenceOf(before, cats).who;
+  return reassignedto === undefined ? null : `corrected${taken === null ? '' : `, not ${taken}`}: ${why}`;
+}
+
+function isCorrection(event: CloudEvent | undefined): boolean {
+  return event !== undefined && /^collard\.event\.(revoked|reassigned)$/.test(event.type);
+}
+
+function takenBack(cats: readonly Cat[], target: CloudEvent | undefined): string {
+  if (isCorrection(target)) return 'A correction was undone';
+  return target === undefined ? 'An event was taken back' : `${told(cats, target)} was taken back`;
+}
+
+/** A sentence in quotation marks. */
+function told(cats: readonly Cat[], target: CloudEvent | undefined): string {
+  if (target === undefined) return 'What a collar told';
+  const { reassignedto: _, ...before } = target;
+  const { who, text: words } = sentenceOf(before, cats);
+  return `“${who === null ? words : `${who} ${words}`}”`;
+}
+
+/** By a correction, by the number in the event, or by the collar that the cat wears now. */
 function catOf(event: CloudEvent, cats: readonly Cat[]): Cat | undefined {
   const [kind, id] = event.subject?.split('/') ?? [];
-  const number = Number(event.data.catId ?? (kind === 'cat' ? id : Number.NaN));
+  const number = Number(event.reassignedto ?? event.data.catId ?? (kind === 'cat' ? id : Number.NaN));
+  if (event.reassignedto !== undefined) return cats.find((cat) => cat.id === number);
   return cats.find((cat) => cat.id === number || (kind === 'collar' && cat.collar === id));
 }
 

@@ -69,10 +69,26 @@ export interface CloudEvent {
   readonly time: string;
   readonly seq: number;
   readonly revoked?: boolean;
+  /** The cat that it was given to. */
+  readonly reassignedto?: number;
+  /** Id and reason of the event that corrects it. */
+  readonly correctedby?: string;
+  readonly correction?: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
 export interface EventsAnswer {
   readonly events: readonly CloudEvent[];
   readonly next: string;
+}
+
+export interface ModelsAnswer {
+  readonly skipped: readonly {
+    readonly type: string;
+    readonly version: number;
+    readonly events: number;
+    readonly needed: boolean;
+    readonly reason: string;
+  }[];
+  readonly stopped: { readonly id: string; readonly agent: string; readonly reason: string } | null;
 }
