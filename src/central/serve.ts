@@ -2,7 +2,6 @@
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { fullType } from '../contract/event.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
@@ -12,12 +11,11 @@ import { createServer } from './api/server.ts';
 import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
-import { foldEvents } from './models/fold.ts';
 import { statsOf } from './stats.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { KeyStore } from './store/key-store.ts';
-import type { CatRow, CentralEvent, Cursor, ReadStore } from './store/store.ts';
+import type { ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;
@@ -25,20 +23,6 @@ export const STOP_MS = 1_500;
 const LOOK_EVERY_MS = 1_100;
 /** Hours without movement make no event: so often the rules are looked at all the same. */
 const LOOK_QUIET_MS = 60_000;
-/** The most events that are folded in memory for a past state. */
-export const MAX_STATE_EVENTS = 500_000;
-const EVENTS_A_READ = 1_000;
-const CAT_EVENTS = [
-  'cat.named',
-  'collar.assigned',
-  'cat.moved',
-  'meow.started',
-  'meow.ended',
-  'collar.silent',
-  'collar.heard',
-  'battery.low',
-].map(fullType);
-
 export interface ServeParts {
   readonly store: ReadStore & QuarantineStore & KeyStore;
   /** Takes a message from quarantine in again; null where there is none of this number. */
@@ -96,49 +80,15 @@ async function watch({ store, watchdog, changes, clock, logger }: ServeParts, si
 }
 
 function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
-  const { store, notReady = () => null, pageDir = fileURLToPath(new URL('./api/page', import.meta.url)) } = parts;
+  const { notReady = () => null, pageDir = fileURLToPath(new URL('./api/page', import.meta.url)) } = parts;
   return {
     ...parts,
     notReady,
     pageDir,
     signal,
     cursors: { encode: encodeCursor, decode: decodeCursor },
-    stateAt: (at) => stateAt(store, at),
-    statsOf: (question) => statsOf(store, question, parts.clock()),
+    statsOf: (question) => statsOf(parts.store, question, parts.clock()),
   };
-}
-
-/**
- * The cats as they were: all events before the moment that say something of cats, folded in memory. Rejects with code
- * TOO_MUCH_HISTORY when there are more than MAX_STATE_EVENTS of them.
- */
-export async function stateAt(store: Pick<ReadStore, 'events'>, at: Date): Promise<readonly CatRow[]> {
-  const to = at.toISOString();
-  const events: CentralEvent[] = [];
-  let after: Cursor | undefined;
-  for (;;) {
-    const filter = { limit: EVENTS_A_READ, types: CAT_EVENTS, to };
-    const page = await store.events(after === undefined ? filter : { ...filter, after });
-    events.push(...page.events);
-    if (events.length > MAX_STATE_EVENTS) {
-      const text = `more than ${MAX_STATE_EVENTS} events to fold for ${to}`;
-      throw Object.assign(new Error(text), { code: 'TOO_MUCH_HISTORY' });
-    }
-    if (page.events.length < EVENTS_A_READ) break;
-    after = decodeCursor(page.next);
-  }
-  const { cats, meowing } = foldEvents(events, to);
-  const midnight = new Date(at);
-  midnight.setHours(0, 0, 0, 0);
-  const today = meowing.filter((row) => row.eventType === 'meow' && row.newValue === '1');
-  return cats.map(({ catId, key: _key, name, ...cat }) => ({
-    ...cat,
-    // What agents' health said then is not kept.
-    lastHeard: cat.lastSeen,
-    id: catId,
-    name: name ?? '',
-    meowsToday: today.filter((row) => row.catId === catId && row.timestamp >= midnight.toISOString()).length,
-  }));
 }
 
 async function listen(app: FastifyInstance, { host, port }: CentralConfig['http']): Promise<void> {

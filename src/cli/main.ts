@@ -69,6 +69,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./quarantine.ts')).quarantineCommand(),
   },
   {
+    name: 'replay',
+    summary: 'build the read models anew from the events, compare and swap them',
+    load: async () => (await import('./replay.ts')).replayCommand(),
+  },
+  {
     name: 'verify',
     summary: 'compare the log of an agent with the store of central',
     load: async () => (await import('./verify.ts')).verifyCommand(),

@@ -61,7 +61,12 @@ async function verify(options: VerifyOptions): Promise<void> {
 }
 
 /** The store of a configuration, read beside a central that runs. Throws CommandError where there is none yet. */
-export async function openExistingStore(url: string): Promise<Store> {
+export function openExistingStore(url: string): Promise<Store> {
+  return openExisting(url, () => openStore({ url }));
+}
+
+/** Opens what is there, or throws CommandError: a command that reads makes no store. */
+export async function openExisting<T>(url: string, open: () => Promise<T>): Promise<T> {
   const path = url.replace(/^sqlite:/, '');
   if (!existsSync(path)) {
     throw new CommandError(
@@ -71,7 +76,7 @@ export async function openExistingStore(url: string): Promise<Store> {
     );
   }
   try {
-    return await openStore({ url });
+    return await open();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const fix = 'this user must be able to read and write the file and its folder';

@@ -35,67 +35,13 @@ function historyOf(catId: number, rows: readonly MeowingRow[], events: readonly 
   };
 }
 
-export function catRoutes({
-  store,
-  cats,
-  watchdog,
-  changes,
-  stateAt,
-  clock,
-  simulated,
-}: ApiParts): FastifyPluginAsyncZod {
-  /** What the log says after the command: for those who follow the stream. */
-  const announced = (cat: CatRow): CatRow => {
-    changes.announce();
-    return cat;
-  };
+/** What is known of the cats. */
+export function catRoutes({ store, watchdog, clock, simulated }: ApiParts): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/cats',
       { schema: { summary: 'The cats now', response: { 200: catsAnswer, ...problems(429) } } },
       async () => ({ simulated, cats: [...(await store.cats(clock()))] }),
-    );
-    app.post(
-      '/cats',
-      {
-        schema: {
-          summary: 'Add a cat',
-          body: newCatBody,
-          response: { 201: catAnswer, ...problems(400, 403, 409, 413, 415, 429) },
-        },
-      },
-      async (request, reply) => {
-        const cat = announced(await cats.addCat(request.body.name, request.body.collar));
-        return reply.code(201).header('location', `/api/v1/cats/${cat.id}`).send(cat);
-      },
-    );
-    app.patch(
-      '/cats/:id',
-      {
-        schema: {
-          summary: 'Rename a cat, or give it a collar',
-          params: catPath,
-          body: changeCatBody,
-          response: { 200: catAnswer, ...problems(400, 403, 404, 409, 413, 415, 429) },
-        },
-      },
-      async (request) => {
-        const { name, collar } = request.body;
-        const change = { ...(name === undefined ? {} : { name }), ...(collar === undefined ? {} : { collar }) };
-        return announced(await cats.changeCat(request.params.id, change));
-      },
-    );
-    app.put(
-      '/cats/:id/location',
-      {
-        schema: {
-          summary: 'Correct where a cat is',
-          params: catPath,
-          body: locationBody,
-          response: { 200: catAnswer, ...problems(400, 403, 404, 413, 415, 429) },
-        },
-      },
-      async (request) => announced(await cats.updateCatLocation(request.params.id, request.body.location)),
     );
     app.get(
       '/cats/:id/activity',
@@ -141,9 +87,62 @@ export function catRoutes({
       },
       async (request) => {
         const at = request.query.at === undefined ? clock() : new Date(request.query.at);
-        const rows = request.query.at === undefined ? await store.cats(at) : await stateAt(at);
+        const rows = request.query.at === undefined ? await store.cats(at) : await store.catsAt(at);
         return { at: at.toISOString(), simulated, cats: [...rows] };
       },
+    );
+  };
+}
+
+/** What people say of the cats. */
+export function catCommandRoutes({ cats, changes }: ApiParts): FastifyPluginAsyncZod {
+  /** What the log says after the command: for those who follow the stream. */
+  const announced = (cat: CatRow): CatRow => {
+    changes.announce();
+    return cat;
+  };
+  return async (app) => {
+    app.post(
+      '/cats',
+      {
+        schema: {
+          summary: 'Add a cat',
+          body: newCatBody,
+          response: { 201: catAnswer, ...problems(400, 403, 409, 413, 415, 429) },
+        },
+      },
+      async (request, reply) => {
+        const cat = announced(await cats.addCat(request.body.name, request.body.collar));
+        return reply.code(201).header('location', `/api/v1/cats/${cat.id}`).send(cat);
+      },
+    );
+    app.patch(
+      '/cats/:id',
+      {
+        schema: {
+          summary: 'Rename a cat, or give it a collar',
+          params: catPath,
+          body: changeCatBody,
+          response: { 200: catAnswer, ...problems(400, 403, 404, 409, 413, 415, 429) },
+        },
+      },
+      async (request) => {
+        const { name, collar } = request.body;
+        const change = { ...(name === undefined ? {} : { name }), ...(collar === undefined ? {} : { collar }) };
+        return announced(await cats.changeCat(request.params.id, change));
+      },
+    );
+    app.put(
+      '/cats/:id/location',
+      {
+        schema: {
+          summary: 'Correct where a cat is',
+          params: catPath,
+          body: locationBody,
+          response: { 200: catAnswer, ...problems(400, 403, 404, 413, 415, 429) },
+        },
+      },
+      async (request) => announced(await cats.updateCatLocation(request.params.id, request.body.location)),
     );
   };
 }

@@ -5,7 +5,7 @@ import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
 import type { QuarantineStore } from '../store/kept.ts';
 import type { KeyStore } from '../store/key-store.ts';
-import type { CatRow, Cursor, ReadStore } from '../store/store.ts';
+import type { Cursor, ReadStore } from '../store/store.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -18,8 +18,6 @@ export interface ApiParts {
   readonly changes: Changes;
   readonly metrics: Metrics;
   readonly cursors: CursorCodec;
-  /** The cats as they were at a moment: a fold of all events before it. */
-  readonly stateAt: (at: Date) => Promise<readonly CatRow[]>;
   /** Events counted by hour or day. Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND or TOO_MUCH_HISTORY. */
   readonly statsOf: (question: StatsQuestion) => Promise<Stats>;
   readonly clock: () => Date;

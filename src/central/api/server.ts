@@ -11,7 +11,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { catRoutes } from './cat-routes.ts';
+import { catCommandRoutes, catRoutes } from './cat-routes.ts';
 import { correctionRoutes } from './correction-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -73,6 +73,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
   await app.register(
     async (api) => {
       await api.register(catRoutes(parts));
+      await api.register(catCommandRoutes(parts));
       await api.register(eventRoutes(parts));
       await api.register(correctionRoutes(parts));
       await api.register(statsRoutes(parts));

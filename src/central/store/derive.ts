@@ -6,11 +6,12 @@
 import type { Transaction } from 'kysely';
 import { fullType } from '../../contract/event.ts';
 import type { CatModel, Wearings } from '../models/model.ts';
-import { deriveCat } from './derive-cat.ts';
+import type { Db } from './agents.ts';
+import { deriveCat, within } from './derive-cat.ts';
 import { dirtyCats } from './dirty.ts';
 import { type IsSeen, readWearings } from './facts.ts';
 import { insertOnce } from './insert-once.ts';
-import { liveTables, type ModelTables } from './model-tables.ts';
+import { liveTables, type ModelTables, modelCursor } from './model-tables.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
 import { sideEffects } from './side-effects.ts';
 import { forgetSkipped, nextReadable, noteSkipped, type SkippedPlace } from './skipped.ts';
@@ -20,18 +21,9 @@ import type { Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;
 
-/** A version that is not live, and how far it may go. */
-export interface Aside {
-  readonly tables: ModelTables;
-  readonly upTo: Cursor;
-}
-
 export interface Deriver {
-  /**
-   * Folds events that the model has not seen into the live version, or into the one aside. None, and `stopped`: the live one
-   * stands still.
-   */
-  slice(trx: Trx, limit: number, aside?: Aside): Promise<Projected>;
+  /** Folds events that the live version has not seen. None, and `stopped`: it stands still. */
+  slice(trx: Trx, limit: number): Promise<Projected>;
   /** Folds into the live version what an older program skipped and this one reads. Null once all of it is looked through. */
   relearn(trx: Trx, limit: number, now: string): Promise<Projected | null>;
   /** What was read in a transaction that was rolled back must be read again. */
@@ -43,14 +35,15 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
   let wearings: Wearings | null = null;
   let relearnt: SkippedPlace | null = begin;
   const derive = async (trx: Trx, tables: ModelTables, events: readonly CentralEvent[]) => {
-    const isSeen = policy === 'stop' ? await seenSoFar(trx, tables) : undefined;
+    const scope = policy === 'stop' ? { isSeen: seenUpTo(await modelCursor(trx, tables)) } : {};
     if (wearings === null || events.some((event) => mayChangeWearings(event))) {
-      wearings = await readWearings(trx, model, names, isSeen);
+      wearings = await readWearings(trx, model, names, scope);
     }
     const { cats, skipped } = await dirtyCats(trx, model, names, wearings, events);
     const shaken = new Map<string, number>();
     for (const [catId, from] of cats) {
-      for (const id of await deriveCat(trx, tables, model, names, wearings, catId, from, isSeen)) shaken.set(id, catId);
+      for (const id of await deriveCat(within(trx), tables, model, names, wearings, catId, from, scope))
+        shaken.set(id, catId);
     }
     const meows = events.flatMap((event) => {
       const catId = shaken.get(`${event.epoch}/${event.seq}`);
@@ -59,20 +52,20 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
     return { skipped, changedCats: [...cats.keys()].sort((a, b) => a - b), meows };
   };
   return {
-    async slice(trx, limit, aside) {
-      const tables = aside?.tables ?? (await liveTables(trx));
-      const mayStop = policy === 'stop' && aside === undefined;
+    async slice(trx, limit) {
+      const tables = await liveTables(trx);
+      const mayStop = policy === 'stop';
       const before = mayStop ? await stoppedAt(trx, tables.name, names) : null;
       const still = before === null ? null : stoppedBy(model, before);
       if (still !== null) return { events: 0, changedCats: [], meows: [], stopped: still };
-      const next = await nextEvents(trx, tables, names, limit, aside?.upTo);
+      const next = await nextEvents(trx, tables, names, limit);
       const end = mayStop ? next.findIndex((event) => stoppedBy(model, event) !== null) : -1;
       const events = end < 0 ? next : next.slice(0, end);
       const blocking = next[end];
       await saveStopped(trx, tables.name, blocking ?? null);
       const stopped = blocking === undefined ? null : stoppedBy(model, blocking);
       if (events.length === 0) return { events: 0, changedCats: [], meows: [], stopped };
-      await moveCursors(trx, tables, events);
+      await moveCursor(trx, tables, lastOf(events));
       const { skipped, changedCats, meows } = await derive(trx, tables, events);
       await noteSkipped(trx, tables.name, skipped);
       return { events: events.length, changedCats, meows, stopped };
@@ -104,19 +97,19 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
   };
 }
 
-function mayChangeWearings(event: CentralEvent): boolean {
+export function mayChangeWearings(event: CentralEvent): boolean {
   return event.type === fullType('collar.assigned') || event.type === fullType('event.revoked');
 }
 
-/** Events that the model has not seen, by arrival. */
-async function nextEvents(
-  trx: Trx,
+/** Events that a version has not seen, by arrival, up to the end given or to all there are. */
+export async function nextEvents(
+  db: Db,
   { name }: ModelTables,
   names: EpochNames,
   limit: number,
-  upTo: Cursor | undefined,
+  upTo?: Cursor,
 ): Promise<readonly CentralEvent[]> {
-  const behind = await trx
+  const behind = await db
     .selectFrom('shard')
     .leftJoin('model_cursor', (join) =>
       join.onRef('model_cursor.shard', '=', 'shard.shard').on('model_cursor.model', '=', name),
@@ -128,35 +121,32 @@ async function nextEvents(
     const room = limit - events.length;
     const end = upTo === undefined ? next_arrival - 1 : (upTo.get(shard) ?? 0);
     if (room <= 0 || (arrival ?? 0) >= end) continue;
-    const rows = await selectEvents(trx)
+    const rows = await selectEvents(db)
       .where('shard', '=', shard)
       .where('arrival', '>', arrival ?? 0)
       .where('arrival', '<=', end)
       .orderBy('arrival')
       .limit(room)
       .execute();
-    events.push(...(await names.events(trx, rows)));
+    events.push(...(await names.events(db, rows)));
   }
   return events;
 }
 
 /** What lies behind an event that a model stands before is none of its business yet, though it is stored. */
-async function seenSoFar(trx: Trx, { name }: ModelTables): Promise<IsSeen> {
-  const rows = await trx.selectFrom('model_cursor').select(['shard', 'arrival']).where('model', '=', name).execute();
-  const cursors = new Map(rows.map(({ shard, arrival }) => [shard, arrival]));
-  return ({ shard, arrival }) => arrival <= (cursors.get(shard) ?? 0);
+export function seenUpTo(cursor: Cursor): IsSeen {
+  return ({ shard, arrival }) => arrival <= (cursor.get(shard) ?? 0);
 }
 
-/** Past these events, which follow the cursors. */
-async function moveCursors(trx: Trx, { name }: ModelTables, events: readonly CentralEvent[]): Promise<void> {
-  const last = new Map(events.map(({ shard, arrival }) => [shard, arrival]));
-  for (const [shard, arrival] of last) {
+/** Where events end that follow a cursor. */
+export function lastOf(events: readonly CentralEvent[]): Cursor {
+  return new Map(events.map(({ shard, arrival }) => [shard, arrival]));
+}
+
+export async function moveCursor(trx: Trx, { name }: ModelTables, cursor: Cursor): Promise<void> {
+  for (const [shard, arrival] of cursor) {
     await insertOnce(trx, 'model_cursor', [{ model: name, shard, arrival }]);
-    await trx
-      .updateTable('model_cursor')
-      .set({ arrival })
-      .where('model', '=', name)
-      .where('shard', '=', shard)
-      .execute();
+    const row = trx.updateTable('model_cursor').set({ arrival }).where('model', '=', name);
+    await row.where('shard', '=', shard).execute();
   }
 }

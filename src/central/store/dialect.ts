@@ -17,6 +17,8 @@ export interface SqlDialect {
   ddl(statement: string): string;
   /** Does this error say that what a statement makes is there already? Null: a failed change of the schema is undone as a whole. */
   readonly isMade: ((error: unknown) => boolean) | null;
+  /** Begin a transaction that reads one moment and keeps no writer waiting. */
+  readonly snapshot: readonly string[];
   /** Changes when the database is another one, as after a restore from a backup. Asked once the schema is there. */
   identity(db: Kysely<Tables>): Promise<string>;
   /**

@@ -14,13 +14,22 @@ type Source =
   | { readonly type: 'cat' | 'corrections'; readonly fromTime: string; readonly toTime: null }
   | { readonly type: 'collar'; readonly collar: string; readonly fromTime: string; readonly toTime: string | null };
 
-/** What of the stored events may be looked at: all, or what a model that stands still has passed. */
+/** What of the stored events may be looked at. */
+export interface Scope {
+  /** What a model that stands still has passed. Absent: all. */
+  readonly isSeen?: IsSeen | undefined;
+  /** What happened before this time. Absent: all. */
+  readonly before?: string | null;
+}
+
 export type IsSeen = (event: Pick<CentralEvent, 'shard' | 'arrival'>) => boolean;
-const all: IsSeen = () => true;
 
 /** All assignments that count. There are few: collars are swapped by hand. */
-export async function readWearings(db: Db, model: CatModel, names: EpochNames, isSeen = all): Promise<Wearings> {
-  const rows = await selectEvents(db).where('type', '=', fullType('collar.assigned')).execute();
+export async function readWearings(db: Db, model: CatModel, names: EpochNames, scope: Scope = {}): Promise<Wearings> {
+  const { isSeen = () => true, before = null } = scope;
+  let query = selectEvents(db).where('type', '=', fullType('collar.assigned'));
+  if (before !== null) query = query.where('time', '<', before);
+  const rows = await query.execute();
   const assignments: Assignment[] = [];
   for (const event of await names.events(db, rows)) {
     const meaning = model.meaning(event);
@@ -37,7 +46,7 @@ export async function* factsOfCat(
   wearings: Wearings,
   catId: number,
   after: FactKey,
-  isSeen = all,
+  { isSeen = () => true, before = null }: Scope = {},
 ): AsyncGenerator<readonly CatFact[]> {
   const changes = wearings.changes(catId);
   const sources: Source[] = [
@@ -49,7 +58,7 @@ export async function* factsOfCat(
   }
   let from = after.slice(0, 24);
   for (let limit = PAGE_ROWS, key = after; ; ) {
-    const pages = await Promise.all(sources.map((source) => page(db, source, catId, from, limit)));
+    const pages = await Promise.all(sources.map((source) => page(db, source, catId, from, before, limit)));
     // Beyond the end of a full page there may be more at the same time: only what is certainly whole is taken.
     const ends = pages.filter((rows) => rows.length === limit).map((rows) => rows.at(-1)?.time ?? '');
     const horizon = ends.length === 0 ? null : ends.reduce((a, b) => (a < b ? a : b));
@@ -58,9 +67,8 @@ export async function* factsOfCat(
       continue;
     }
     const rows = pages.flat().filter((row) => horizon === null || row.time < horizon);
-    const facts: CatFact[] = changes.filter(
-      (fact) => fact.key > key && (horizon === null || fact.time < horizon) && fact.key > after,
-    );
+    const end = horizon ?? before;
+    const facts: CatFact[] = changes.filter((fact) => fact.key > key && (end === null || fact.time < end));
     for (const event of await names.events(db, rows)) {
       const meaning = event.revoked || !isSeen(event) ? null : model.meaning(event);
       if (meaning?.type !== 'fact' || meaning.fact.key <= key) continue;
@@ -77,9 +85,17 @@ export async function* factsOfCat(
   }
 }
 
-function page(db: Db, source: Source, catId: number, from: string, limit: number): Promise<EventRow[]> {
+function page(
+  db: Db,
+  source: Source,
+  catId: number,
+  from: string,
+  before: string | null,
+  limit: number,
+): Promise<EventRow[]> {
   const start = from > source.fromTime ? from : source.fromTime;
   let query = selectEvents(db).where('time', '>=', start).orderBy('time').orderBy('epoch_no').orderBy('seq');
+  if (before !== null) query = query.where('time', '<', before);
   switch (source.type) {
     case 'cat':
       query = query.where('cat_id', '=', catId);

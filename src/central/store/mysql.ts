@@ -89,6 +89,10 @@ export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
     clustered: '',
     ddl: ddlWith(collation),
     isMade: (error) => error instanceof Error && 'errno' in error && MADE.includes(Number(error.errno)),
+    snapshot: [
+      'set transaction isolation level repeatable read',
+      'start transaction with consistent snapshot, read only',
+    ],
     identity: (db) => identity(async (text) => (await sql.raw<Record<string, unknown>>(text).execute(db)).rows),
     expect: guard.expect,
   };

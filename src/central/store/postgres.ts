@@ -87,6 +87,7 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
         .replaceAll(/\bvarchar\((\d+)\)/g, (_, length) => `varchar(${Number(length) * 2}) collate "C"`)
         .replaceAll(/\bchar\(64\)|\btext\b(?= not null|,|\))/g, (type) => `${type} collate "C"`),
     isMade: null,
+    snapshot: ['begin isolation level repeatable read read only'],
     identity: (db) => identity(async (text) => (await sql.raw<Record<string, unknown>>(text).execute(db)).rows),
     expect: guard.expect,
   };

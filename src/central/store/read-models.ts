@@ -1,6 +1,6 @@
 /** Rows of the read models `cat` and `meowing`. */
 import type { Db } from './agents.ts';
-import { liveTables } from './model-tables.ts';
+import { liveTables, type ModelTables } from './model-tables.ts';
 import type { CatRow, MeowingRow } from './store.ts';
 import type { CatTable } from './tables.ts';
 
@@ -15,9 +15,10 @@ export async function readCats(
   db: Db,
   now: Date,
   where: { readonly id?: number; readonly name?: string } = {},
+  tables?: ModelTables,
 ): Promise<readonly CatTodayRow[]> {
   const day = new Date(now.getFullYear(), now.getMonth(), now.getDate()).toISOString();
-  const { cat, meowing } = await liveTables(db);
+  const { cat, meowing } = tables ?? (await liveTables(db));
   let query = db
     .selectFrom(`${cat} as c`)
     .select(['id', 'name', 'is_meowed', 'location', 'location_since', 'collar', 'last_seen', 'battery_low', 'silent'])

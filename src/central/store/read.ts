@@ -10,6 +10,7 @@ import { counts, versions } from './counts.ts';
 import { decodeTimePlace, encodeTimePlace } from './cursor.ts';
 import { readWearings } from './facts.ts';
 import { liveTables } from './model-tables.ts';
+import { catsAt } from './past.ts';
 import { catHistory, catRow, readCats } from './read-models.ts';
 import { type EpochNames, readEvent, storedEvent } from './rows.ts';
 import { skippedTypes } from './skipped.ts';
@@ -39,6 +40,7 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
       return new Map((await shardHeads(db)).map((row) => [row.shard, row.next_arrival - 1]));
     },
     cats: async (now) => (await readCats(db, now)).map(catRow),
+    catsAt: (at) => catsAt(db, model, names, at),
     catHistory: (catId, limit) => catHistory(db, catId, limit),
     async correctedEvents(catId, limit) {
       return correctedEvents(db, names, model, { catId }, await readWearings(db, model, names), limit);

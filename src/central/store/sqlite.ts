@@ -20,8 +20,10 @@ const WORDS: Words = {
 /** A reader that is not done keeps the write-ahead log from its checkpoint; after it, it is cut to this. */
 const WAL_BYTES = 8 * 1024 * 1024;
 
-/** Opens `sqlite:PATH`. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
-export function openSqlite(path: string): SqlDialect {
+/**
+ * Opens `sqlite:PATH`. Where commits need not be `durable`, a power cut may take the newest back, in their order: for what can be made
+ * anew. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
+export function openSqlite(path: string, durable = true): SqlDialect {
   const folder = dirname(path);
   if (!existsSync(folder)) {
     throw Object.assign(new Error(`there is no folder ${folder}`), { code: 'SQLITE_CANTOPEN' });
@@ -29,11 +31,13 @@ export function openSqlite(path: string): SqlDialect {
   const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
+    database.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`);
     database.pragma('foreign_keys = ON');
     database.pragma(`journal_size_limit = ${WAL_BYTES}`);
+    // Pages that a statement may have to take back: they are few.
+    database.pragma('temp_store = MEMORY');
     const synchronous = database.pragma('synchronous', { simple: true });
-    if (synchronous !== 2) {
+    if (durable && synchronous !== 2) {
       throw Object.assign(new Error(`${path}: synchronous is ${String(synchronous)}, not FULL`), {
         code: 'NOT_DURABLE',
       });
@@ -49,6 +53,7 @@ export function openSqlite(path: string): SqlDialect {
     clustered: 'without rowid',
     ddl: withoutTable,
     isMade: null,
+    snapshot: ['begin deferred'],
     identity: async () => (path === ':memory:' ? 'memory' : String(statSync(path).ino)),
     // The file that is open stays the same one.
     expect: () => undefined,

@@ -198,6 +198,7 @@ export interface ReadStore {
   /** The arrival cursor of now: a follower that starts here sees only what comes. */
   arrivalHead(): Promise<Cursor>;
   cats(now: Date): Promise<readonly CatRow[]>;
+  catsAt(at: Date): Promise<readonly CatRow[]>;
   catHistory(catId: number, limit: number): Promise<readonly MeowingRow[]>;
   /** Events that are or were of this cat and that a correction in force is about, newest first. */
   correctedEvents(catId: number, limit: number): Promise<readonly CentralEvent[]>;

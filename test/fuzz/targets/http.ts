@@ -14,7 +14,6 @@ import { openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import { retry } from '../../../src/central/retry.ts';
-import { stateAt } from '../../../src/central/serve.ts';
 import { statsOf } from '../../../src/central/stats.ts';
 import { decodeCursor, encodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
@@ -184,7 +183,6 @@ function partsOf(store: Store, signal: AbortSignal, pageDir: string): Parameters
     changes,
     metrics: createMetrics('0.0.0-fuzz'),
     cursors: { encode: encodeCursor, decode: decodeCursor },
-    stateAt: (at) => stateAt(store, at),
     statsOf: (question) => statsOf(store, question, new Date(0)),
     clock,
     version: '0.0.0-fuzz',

@@ -1,0 +1,148 @@
+/** Stories of agents and central, told at random: what they write, how it arrives, and what must come of it. */
+import fc from 'fast-check';
+import { foldEvents } from '../../../src/central/models/fold.ts';
+import type { CentralEvent, Store } from '../../../src/central/store/store.ts';
+import type { EventBatch } from '../../../src/contract/envelope.ts';
+import { type AgentEvent, correctAll, idOf } from './corrections.ts';
+import { createWriter, epochId, NOW, type Writer } from './events.ts';
+
+const collars = ['A', 'B', 'C'];
+const places = ['kitchen', 'garden', 'hall'];
+
+/**
+ * One thing that some agent, or central (3), writes; `second` may lie before what it wrote last, as after a correction of its
+ * clock. Corrections are as frequent as all else together, and of few events, so that they meet.
+ */
+export const step = fc.record({
+  writer: fc.nat(3),
+  what: fc.constantFrom(
+    'named',
+    'assigned',
+    'moved',
+    'placed',
+    'start',
+    'end',
+    'silent',
+    'heard',
+    'battery',
+    'odd',
+    ...Array.from({ length: 5 }, () => ['revoke', 'reassign'] as const).flat(),
+  ),
+  cat: fc.integer({ min: 1, max: 3 }),
+  collar: fc.nat(2),
+  place: fc.nat(2),
+  second: fc.integer({ min: 0, max: 30 }),
+  target: fc.nat(1_000),
+  whose: fc.nat(3),
+});
+export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** Three agents and central, which all have begun to write. */
+export function writersOf(steps: readonly Step[]): readonly Writer[] {
+  const writers = [1, 2, 3].map((n) => createWriter(`agent${n}`, epochId(n)));
+  writers.push(createWriter('central', epochId(4)));
+  for (const writer of writers) writer.add('clock.synced', null, { boot: 'b', offsetMs: 0 }, 0);
+  for (const s of steps) write(writers, s);
+  return writers;
+}
+
+function write(writers: readonly Writer[], s: Step): void {
+  const writer = writers[s.writer] as Writer;
+  const collar = collars[s.collar] as string;
+  const to = places[s.place] as string;
+  const subject = `collar/${collar}`;
+  switch (s.what) {
+    case 'named':
+      return void writer.add(
+        'cat.named',
+        `cat/${s.cat}`,
+        { catId: s.cat, oldName: null, newName: `${to} cat` },
+        s.second,
+      );
+    case 'assigned':
+      return void writer.add('collar.assigned', `cat/${s.cat}`, { catId: s.cat, collar }, s.second);
+    case 'moved':
+      return void writer.add('cat.moved', subject, { from: null, to }, s.second);
+    case 'placed':
+      return void writer.add(
+        'cat.moved',
+        s.target % 2 === 0 ? `cat/${s.cat}` : subject,
+        { from: null, to, catId: s.cat },
+        s.second,
+      );
+    case 'start':
+      return void writer.add('meow.started', subject, { level: 1 }, s.second);
+    case 'end':
+      return void writer.add('meow.ended', subject, { durationMs: 1, peakG: 1, readings: 1, place: to }, s.second);
+    case 'silent':
+      return void writer.add('collar.silent', subject, { lastSeen: NOW }, s.second);
+    case 'heard':
+      return void writer.add('collar.heard', subject, { lastSeen: NOW }, s.second);
+    case 'battery':
+      return void writer.add('battery.low', subject, { percent: 9 }, s.second);
+    case 'revoke':
+    case 'reassign': {
+      // Whoever may not, or speaks of what it did not write yet, says nothing by it.
+      const { epoch } = (s.target % 3 === 0 ? writer : writers[s.whose]) as Writer;
+      const target = { epoch, seq: 1 + (s.target % 12), reason: 'wrong' };
+      if (s.what === 'revoke') return void writer.add('event.revoked', null, target, s.second);
+      return void writer.add('event.reassigned', null, { ...target, catId: s.cat }, s.second);
+    }
+    case 'odd':
+      return void writer.add('meow.started', subject, { level: 'loud' as unknown as number }, s.second);
+  }
+}
+
+/** Each agent's batches, cut and shuffled by the numbers given. */
+export function batches(writers: readonly Writer[], sizes: readonly number[], order: readonly number[]): EventBatch[] {
+  const all: EventBatch[] = [];
+  for (const writer of writers) {
+    for (let from = 1, i = 0; from <= writer.events.length; i += 1) {
+      const to = Math.min(writer.events.length, from + (sizes[i % sizes.length] ?? 0));
+      all.push(writer.batch(from, to));
+      from = to + 1;
+    }
+  }
+  return all
+    .map((batch, i) => ({ batch, at: order[i % order.length] ?? 0 }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ batch }) => batch);
+}
+
+export async function digest(store: Store): Promise<unknown> {
+  // When a collar was heard is joined when reading: no part of the fold.
+  const cats = (await store.cats(new Date(NOW))).map(({ lastHeard: _lastHeard, ...cat }) => cat);
+  const histories = await Promise.all([1, 2, 3].map((id) => store.catHistory(id, 10_000)));
+  return { cats, histories, skipped: (await store.counts()).skipped };
+}
+
+export function folded(events: readonly CentralEvent[]): unknown {
+  const { cats, meowing, skipped } = foldEvents(events);
+  const day = new Date(NOW);
+  const dayStart = new Date(day.getFullYear(), day.getMonth(), day.getDate()).toISOString();
+  return {
+    skipped,
+    cats: cats.map(({ catId, key, ...cat }) => ({
+      id: catId,
+      ...cat,
+      meowsToday: meowing.filter(
+        (row) => row.catId === catId && row.eventType === 'meow' && row.newValue === '1' && row.timestamp >= dayStart,
+      ).length,
+    })),
+    histories: [1, 2, 3].map((id) => meowing.filter((row) => row.catId === id).reverse()),
+  };
+}
+
+export async function allEvents(store: Store): Promise<readonly CentralEvent[]> {
+  return (await store.arrivals(new Map(), 100_000)).events;
+}
+
+/** By the definition of corrections, and not by what the store says of them. */
+export function corrected(writers: readonly Writer[]): CentralEvent[] {
+  const events = writers.flatMap(({ agent, events: own }) => own.map((event): AgentEvent => ({ ...event, agent })));
+  const all = correctAll(events);
+  return events.map((event, i) => {
+    const { revoked = false, reassignedTo = null } = all.get(idOf(event)) ?? {};
+    return { ...event, shard: 0, arrival: i, position: i, revoked, reassignedTo, correction: null };
+  });
+}
