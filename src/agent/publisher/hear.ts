@@ -61,7 +61,9 @@ function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too
     session.otherAt = session.monoNow();
   }
   session.incarnation = incarnation;
-  return before === null || before === incarnation ? 'same' : 'other';
+  if (before !== null) return before === incarnation ? 'same' : 'other';
+  // Marks of no store that is known: an older log was put back beside its witness, and central may have been put back as well.
+  return session.log.epochs().some(({ storedSeq }) => storedSeq > 0) ? 'other' : 'same';
 }
 
 /** Asks about everything, now or when the time has come: who says "online" over and over must not be asked each time. */
@@ -146,7 +148,7 @@ async function leave(
 
 /** Sent once; when central has answered after that, nothing of it waits any more, also not after the next start. */
 function disown(session: Session, { head, epoch, seq, need, incarnation, other }: Heard): void {
-  apply(session, { type: 'disowned', epoch, other });
+  apply(session, { type: 'disowned', epoch, seq, other });
   apply(session, { type: 'stored', epoch, seq, need });
   const mark = markOf(session.plan, epoch);
   if (mark !== null && mark !== head.storedSeq) session.log.saveMark(epoch, mark, incarnation);

@@ -105,7 +105,8 @@ export type PlanInput =
       /** From another store than before: no late word of the one that we know. */
       readonly other?: boolean;
     }
-  | { readonly type: 'disowned'; readonly epoch: string; readonly other?: boolean }
+  /** Of `seq` is known that central holds another history up to there. */
+  | { readonly type: 'disowned'; readonly epoch: string; readonly seq?: number; readonly other?: boolean }
   /** What of the flight was really there to be sent; `from` > `to`: nothing. */
   | { readonly type: 'read'; readonly flight: number; readonly from: number; readonly to: number }
   | { readonly type: 'skipped'; readonly flight: number }

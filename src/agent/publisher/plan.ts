@@ -89,8 +89,9 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       return confirm(plan, input, now);
     case 'disowned':
       return change(plan, input.epoch, (e) => {
-        // Nobody has proven what another store holds below our mark.
-        const from = input.other === true ? { ...e, mark: 0, open: false, sent: [], disowned: false } : e;
+        // Nobody has proven what another store holds below our mark; and one that holds less than it had confirmed has forgotten.
+        const forgot = !e.disowned && (input.seq ?? e.mark) < e.mark;
+        const from = input.other === true || forgot ? { ...e, mark: 0, open: false, sent: [], disowned: false } : e;
         return from.disowned
           ? e
           : { ...begin(plan, from), disowned: true, syncDue: false, question: null, progressAt: now };

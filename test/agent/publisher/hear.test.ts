@@ -117,6 +117,23 @@ describe('another store', () => {
     expect(names()).toEqual(['backlog 6-15']);
   });
 
+  test('may be what speaks where only the witness of the log remembers marks: all is asked about', async () => {
+    const forgotten = { epoch: other, firstSeq: 3, lastSeq: 2, storedSeq: 2 };
+    const prepare = (log: EventLog) => {
+      const [heads, chainAt] = [log.epochs.bind(log), log.chainAt.bind(log)];
+      log.epochs = () => [forgotten, ...heads()];
+      log.chainAt = async (epoch, seq) => (epoch === other ? wrong : chainAt(epoch, seq));
+    };
+    const { log, syncs, stored, settled } = await startSession({ events: 5, prepare });
+    await settled();
+    const asked = () => syncs.map(({ epoch }) => epoch);
+    expect([log.incarnation, asked().includes(other)]).toEqual([null, false]);
+    await stored(5);
+    expect([log.incarnation, asked().filter((epoch) => epoch === other)]).toEqual(['first', [other]]);
+    await stored(5);
+    expect(asked().filter((epoch) => epoch === other)).toEqual([other]);
+  });
+
   test('with the same mark is remembered too', async () => {
     const { marks, stored } = await startSession({ events: 5 });
     await stored(5);

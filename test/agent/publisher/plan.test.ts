@@ -286,6 +286,17 @@ describe('marks', () => {
     expect([markOf(other, E), shown(takeAll(other, 1).flights)]).toEqual([0, ['backlog 1-10', 'backlog 11-20']]);
   });
 
+  test('of a disowned epoch all is sent, once, to central that holds less than was confirmed', () => {
+    const start = given(openPlan([head(20, 20)], rules, 0), 0, synced, grown(head(20, 20), head(0, 0, 1, 'next')));
+    const disowned = (seq: number): PlanInput => ({ type: 'disowned', epoch: E, seq });
+    expect(takeAll(given(start, 1, disowned(20), stored(20)), 1).flights).toEqual([]);
+    const { plan, flights } = takeAll(given(start, 1, disowned(19), stored(19)), 1);
+    expect(shown(flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    const sent = given(given(plan, 2, ...acks(flights), disowned(19), stored(19)), 2_000, { type: 'tick' }, synced);
+    const done = given(sent, 2_001, stored(19), disowned(19), stored(19));
+    expect([markOf(done, E), takeAll(done, 2_001).flights]).toEqual([20, []]);
+  });
+
   test('what was sent of an epoch before it is disowned is not sent again', () => {
     const first = takeAll(given(openPlan([head(20)], rules, 0), 0, synced, stored(0)), 1);
     expect(shown(first.flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
