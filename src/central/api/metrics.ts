@@ -1,5 +1,6 @@
 /** Figures for Prometheus behind a small facade. Labels come from closed lists only: routes, methods, status classes. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { FoldStatus } from '../store/fold-status.ts';
 import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
 import type { IngestResult, ReadStore } from '../store/store.ts';
 
@@ -14,7 +15,7 @@ export interface Metrics {
   request(method: string, route: string, status: number, seconds: number): void;
   streamClients(count: number): void;
   /** The text format of Prometheus, with the store's counts of this moment. */
-  text(store: Pick<ReadStore & QuarantineStore, 'counts' | 'quarantineTally'>): Promise<string>;
+  text(store: Pick<ReadStore & QuarantineStore, 'counts' | 'foldStatus' | 'quarantineTally'>): Promise<string>;
   readonly contentType: string;
 }
 
@@ -57,6 +58,7 @@ export function createMetrics(version: string): Metrics {
     quarantined: gauge('collard_stored_quarantined', 'Messages that ever came to quarantine'),
     gaps: gauge('collard_stored_gaps', 'Gaps in the histories of the agents'),
   };
+  const models = modelGauges(registers);
   const resident = gauge('collard_resident_bytes', 'Resident memory of the process');
 
   return {
@@ -80,10 +82,26 @@ export function createMetrics(version: string): Metrics {
       stored.conflicts.set(counts.conflicts);
       stored.quarantined.set(counts.quarantined);
       stored.gaps.set(counts.gaps);
+      models(counts.skipped, await store.foldStatus());
       quarantine(await store.quarantineTally());
       resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },
+  };
+}
+
+/** What the models leave out, and whether they stand still. */
+function modelGauges(registers: Registry[]): (skipped: number, status: FoldStatus) => void {
+  const help = 'Events that the models leave out because this program cannot read them';
+  const left = new Gauge({ name: 'collard_stored_skipped', help, registers });
+  const still = new Gauge({
+    name: 'collard_models_stopped',
+    help: '1 where the models stand still before an event (fold: stop)',
+    registers,
+  });
+  return (skipped, { stopped }) => {
+    left.set(skipped);
+    still.set(stopped === null ? 0 : 1);
   };
 }
 

@@ -313,6 +313,8 @@ describe('HTTP API', () => {
     for (const id of [1, 2, 3]) await central.call('GET', `api/v1/cats/${id}/history`);
     const { text } = await central.call('GET', 'metrics');
     expect(text).toMatch(/^collard_stored_events 1$/m);
+    expect(text).toMatch(/^collard_stored_skipped 0$/m);
+    expect(text).toMatch(/^collard_models_stopped 0$/m);
     expect(text).toContain('collard_http_requests_total{method="GET",route="/api/v1/cats/:id/history",status="2xx"} 3');
   });
 

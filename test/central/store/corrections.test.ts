@@ -102,6 +102,26 @@ describe('an event that is given to another cat', () => {
     }
   });
 
+  it('is told with both cats as corrected, and not once the correction is undone', async () => {
+    const given = give(2, 2);
+    revoke(porch, 1);
+    await fold(central);
+    const told = async (catId: number) =>
+      (await store.correctedEvents(catId, 10)).map(({ agent, seq, correction }) => [agent, seq, correction?.catId]);
+    expect(await told(1)).toEqual([
+      ['porch', 2, 2],
+      ['porch', 1, null],
+    ]);
+    expect(await store.correctedEvents(1, 1)).toHaveLength(1);
+    expect(await told(2)).toEqual([['porch', 2, 2]]);
+    expect(await told(3)).toEqual([]);
+    revoke(central, given);
+    await fold(central);
+    expect(await told(1)).toEqual([['porch', 1, null]]);
+    // What gave it to that cat names it, and is taken back itself.
+    expect(await told(2)).toEqual([['central', given, null]]);
+  });
+
   it('moves with a shake, and nobody hears of it as a new one', async () => {
     porch.add('meow.started', 'collar/A', { level: 1 }, 3);
     porch.add('meow.ended', 'collar/A', { durationMs: 400, peakG: 1, readings: 9, place: null }, 4);
