@@ -92,7 +92,7 @@ function missingOf(core: LogCore, head: Head): Missing | null {
 
 /**
  * Ends the epoch of the witness where the witness has seen it, and so the one before, so that central can be asked about them.
- * Within `write`.
+ * Its mark stays as the file has it: the central that confirmed more may have been put back with the file. Within `write`.
  */
 function closeBehind(core: LogCore, head: Head, known: EpochState | null): void {
   const [chain, closed] = [parseChainHex(head.chain), parseChainHex(head.closed)];
@@ -104,7 +104,6 @@ function closeBehind(core: LogCore, head: Head, known: EpochState | null): void 
   const epoch = currentEpoch(core);
   if (epoch.epoch !== head.epoch || epoch.lastSeq >= head.lastSeq) return;
   endAt(core, epoch, head.lastSeq, chain);
-  epoch.storedSeq = Math.max(epoch.storedSeq, Math.min(head.storedSeq, head.lastSeq));
   core.marksDirty = true;
 }
 

@@ -75,7 +75,8 @@ describe('a log whose witness has seen more than it holds', () => {
     putBack(path);
     const { log, lost } = await reopen(path);
     expect(lost).toMatchObject([{ epoch, fromSeq: 14, toSeq: 15, count: 2 }]);
-    expect(log.epochs()[0]).toMatchObject({ lastSeq: 15, storedSeq: 13 });
+    // Central is asked anew: it may have been put back as well, and then nobody holds 11 to 13.
+    expect(log.epochs()[0]).toMatchObject({ lastSeq: 15, storedSeq: 0 });
     await log.close();
   });
 
@@ -84,7 +85,7 @@ describe('a log whose witness has seen more than it holds', () => {
     putBack(path);
     const { log, lost } = await reopen(path);
     expect(lost).toEqual([]);
-    expect(log.epochs()).toMatchObject([{ epoch, lastSeq: 15, storedSeq: 15 }, { lastSeq: 0 }]);
+    expect(log.epochs()).toMatchObject([{ epoch, lastSeq: 15, storedSeq: 0 }, { lastSeq: 0 }]);
     await log.close();
   });
 
@@ -97,7 +98,7 @@ describe('a log whose witness has seen more than it holds', () => {
     const { log, lost } = await reopen(path);
     expect(lost).toEqual([{ epoch, fromSeq: 5, toSeq: 15, count: 11, reason: 'log lost' }]);
     expect(log.epochs()).toMatchObject([
-      { epoch, firstSeq: 16, lastSeq: 15, storedSeq: 4 },
+      { epoch, firstSeq: 16, lastSeq: 15, storedSeq: 0 },
       { firstSeq: 1, lastSeq: 1 },
     ]);
     await log.close();
