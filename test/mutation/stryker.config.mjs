@@ -15,8 +15,8 @@ export default {
   // TypeScript 7 has no API that Stryker could read a configuration with.
   tsconfigFile: 'none.json',
   disableTypeChecks: false,
-  // Beyond one and a half times what the tests take without a mutant. What loops for ever costs so much each time.
-  timeoutMS: 5_000,
+  // Beyond one and a half times what the tests take without a mutant. On a busy machine less would take slowness for a mutant noticed.
+  timeoutMS: 60_000,
   reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
   jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },

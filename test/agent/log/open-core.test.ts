@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { levels, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
+import { levels, openFiles, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 /** A closed log of two epochs of 20 and 10 events, changed by SQL. */
 async function closedLog(sql: string): Promise<{ path: string; epochs: readonly string[] }> {
@@ -154,6 +154,25 @@ describe('a disk that fails while a log is opened', () => {
     const { log, told } = await reopen(path);
     expect(told).toEqual([expect.stringContaining('20 events saved'), 'lost 11 to 20']);
     expect(existsSync(`${path}.suspect`)).toBe(false);
+    await log.close();
+  });
+
+  it('while it begins a new epoch closes it again: nothing of that has happened', async () => {
+    const { path, epochs } = await closedLog('SELECT 1');
+    const [first = '', second = ''] = epochs;
+    // The witness has seen the second one go further: another one must begin.
+    const db = new Database(path);
+    db.exec('DELETE FROM event WHERE pos > 25; DELETE FROM chain WHERE pos > 25');
+    db.close();
+    const before = openFiles();
+    await expect(openLog(path, {}, { newEpochId: () => first })).rejects.toMatchObject({
+      code: 'SQLITE_CONSTRAINT_UNIQUE',
+      message: expect.stringContaining(`log ${path}: `),
+    });
+    expect(openFiles()).toBe(before);
+    const { log, told } = await reopen(path);
+    expect(told).toEqual(['lost 6 to 10']);
+    expect(log.epochs().map(({ epoch }) => epoch)).toEqual([first, second, expect.any(String)]);
     await log.close();
   });
 
