@@ -267,9 +267,9 @@ function keepAlive(client: MqttClient): void {
 }
 
 /** An answer that is so long in coming is asked after with PINGREQ. */
-const ASK_AFTER_MS = 5_000;
+const ASK_AFTER_MS = 3_000;
 /** The broker may hold it back for so long after it has read what it is the answer to. */
-const HOLD_MS = 15_000;
+const HOLD_MS = 12_000;
 const LOOK_MS = 500;
 
 export interface Answers {

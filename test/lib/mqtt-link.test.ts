@@ -499,12 +499,12 @@ describe('an answer that is owed', () => {
   test('is asked after once, and lost when it has not come a while after the broker had read what it answers', () => {
     const answers = createAnswers();
     answers.asked(1, 1_000);
-    expect([answers.look(5_999), answers.look(6_000)]).toEqual(['fine', 'ping']);
+    expect([answers.look(3_999), answers.look(4_000)]).toEqual(['fine', 'ping']);
     answers.pinged();
     // However slow the link is: the question is still on its way.
     expect(answers.look(500_000)).toBe('fine');
     answers.ponged(500_000);
-    expect([answers.look(514_999), answers.look(515_000)]).toEqual(['fine', 'lost']);
+    expect([answers.look(511_999), answers.look(512_000)]).toEqual(['fine', 'lost']);
   });
 
   test('is not asked after when it has come, and its id may be used again', () => {
@@ -515,7 +515,7 @@ describe('an answer that is owed', () => {
     answers.came(1, 20);
     expect(answers.look(1_000_000)).toBe('fine');
     answers.asked(1, 1_000_000);
-    expect([answers.look(1_004_999), answers.look(1_005_000)]).toEqual(['fine', 'ping']);
+    expect([answers.look(1_002_999), answers.look(1_003_000)]).toEqual(['fine', 'ping']);
   });
 
   test('is not proved late by the answer to a PINGREQ before it', () => {
@@ -526,7 +526,7 @@ describe('an answer that is owed', () => {
     expect(answers.look(60_000)).toBe('ping');
     answers.pinged();
     answers.ponged(60_000);
-    expect([answers.look(74_999), answers.look(75_000)]).toEqual(['fine', 'lost']);
+    expect([answers.look(71_999), answers.look(72_000)]).toEqual(['fine', 'lost']);
   });
 
   test('has its time anew when the one before it comes, and not when a later one does', () => {
@@ -535,10 +535,10 @@ describe('an answer that is owed', () => {
     answers.pinged();
     answers.ponged(0);
     answers.came(3, 9_000);
-    expect([answers.look(14_999), answers.look(15_000)]).toEqual(['fine', 'lost']);
-    answers.came(1, 15_000);
-    expect([answers.look(29_999), answers.look(30_000)]).toEqual(['fine', 'lost']);
-    answers.came(2, 30_000);
+    expect([answers.look(11_999), answers.look(12_000)]).toEqual(['fine', 'lost']);
+    answers.came(1, 12_000);
+    expect([answers.look(23_999), answers.look(24_000)]).toEqual(['fine', 'lost']);
+    answers.came(2, 24_000);
     expect(answers.look(1_000_000)).toBe('fine');
   });
 
@@ -548,15 +548,15 @@ describe('an answer that is owed', () => {
     answers.pinged();
     answers.ponged(5_000);
     answers.pinged();
-    answers.ponged(19_000);
-    expect(answers.look(20_000)).toBe('lost');
+    answers.ponged(16_000);
+    expect(answers.look(17_000)).toBe('lost');
   });
 
   test('that nobody asked for changes nothing', () => {
     const answers = createAnswers();
     answers.asked(1, 0);
-    answers.came(7, 4_000);
-    answers.ponged(4_000);
-    expect([answers.look(4_999), answers.look(5_000)]).toEqual(['fine', 'ping']);
+    answers.came(7, 2_000);
+    answers.ponged(2_000);
+    expect([answers.look(2_999), answers.look(3_000)]).toEqual(['fine', 'ping']);
   });
 });
