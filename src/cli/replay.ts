@@ -1,20 +1,21 @@
 /**
  * `collard replay`: builds the next version of the models from the stored events, beside the live one and beside a central that
- * runs; compares, swaps. Exit 0: swapped, or built up to --to. 1: the live models differ. 130: interrupted, to be gone on with.
+ * runs; compares, swaps. Exit 0: swapped, or built up to --to. 1: the live models differ, not swapped. 130: interrupted, goes on later.
  */
 import { Command } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { openReplayStore } from '../central/open-store.ts';
 import { type ReplayOutcome, runReplay } from '../central/replay.ts';
-import type { Comparison, Difference, ReplayStore } from '../central/store/replay-store.ts';
+import type { ReplayStore } from '../central/store/replay-store.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { catList } from './cat-list.ts';
+import { comparisonSentences } from './comparison.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { moment } from './moment.ts';
-import { paint, print, printJson, safe, tell } from './output.ts';
+import { openExisting } from './open-existing.ts';
+import { print, printJson, safe, tell } from './output.ts';
 import { createProgress } from './progress.ts';
 import { stopOnSignals } from './stop.ts';
-import { openExisting } from './verify.ts';
 import { version } from './version.ts';
 
 /** What --model may name: both are made by one fold, so either is both. */
@@ -89,7 +90,7 @@ async function build(
     const again = `collard replay --config ${safe(options.config)}`;
     tell(`not swapped. To take what was built: ${again} --accept; to build it anew: ${again}`);
   }
-  if (differs) process.exitCode = EXIT.checkFailed;
+  if (differs && !outcome.swapped) process.exitCode = EXIT.checkFailed;
   else if (how.to === null && !outcome.swapped) {
     throw new CommandError(
       EXIT.retry,
@@ -128,28 +129,6 @@ function sentences(outcome: ReplayOutcome, to: string | null): string[] {
   if (comparison !== null) lines.push(...comparisonSentences(comparison));
   if (swapped) lines.push(`version ${built} is live; the one before is kept: collard replay --swap-back`);
   return lines;
-}
-
-/** What a comparison of the live models with rebuilt ones says. */
-export function comparisonSentences({ equal, live, rebuilt, inFlight, difference }: Comparison): string[] {
-  const aside = inFlight === 0 ? [] : [`${inFlight} cats have news on the way: compared up to there`];
-  if (equal) return [`${paint('equal', 'green')} ${rebuilt}`, ...aside];
-  const digests = [`${paint('differ', 'red')} live ${live}`, `       rebuilt ${rebuilt}`];
-  return [...digests, ...(difference === null ? [] : [differenceSentence(difference)]), ...aside];
-}
-
-function differenceSentence({ model, catId, timestamp, event, live, rebuilt }: Difference): string {
-  const where = timestamp === null ? '' : ` at ${safe(timestamp)} (event ${safe(event ?? '')})`;
-  const place = `first in ${model}, cat ${catId}${where}`;
-  if (live === null) return `${place}: only rebuilt, ${valuesOf(rebuilt)}`;
-  if (rebuilt === null) return `${place}: only live, ${valuesOf(live)}`;
-  return `${place}: live ${valuesOf(live)}, rebuilt ${valuesOf(rebuilt)}`;
-}
-
-function valuesOf(row: Readonly<Record<string, unknown>> | null): string {
-  return Object.entries(row ?? {})
-    .map(([column, value]) => safe(`${column} ${JSON.stringify(value)}`))
-    .join(', ');
 }
 
 function asFailure(error: unknown, options: ReplayOptions): Error {

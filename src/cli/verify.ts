@@ -1,5 +1,7 @@
-/** `collard verify`: do the agent's log and central's store hold the same history? Exit 0: they do. 1: not. 69: no answer. */
-import { existsSync } from 'node:fs';
+/**
+ * `collard verify`: do the agent's log and central's store hold the same history, and are the models what the events say? Exit 0:
+ * so it is. 1: not. 69: no answer.
+ */
 import { Command } from 'commander';
 import { openLogReader } from '../agent/log/open-log-reader.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
@@ -12,10 +14,13 @@ import { openMqttLink } from '../lib/mqtt-link.ts';
 import { openRemoteHistory } from './ask-agent.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type AgentHistory, compareHistories, type StoreHistory, type Verdict, worst } from './history.ts';
+import { openExisting } from './open-existing.ts';
 import { paint, print, printJson, safe } from './output.ts';
+import { verifyModels } from './verify-models.ts';
 
 interface VerifyOptions {
-  readonly agent: string;
+  readonly agent?: string;
+  readonly models?: true;
   readonly config: string;
   readonly log?: string;
   readonly timeout: string;
@@ -24,8 +29,9 @@ interface VerifyOptions {
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('Compare the log of an agent with the store of central, by chains.')
-    .requiredOption('--agent <name>', 'the agent')
+    .description('Compare the log of an agent with the store of central, by chains, or the models with their events.')
+    .option('--agent <name>', 'the agent')
+    .option('--models', 'fold all stored events anew and compare with the live models; nothing is written')
     .requiredOption('--config <file>', 'central.yaml')
     .option('--log <path>', "the agent's log file; without it the agent is asked over MQTT")
     .option('--timeout <seconds>', 'how long to wait for an answer over MQTT', '10')
@@ -34,15 +40,23 @@ export function verifyCommand(): Command {
 }
 
 async function verify(options: VerifyOptions): Promise<void> {
+  const { agent, models = false } = options;
+  if (agent === undefined && !models) {
+    throw new CommandError(EXIT.usage, 'what is to be verified?', 'give --agent NAME, --models or both');
+  }
   const config = loadConfig(options.config, centralSchema, {
     env: process.env,
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
   }).value;
-  const { agent } = options;
+  if (agent !== undefined) await verifyAgent(agent, options, config);
+  if (models) await verifyModels(config, options.json === true);
+}
+
+async function verifyAgent(agent: string, options: VerifyOptions, config: CentralConfig): Promise<void> {
   const store = await openExistingStore(config.store.url);
   try {
-    const history = await openHistory(options, config);
+    const history = await openHistory(agent, options, config);
     try {
       const verdicts = await compareHistories(history, storeHistory(store, agent));
       const verdict = worst(verdicts) ?? (await nothingYet(store, agent));
@@ -65,29 +79,10 @@ export function openExistingStore(url: string): Promise<Store> {
   return openExisting(url, () => openStore({ url }));
 }
 
-/** Opens what is there, or throws CommandError: a command that reads makes no store. */
-export async function openExisting<T>(url: string, open: () => Promise<T>): Promise<T> {
-  const path = url.replace(/^sqlite:/, '');
-  if (!existsSync(path)) {
-    throw new CommandError(
-      EXIT.unavailable,
-      `there is no store at ${path}`,
-      'collard central makes it at its first start',
-    );
-  }
-  try {
-    return await open();
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    const fix = 'this user must be able to read and write the file and its folder';
-    throw new CommandError(EXIT.io, `the store ${path} cannot be opened: ${text}`, fix, { cause: error });
-  }
-}
-
 type ClosableHistory = AgentHistory & { close(): void | Promise<void> };
 
-async function openHistory(options: VerifyOptions, config: CentralConfig): Promise<ClosableHistory> {
-  const { agent, log } = options;
+async function openHistory(agent: string, options: VerifyOptions, config: CentralConfig): Promise<ClosableHistory> {
+  const { log } = options;
   try {
     if (log === undefined) {
       const seconds = Number(options.timeout);

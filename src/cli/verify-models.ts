@@ -1,0 +1,25 @@
+/** `collard verify --models`: the live models against a fold of all stored events. */
+import type { CentralConfig } from '../central/config.ts';
+import { openReplayStore } from '../central/open-store.ts';
+import { comparisonSentences } from './comparison.ts';
+import { EXIT } from './exit.ts';
+import { openExisting } from './open-existing.ts';
+import { print, printJson } from './output.ts';
+
+/** Sets exit code 1 where they differ. Writes nothing, and keeps no writer waiting. */
+export async function verifyModels(config: CentralConfig, json: boolean): Promise<void> {
+  const { url } = config.store;
+  const store = await openExisting(url, () => openReplayStore({ url, fold: config.fold }));
+  try {
+    const { version, events, cats, ...comparison } = await store.verifyModels(() => undefined);
+    const { equal, live, rebuilt, inFlight, difference } = comparison;
+    if (json) printJson({ models: { version, events, cats, equal, digest: live, rebuilt, inFlight, difference } });
+    else {
+      print(`version ${version} of the models, ${cats} cats, against ${events} events`);
+      for (const line of comparisonSentences({ ...comparison, cats })) print(line);
+    }
+    if (!equal) process.exitCode = EXIT.checkFailed;
+  } finally {
+    await store.close();
+  }
+}
