@@ -1,11 +1,12 @@
 /** Central as a whole: opens its parts, runs its three loops, closes in reverse. */
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { catTopic, meowTopic } from '../contract/topic.ts';
+import { alertTopic, catTopic, meowTopic } from '../contract/topic.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { type Changes, createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
+import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
@@ -85,7 +86,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               store,
               retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
               cats: openCatService(store, clock),
-              watchdog: openDog(config, store, logger, clock),
+              watchdog: openDog(config, store, logger, clock, { outbox, announce }),
               changes: announcing(shown, announce),
               metrics,
               http: config.http,
@@ -179,11 +180,25 @@ function announcing(shown: Changes, announce: () => void): Changes {
   };
 }
 
-function openDog(config: CentralConfig, store: Store, logger: Logger, clock: () => Date) {
+/** Alerts are events first; then they are told in the log of this process, on MQTT and to those who look. */
+function openDog(
+  config: CentralConfig,
+  store: Store,
+  logger: Logger,
+  clock: () => Date,
+  tell: { readonly outbox: Outbox; readonly announce: () => void },
+) {
+  const base = config.mqtt.baseTopic;
   return openCatWatchDog({
     store,
     rules: config.rules,
     clock,
-    onAlert: (change, cat, alert) => logger.warn({ cat: cat.name, alert }, `alert ${change}`),
+    log: openAlertLog(store, clock),
+    onAlert: (change, cat, alert) => {
+      logger.warn({ cat: cat.name, alert }, `alert ${change}`);
+      const told = { change, catId: cat.id, name: cat.name, ...alert };
+      tell.outbox.put(alertTopic(base, cat.id), JSON.stringify(told), { retain: false });
+      tell.announce();
+    },
   });
 }

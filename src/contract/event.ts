@@ -36,6 +36,9 @@ export interface EventData {
   };
   /** Central holds another history of this epoch up to `seq`: a new epoch has begun, and what differs lies with it as conflicts. */
   readonly 'history.conflict': { readonly epoch: string; readonly seq: number; readonly reason: string };
+  /** What the watchdog found: `key` names the rule with its limits, so that what is cleared is what was raised. */
+  readonly 'alert.raised': AlertData;
+  readonly 'alert.cleared': AlertData;
   /** A correction: that event counts as if it had never been. What it may speak of says `correction.ts`. */
   readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
   /** A correction: that event, told by a collar, was about this cat. */
@@ -45,6 +48,13 @@ export interface EventData {
     readonly catId: number;
     readonly reason: string;
   };
+}
+
+export interface AlertData {
+  readonly catId: number;
+  readonly rule: string;
+  readonly key: string;
+  readonly text: string;
 }
 
 export type EventType = keyof EventData;
@@ -67,6 +77,8 @@ export const WRITTEN_VERSIONS: { readonly [T in EventType]: number } = {
   'clock.synced': 1,
   'history.lost': 1,
   'history.conflict': 1,
+  'alert.raised': 1,
+  'alert.cleared': 1,
   'event.revoked': 1,
   'event.reassigned': 1,
 };

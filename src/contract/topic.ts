@@ -45,6 +45,10 @@ export function meowTopic(base: string, catId: number): string {
   return `${base}/cat/${catId}/meow`;
 }
 
+export function alertTopic(base: string, catId: number): string {
+  return `${base}/cat/${catId}/alert`;
+}
+
 export interface ParsedAgentTopic {
   readonly shard: number;
   readonly agent: string;

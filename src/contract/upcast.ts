@@ -47,6 +47,8 @@ const readers: { readonly [T in EventType]: TypeReader } = {
   'clock.synced': v1(text('boot'), number('offsetMs')),
   'history.lost': v1(text('epoch'), number('fromSeq'), number('toSeq'), number('count'), text('reason')),
   'history.conflict': v1(text('epoch'), number('seq'), text('reason')),
+  'alert.raised': v1(number('catId'), text('rule'), text('key'), text('text')),
+  'alert.cleared': v1(number('catId'), text('rule'), text('key'), text('text')),
   'event.revoked': v1(text('epoch'), number('seq'), text('reason')),
   'event.reassigned': v1(text('epoch'), number('seq'), number('catId'), text('reason')),
 };

@@ -70,6 +70,24 @@ it('a command is told on the cat topic at once, not when the project loop looks 
   expect(performance.now() - from).toBeLessThan(COMMANDS * 500);
 });
 
+it('an alert is an event, and told on its topic', async () => {
+  const { mqtt, call } = await startCentral();
+  const told: object[] = [];
+  mqtt.on('message', (topic, payload) => told.push({ topic, ...JSON.parse(payload.toString()) }));
+  await mqtt.subscribeAsync('collard/v1/cat/+/alert', { qos: 1 });
+  await call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+  const porch = createWriter('porch', epochId(1));
+  porch.add('battery.low', 'collar/C1', { percent: 4 }, 60);
+  const topic = agentTopic(DEFAULT_BASE_TOPIC, 'porch', 'events');
+  await mqtt.publishAsync(topic, encodeBatch(porch.batch(1, 1)), { qos: 1 });
+  await until('the alert is told', () => told.length > 0);
+  expect(told).toMatchObject([
+    { topic: 'collard/v1/cat/1/alert', change: 'raised', catId: 1, name: 'Mia', rule: 'battery', key: 'battery' },
+  ]);
+  const { events } = (await (await call('GET', 'api/v1/events?type=alert.raised')).json()) as { events: object[] };
+  expect(events).toMatchObject([{ source: '/collard/agent/central', subject: 'cat/1', data: { rule: 'battery' } }]);
+});
+
 /** An agent of the future, between two that everybody understands. */
 function future() {
   const porch = createWriter('porch', epochId(1));

@@ -108,7 +108,12 @@ export const eventPath = z.object({
 
 const time = z.string().describe('RFC 3339 in UTC');
 
-const alert = z.object({ rule: z.enum(['shaking', 'still', 'silent', 'battery']), since: time, text: z.string() });
+const alert = z.object({
+  rule: z.enum(['shaking', 'still', 'silent', 'battery']),
+  key: z.string().describe('the rule with its limits'),
+  since: time,
+  text: z.string(),
+});
 
 export const catAnswer = z
   .object({

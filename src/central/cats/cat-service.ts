@@ -85,7 +85,7 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
       const decide: Decide<readonly string[]> = (view, event) =>
         revoke(view, { epoch, seq }, reason, (type, body) => event(type, null, body));
       // It looks at no model, and may be what lets one go on.
-      return command(store, clock, decide, true);
+      return command(store, clock, decide, 'correction');
     },
     async reassign(epoch, seq, cat, rawReason) {
       const reason = cleanText('reason', rawReason, MAX_REASON_LENGTH);
@@ -115,11 +115,16 @@ type Decide<T> = (
   time: string,
 ) => Promise<{ events: readonly NewEvent[]; result: T }>;
 
-function command<T>(store: CommandStore, clock: () => Date, decide: Decide<T>, evenStopped = false): Promise<T> {
+function command<T>(
+  store: CommandStore,
+  clock: () => Date,
+  decide: Decide<T>,
+  kind: 'cats' | 'correction' = 'cats',
+): Promise<T> {
   const time = clock().toISOString();
   const event: MakeEvent = (type, catId, body) =>
     newEvent(type, catId === null ? null : `cat/${catId}`, body, { time, clock: 'synced', boot: null, monoMs: null });
-  return store.command(time, (view) => decide(view, event, time), evenStopped);
+  return store.command(time, (view) => decide(view, event, time), kind);
 }
 
 async function knownCat(view: CommandView, id: number): Promise<CatRow> {

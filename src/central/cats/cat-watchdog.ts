@@ -1,10 +1,12 @@
 /**
  * CatWatchDog: looks at what a cat did since the last look and raises alerts. Memory per cat is bounded, and so is the number
- * of cats. An alert is raised once and cleared once; after a restart of central what still holds is raised again.
+ * of cats. An alert is raised once and cleared once: with a log of alerts also over restarts, and over several centrals.
  */
+import { fullType } from '../../contract/event.ts';
 import type { Rule } from '../config.ts';
-import type { CatRow, ReadStore } from '../store/store.ts';
-import { type Alert, applyRules, noMemory, type RuleMemory } from './rules.ts';
+import type { CatRow, CentralEvent, ReadStore } from '../store/store.ts';
+import type { AlertLog } from './alert-log.ts';
+import { type Alert, applyRules, keyOf, longestWindowMs, MAX_KEPT_MEOWS, noMemory, type RuleMemory } from './rules.ts';
 
 /** At most one real check of a cat in this time. */
 export const CHECK_EVERY_MS = 1_000;
@@ -34,6 +36,8 @@ export interface WatchDogParts {
   readonly store: Pick<ReadStore, 'newest' | 'cats'>;
   readonly rules: readonly Rule[];
   readonly clock: () => Date;
+  /** Where alerts are written before anybody is told; without one they are only told. */
+  readonly log?: AlertLog;
   /** Told once when an alert is raised and once when it is cleared. */
   readonly onAlert: (change: 'raised' | 'cleared', cat: CatRow, alert: Alert) => void;
 }
@@ -89,7 +93,7 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
 }
 
 async function check(
-  { store, rules, clock, onAlert }: WatchDogParts,
+  { store, rules, clock, log, onAlert }: WatchDogParts,
   id: number,
   known: CatRow | null,
   nowMs: number,
@@ -102,9 +106,16 @@ async function check(
   // By id and not by time: what arrives late has an early time and is new all the same.
   const seen = new Set(events.map((event) => `${event.epoch}/${event.seq}`));
   const fresh = events.filter((event) => last === undefined || !last.seen.has(`${event.epoch}/${event.seq}`));
-  const step = applyRules(rules, last?.memory ?? noMemory, { cat, events: fresh, nowMs });
-  for (const alert of step.raised) onAlert('raised', cat, alert);
-  for (const alert of step.cleared) onAlert('cleared', cat, alert);
+  const memory = last?.memory ?? (log === undefined ? noMemory : await remember(store, log, rules, id, nowMs, fresh));
+  const step = applyRules(rules, memory, { cat, events: fresh, nowMs });
+  const changes = [
+    ...step.raised.map((alert) => ['raised', alert] as const),
+    ...step.cleared.map((alert) => ['cleared', alert] as const),
+  ];
+  for (const [change, alert] of changes) {
+    // Another central, or this one before a failure, may have written it: then it has been told.
+    if (log === undefined || (await log.write(change, id, alert))) onAlert(change, cat, alert);
+  }
   const alerts = step.memory.alerts.filter((alert) => alert !== null);
   const checkedAt = new Date(nowMs).toISOString();
   return {
@@ -112,4 +123,28 @@ async function check(
     memory: step.memory,
     seen,
   };
+}
+
+/** What was known before this process began: alerts that stand, and meows that still count. */
+async function remember(
+  store: WatchDogParts['store'],
+  log: AlertLog,
+  rules: readonly Rule[],
+  id: number,
+  nowMs: number,
+  fresh: readonly CentralEvent[],
+): Promise<RuleMemory> {
+  const standing = await log.standing(id);
+  const from = new Date(nowMs - longestWindowMs(rules)).toISOString();
+  const types = [fullType('meow.started')];
+  const { events } = await store.newest({ catId: id, types, from, limit: MAX_KEPT_MEOWS });
+  const counted = new Set(fresh.map((event) => `${event.epoch}/${event.seq}`));
+  // Those among the fresh are counted as such.
+  const older = events.filter((event) => !counted.has(`${event.epoch}/${event.seq}`) && counts(event, id));
+  const meowsMs = older.map(({ time }) => Math.min(Date.parse(time), nowMs)).sort((a, b) => a - b);
+  return { ...noMemory, meowsMs, alerts: rules.map((rule) => standing.get(keyOf(rule)) ?? null) };
+}
+
+function counts(event: CentralEvent, catId: number): boolean {
+  return !event.revoked && (event.reassignedTo ?? catId) === catId;
 }

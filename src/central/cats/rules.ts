@@ -11,6 +11,8 @@ export const MAX_KEPT_MEOWS = 1_000;
 
 export interface Alert {
   readonly rule: Rule['rule'];
+  /** Of the rule with its limits: see `keyOf`. */
+  readonly key: string;
   /** RFC 3339: when the rule was found met. */
   readonly since: string;
   readonly text: string;
@@ -57,11 +59,29 @@ export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: Ru
       return null;
     }
     if (before !== null) return before;
-    const alert = { rule: rule.rule, since: new Date(input.nowMs).toISOString(), text };
+    const alert = { rule: rule.rule, key: keyOf(rule), since: new Date(input.nowMs).toISOString(), text };
     raised.push(alert);
     return alert;
   });
   return { memory: { meowsMs, activeMs, alerts }, raised, cleared };
+}
+
+/** Two rules of one kind with other limits are two. */
+export function keyOf(rule: Rule): string {
+  switch (rule.rule) {
+    case 'shaking':
+      return `shaking ${rule.meows}/${rule.withinMinutes}`;
+    case 'still':
+    case 'silent':
+      return `${rule.rule} ${rule.hours}`;
+    case 'battery':
+      return 'battery';
+  }
+}
+
+/** How far back meows count for any of the rules. */
+export function longestWindowMs(rules: readonly Rule[]): number {
+  return Math.max(0, ...rules.map((rule) => (rule.rule === 'shaking' ? rule.withinMinutes * 60_000 : 0)));
 }
 
 interface Facts extends RuleInput {

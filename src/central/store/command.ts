@@ -33,12 +33,13 @@ export interface CommandParts {
 export function createCommands(parts: CommandParts): CommandStore {
   const { db, deriver, projected } = parts;
   return {
-    async command(now, decide, evenStopped = false) {
+    async command(now, decide, kind = 'cats') {
       const folded: Projected[] = [];
       const fold = async (trx: Transaction<Tables>) => {
-        for (;;) {
+        while (kind !== 'note') {
           const slice = await deriver.slice(trx, SLICE_EVENTS);
-          if (slice.stopped !== null && slice.stopped !== undefined && !evenStopped) throw modelStopped(slice.stopped);
+          const { stopped = null } = slice;
+          if (stopped !== null && kind === 'cats') throw modelStopped(stopped);
           if (slice.events === 0) return;
           folded.push(slice);
         }
@@ -98,6 +99,11 @@ function viewOf(trx: Transaction<Tables>, parts: CommandParts): CommandView {
       return (highest ?? 0) + 1;
     },
     event: (epoch, seq) => readEvent(trx, parts.names, epoch, seq),
+    async newestOf(catId, types, limit) {
+      const named = selectEvents(trx).where('cat_id', '=', catId).where('type', 'in', types);
+      const newest = named.orderBy('time', 'desc').orderBy('epoch_no', 'desc').orderBy('seq', 'desc');
+      return parts.names.events(trx, await newest.limit(limit).execute());
+    },
     otherHalf: (event) => otherHalf(trx, parts.names, event),
   };
 }

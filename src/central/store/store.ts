@@ -161,13 +161,14 @@ export interface IngestStore {
 export interface CommandStore {
   /**
    * `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands.
-   * Rejects with code MODEL_STOPPED where the models stand still: then the view would be of the past. `evenStopped`: it looks at
-   * nothing but events, and may be what lets the models go on.
+   * `cats`, as without a word: it sees the cats of this moment. Rejects with code MODEL_STOPPED where the models stand still.
+   * `correction`: it looks at events only, is folded at once, and may be what lets the models go on. `note`: it looks at events
+   * only, and the project loop folds it.
    */
   command<T>(
     now: string,
     decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>,
-    evenStopped?: boolean,
+    kind?: 'cats' | 'correction' | 'note',
   ): Promise<T>;
 }
 
@@ -179,6 +180,8 @@ export interface CommandView {
   /** One more than the highest id that was ever given. */
   nextCatId(): Promise<number>;
   event(epoch: string, seq: number): Promise<CentralEvent | null>;
+  /** The newest events that name this cat themselves, newest first. */
+  newestOf(catId: number, types: readonly string[], limit: number): Promise<readonly CentralEvent[]>;
   /** Of the start of a shake its end, and of the end its start; null where there is none, or the event is neither. */
   otherHalf(event: CentralEvent): Promise<CentralEvent | null>;
 }

@@ -130,7 +130,7 @@ describe('rules', () => {
       nowMs: later,
     });
     expect(second.raised).toEqual([
-      { rule: 'shaking', since: at(later), text: 'shaking too much: 15 times in 10 min' },
+      { rule: 'shaking', key: 'shaking 15/10', since: at(later), text: 'shaking too much: 15 times in 10 min' },
     ]);
   });
 

@@ -60,6 +60,10 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[], target?: Clo
       return say('warn', `lost ${text(data.count)} events: ${text(data.reason)}`, agent);
     case 'history.conflict':
       return say('warn', `has another history than central from ${text(data.seq)} down: ${text(data.reason)}`, agent);
+    case 'alert.raised':
+      return say('warn', `has an alert: ${text(data.text)}`);
+    case 'alert.cleared':
+      return say('good', `has no longer: ${text(data.text)}`);
     case 'event.revoked':
       return say('quiet', `${takenBack(cats, target)}: ${text(data.reason)}`, null);
     case 'event.reassigned':

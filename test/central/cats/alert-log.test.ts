@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openAlertLog } from '../../../src/central/cats/alert-log.ts';
+import { openCatService } from '../../../src/central/cats/cat-service.ts';
+import { type CatWatchDog, CHECK_EVERY_MS, openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
+import type { CentralConfig } from '../../../src/central/config.ts';
+import { openStore } from '../../../src/central/open-store.ts';
+import type { Store } from '../../../src/central/store/store.ts';
+import { createSender, type Sender } from '../api/serving.ts';
+
+const START = Date.parse('2026-11-23T12:00:00.000Z');
+const RULES: CentralConfig['rules'] = [
+  { rule: 'shaking', meows: 12, withinMinutes: 10 },
+  { rule: 'shaking', meows: 15, withinMinutes: 10 },
+  { rule: 'battery' },
+];
+
+describe('alerts in the log', () => {
+  let nowMs: number;
+  let store: Store;
+  let sender: Sender;
+  let told: string[];
+  const clock = () => new Date(nowMs);
+
+  beforeEach(async () => {
+    nowMs = START;
+    told = [];
+    store = await openStore({ url: 'sqlite::memory:', now: clock });
+    sender = createSender({ store, changes: { version: 0, announce: () => undefined, after: async () => undefined } });
+    await openCatService(store, () => new Date(START - 3_600_000)).addCat('Mia', 'C1');
+  });
+  afterEach(() => store.close());
+
+  /** A dog as another process, or this one after a restart, has it. */
+  const newDog = (log = openAlertLog(store, clock)): CatWatchDog =>
+    openCatWatchDog({
+      store,
+      rules: RULES,
+      clock,
+      log,
+      onAlert: (change, _cat, { key }) => told.push(`${key} ${change}`),
+    });
+  const meows = (count: number) =>
+    sender.sendAll(
+      Array.from({ length: count }, (_, i) => ['meow.started', 'collar/C1', { level: 1 }, new Date(nowMs - i)]),
+    );
+  const written = async () => {
+    const types = ['collard.alert.raised', 'collard.alert.cleared'];
+    const { events } = await store.events({ limit: 100, types });
+    return events.map(({ agent, type, subject, data }) => [agent, type.slice(14), subject, JSON.parse(data).key]);
+  };
+  const check = async (...dogs: CatWatchDog[]) => {
+    nowMs += CHECK_EVERY_MS;
+    return Promise.all(dogs.map((dog) => dog.checkCatActivity(1)));
+  };
+
+  test('each is raised once and cleared once, as an event of central', async () => {
+    const dog = newDog();
+    await sender.send('battery.low', 'collar/C1', { percent: 4 }, new Date(nowMs));
+    await check(dog);
+    await check(dog);
+    await openCatService(store, clock).assignCollar(1, 'C2');
+    await check(dog);
+    await check(dog);
+    expect(told).toEqual(['battery raised', 'battery cleared']);
+    expect(await written()).toEqual([
+      ['central', 'raised', 'cat/1', 'battery'],
+      ['central', 'cleared', 'cat/1', 'battery'],
+    ]);
+  });
+
+  test('one that stands stays so over a restart, and two rules of one kind are two', async () => {
+    for (let i = 0; i < 2; i += 1) {
+      await meows(7);
+      await check(newDog());
+    }
+    expect(told).toEqual(['shaking 12/10 raised']);
+    const restarted = newDog();
+    const [activity] = await check(restarted);
+    expect(activity?.alerts.map(({ key, since }) => [key, since])).toEqual([
+      ['shaking 12/10', new Date(START + 2 * CHECK_EVERY_MS).toISOString()],
+    ]);
+    await meows(1);
+    await check(restarted);
+    expect(told).toEqual(['shaking 12/10 raised', 'shaking 15/10 raised']);
+    nowMs += 600_000;
+    await check(newDog());
+    expect(told.slice(2)).toEqual(['shaking 12/10 cleared', 'shaking 15/10 cleared']);
+    expect(await written()).toHaveLength(4);
+  });
+
+  test('of several centrals on one store one tells of it', async () => {
+    const dogs = [newDog(), newDog(), newDog()];
+    await sender.send('battery.low', 'collar/C1', { percent: 4 }, new Date(nowMs));
+    for (const activity of await check(...dogs)) expect(activity.alerts).toMatchObject([{ rule: 'battery' }]);
+    expect(told).toEqual(['battery raised']);
+    expect(await written()).toHaveLength(1);
+  });
+
+  test('one that could not be written is raised at the next check', async () => {
+    const log = openAlertLog(store, clock);
+    let fails = true;
+    const dog = newDog({
+      ...log,
+      write: (...args) => (fails ? Promise.reject(new Error('the disk is full')) : log.write(...args)),
+    });
+    await sender.send('battery.low', 'collar/C1', { percent: 4 }, new Date(nowMs));
+    await expect(check(dog)).rejects.toThrow('the disk is full');
+    expect(told).toEqual([]);
+    fails = false;
+    await check(dog);
+    expect(told).toEqual(['battery raised']);
+  });
+});
