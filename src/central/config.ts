@@ -1,6 +1,7 @@
 /** Central's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
 import { DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+import { parseStoreUrl } from './store/store-url.ts';
 
 const rule = z.discriminatedUnion('rule', [
   z.strictObject({
@@ -22,7 +23,11 @@ export const centralSchema = z.strictObject({
     .default('central')
     .describe('MQTT client id of this central, and of all that share its store'),
   store: z.strictObject({
-    url: z.string().regex(/^sqlite:.+/, 'sqlite:/path/of/central.db (mysql:// and postgres:// are not built yet)'),
+    url: z.string().superRefine((url, context) => {
+      const parsed = parseStoreUrl(url);
+      if (typeof parsed === 'string') context.addIssue({ code: 'custom', message: parsed });
+    }),
+    password: z.string().optional().describe('of the database, where it does not stand in the URL'),
   }),
   mqtt: z.strictObject({
     url: z.url({ protocol: /^(mqtts?|wss?)$/ }),
@@ -77,4 +82,4 @@ export const centralSchema = z.strictObject({
 
 export type CentralConfig = z.infer<typeof centralSchema>;
 export type Rule = CentralConfig['rules'][number];
-export const CENTRAL_SECRETS: readonly string[] = ['mqtt.password', 'store.url'];
+export const CENTRAL_SECRETS: readonly string[] = ['mqtt.password', 'store.url', 'store.password'];

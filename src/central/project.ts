@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { collarOf } from '../contract/event.ts';
 import type { Changes } from './api/changes.ts';
+import type { Outage } from './outage.ts';
 import type { Stopped } from './store/fold-status.ts';
 import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.ts';
 
@@ -21,6 +22,8 @@ export interface MeowNotice {
 
 export interface ProjectParts {
   readonly store: ProjectStore & Pick<ReadStore, 'cats'>;
+  /** Asked when the database is away. Absent: then the loop ends. */
+  readonly outage?: Pick<Outage, 'over'>;
   /** Announced by the receive loop after its commits. */
   readonly arrived: Changes;
   readonly clock: () => Date;
@@ -41,8 +44,8 @@ export async function runProject(parts: ProjectParts, signal: AbortSignal): Prom
   let stoppedAt: string | null = null;
   while (!signal.aborted) {
     const seen = parts.arrived.version;
-    const result = await parts.store.project(SLICE_EVENTS);
-    if (result.changedCats.length > 0) await announce(parts, result);
+    const result = await project(parts, signal);
+    if (result === null) continue;
     const { stopped = null } = result;
     const moved = (stopped?.id ?? null) !== stoppedAt;
     stoppedAt = stopped?.id ?? null;
@@ -50,6 +53,19 @@ export async function runProject(parts: ProjectParts, signal: AbortSignal): Prom
     if (result.events > 0 || result.changedCats.length > 0 || moved) parts.changed();
     if (result.events === SLICE_EVENTS) await setImmediate();
     else await parts.arrived.after(seen, signal, idleMs);
+  }
+}
+
+/** Null: the database was away, and is there again or nobody waits for it any more. */
+async function project(parts: ProjectParts, signal: AbortSignal): Promise<Projected | null> {
+  try {
+    const result = await parts.store.project(SLICE_EVENTS);
+    if (result.changedCats.length > 0) await announce(parts, result);
+    return result;
+  } catch (error) {
+    if (parts.outage === undefined) throw error;
+    await parts.outage.over(error, signal);
+    return null;
   }
 }
 

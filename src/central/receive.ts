@@ -1,6 +1,7 @@
 /**
  * The receive loop: subscriber → store. What comes is committed first, then acknowledged to the broker and answered to the
- * agent with `stored`. Reconnects for ever; a store that fails ends it, with nothing acknowledged that is not committed.
+ * agent with `stored`. Reconnects for ever, and leaves the broker while the database is away. A store that fails ends it. Either
+ * way nothing is acknowledged that is not committed.
  */
 import type { Logger } from 'pino';
 import { MAX_BATCH_EVENTS } from '../contract/envelope.ts';
@@ -9,6 +10,7 @@ import type { SortedBatch } from '../contract/sorted-batch.ts';
 import { agentTopic, parseAgentTopic } from '../contract/topic.ts';
 import type { Incoming, OpenLink } from '../lib/mqtt-link.ts';
 import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
+import { isAway, type Outage } from './outage.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
 import { decodeIncoming } from './subscriber/message.ts';
@@ -25,6 +27,8 @@ export interface ReceiveParts {
   readonly openLink: OpenLink;
   readonly subscriber: SubscriberOptions;
   readonly outbox: Outbox;
+  /** Asked when the database is away. Absent: then the loop ends. */
+  readonly outage?: Pick<Outage, 'over'>;
   /** Asked about every message. Absent: everybody is believed. */
   readonly trust?: Trust;
   readonly retry: BackoffLimits;
@@ -59,6 +63,11 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
     } catch (error) {
       if (signal.aborted) return;
       if (codeOf(error) === 'STORE_FAILED') throw error;
+      if (isAway(error)) {
+        if (parts.outage === undefined) throw error;
+        await parts.outage.over(error, signal);
+        continue;
+      }
       const text = error instanceof Error ? error.message : String(error);
       if (text !== lastError) logger.warn({ code: codeOf(error) }, `no broker: ${text}`);
       lastError = text;
@@ -214,7 +223,9 @@ function rejectStoreFailed(cause: unknown): never {
   throw storeFailed(cause);
 }
 
+/** A database that is away is waited for; what else a store says ends the loop. */
 function storeFailed(cause: unknown): Error {
+  if (isAway(cause)) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   return Object.assign(new Error(`the store failed: ${text}`, { cause }), { code: 'STORE_FAILED' });
 }

@@ -11,7 +11,8 @@ import { openCatService } from './cats/cat-service.ts';
 import { openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { openStore } from './open-store.ts';
-import { runProject } from './project.ts';
+import { createOutage } from './outage.ts';
+import { type ProjectParts, runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
 import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
@@ -40,7 +41,8 @@ export interface CentralDeps {
  */
 export async function runCentral(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = () => new Date() } = deps;
-  const store = await openStore({ url: config.store.url, fold: config.fold, now: clock });
+  const { url, password } = config.store;
+  const store = await openStore({ url, password, fold: config.fold, now: clock });
   try {
     const outbox = createOutbox();
     const arrived = createChanges();
@@ -51,11 +53,14 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       arrived.announce();
       shown.announce();
     };
+    const options = receiveOptions(config, deps, outbox);
+    const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
     let connected = false;
     const standing = standingStill(logger);
     const receive: ReceiveParts = {
       store,
-      ...receiveOptions(config, deps, outbox),
+      ...options,
+      outage,
       trust: createTrust({ store, policy: config.trust.keys, logger, clock }),
       doubted: metrics.doubted,
       clock,
@@ -65,21 +70,13 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
         connected = now;
       },
     };
+    const changed = shown.announce;
+    const told = { ...announcements(config, outbox), changed, stopped: standing.note };
+    const project: ProjectParts = { store, outage, arrived, clock, ...told };
     await runAll(
       [
         (stop) => runReceive(receive, stop),
-        (stop) =>
-          runProject(
-            {
-              store,
-              arrived,
-              clock,
-              changed: shown.announce,
-              stopped: standing.note,
-              ...announcements(config, outbox),
-            },
-            stop,
-          ),
+        (stop) => runProject(project, stop),
         (stop) =>
           runServe(
             {
@@ -94,7 +91,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               version: deps.version,
               simulated: deps.simulated ?? false,
               clock,
-              notReady: () => (connected ? standing.why() : 'no connection to the broker'),
+              notReady: () => outage.reason() ?? (connected ? standing.why() : 'no connection to the broker'),
               onListening: deps.onListening ?? (() => undefined),
               ...(deps.pageDir === undefined ? {} : { pageDir: deps.pageDir }),
             },

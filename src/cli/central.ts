@@ -2,11 +2,13 @@
 import { Command, Option } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { runCentral } from '../central/service.ts';
+import { parseStoreUrl, storeName } from '../central/store/store-url.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { centralKeyCommands } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
+import { migrateCommand } from './migrate.ts';
 import { print, tell } from './output.ts';
 import { stopOnSignals } from './stop.ts';
 import { version } from './version.ts';
@@ -23,6 +25,7 @@ export function centralCommand(): Command {
     .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
     .action((options: CentralOptions) => central(options));
   for (const inner of centralKeyCommands()) command.addCommand(inner);
+  command.addCommand(migrateCommand());
   return command;
 }
 
@@ -43,17 +46,26 @@ async function central(options: CentralOptions): Promise<void> {
   }
 }
 
+/** As a person knows it, without any secret. */
+function storeNameOf(url: string): string {
+  const address = parseStoreUrl(url);
+  return typeof address === 'string' ? 'the store' : storeName(address).replace(/^sqlite:/, '');
+}
+
 /** Where the program ends with something that a person can mend: what it is, and how. */
 function asFailure(error: unknown, url: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const code = 'code' in error ? String(error.code) : '';
-  const path = url.replace(/^sqlite:/, '');
+  const path = storeNameOf(url);
   const fail = (exitCode: number, message: string, fix: string | null) =>
     new CommandError(exitCode, message, fix, { cause: error });
   if (code === 'STORE_FAILED')
     return fail(EXIT.io, error.message, `look at the disk of ${path}: is it full or failing?`);
   if (code === 'SCHEMA')
     return fail(EXIT.io, `${path}: ${error.message}`, 'was it written by a newer collard? upgrade');
+  if (code === 'STORE_AWAY') return fail(EXIT.unavailable, error.message, 'start the database, or correct store.url');
+  if (code === 'NOT_DURABLE' && !url.startsWith('sqlite:')) return fail(EXIT.config, error.message, null);
+  if (code === 'STORE_SETTING') return fail(EXIT.config, error.message, null);
   if (code === 'SQLITE_CANTOPEN') {
     return fail(EXIT.io, `the store ${path} cannot be opened`, 'its folder must exist, and this user must own it');
   }

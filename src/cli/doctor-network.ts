@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { AgentConfig } from '../agent/config.ts';
 import type { CentralConfig } from '../central/config.ts';
+import { inspectStore } from '../central/store/inspect.ts';
+import { isPlainAcrossNetwork, parseStoreUrl } from '../central/store/store-url.ts';
 import { parseObject } from '../contract/message.ts';
 import { centralStateTopic } from '../contract/topic.ts';
 import { type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
@@ -27,6 +29,28 @@ export async function checkBroker(
     return askCentral ? [found, await checkCentral(link, mqtt.baseTopic)] : [found];
   } finally {
     await link.close();
+  }
+}
+
+/** Reaches the database that central stores in, and changes nothing there. */
+export async function checkDatabase(url: string, password: string | undefined): Promise<Finding[]> {
+  try {
+    const { name, pending, answerMs } = await inspectStore(url, password);
+    const address = parseStoreUrl(url);
+    const plain = typeof address !== 'string' && isPlainAcrossNetwork(address);
+    const found = ok('store', `${name} is strict and durable, and answers in ${Math.ceil(answerMs)} ms`);
+    const schema =
+      pending.length === 0
+        ? ok('store', 'its schema is the newest')
+        : warn(
+            'store',
+            `${pending.length} changes of its schema are pending`,
+            'collard central migrate, or start central',
+          );
+    const open = warn('store', 'what is sent to it is not encrypted', 'remove ssl=off from store.url');
+    return plain ? [found, schema, open] : [found, schema];
+  } catch (error) {
+    return [fail('store', messageOf(error), 'correct store in the configuration, or start the database')];
   }
 }
 

@@ -1,6 +1,7 @@
 /** `collard doctor`: looks at everything that must be right before an agent or central can work, and names each fix. */
 import { Command } from 'commander';
 import { signingKeyPath } from '../agent/publisher/signing-key.ts';
+import type { CentralConfig } from '../central/config.ts';
 import { ConfigError } from '../lib/config-file.ts';
 import { type AnyConfig, loadAnyConfig } from './config.ts';
 import {
@@ -15,7 +16,7 @@ import {
   ok,
   warn,
 } from './doctor-machine.ts';
-import { checkBroker, checkPage } from './doctor-network.ts';
+import { checkBroker, checkDatabase, checkPage } from './doctor-network.ts';
 import { EXIT } from './exit.ts';
 import { paint, print, printJson, safe } from './output.ts';
 import { listPorts } from './ports.ts';
@@ -66,13 +67,13 @@ async function examineConfig(any: AnyConfig): Promise<Finding[]> {
     return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
   const { store, mqtt, http } = any.config.value;
-  const path = store.url.replace(/^sqlite:(\/\/(?=\/))?/, '');
-  return [
-    ...(await checkFolder(path)),
-    await checkSqlite(path),
-    ...(await checkBroker(mqtt, false)),
-    await checkPage(http),
-  ];
+  return [...(await checkStore(store)), ...(await checkBroker(mqtt, false)), await checkPage(http)];
+}
+
+async function checkStore({ url, password }: CentralConfig['store']): Promise<Finding[]> {
+  if (!url.startsWith('sqlite:')) return checkDatabase(url, password);
+  const path = url.replace(/^sqlite:(\/\/(?=\/))?/, '');
+  return [...(await checkFolder(path)), await checkSqlite(path)];
 }
 
 async function portsFinding(): Promise<Finding> {

@@ -16,6 +16,8 @@ export async function openExisting<T>(url: string, open: () => Promise<T>): Prom
     return await open();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
+    // The URL of a server may hold a password; the error names the server.
+    if (path === url) throw new CommandError(EXIT.unavailable, text, 'collard doctor tells more', { cause: error });
     const fix = 'this user must be able to read and write the file and its folder';
     throw new CommandError(EXIT.io, `the store ${path} cannot be opened: ${text}`, fix, { cause: error });
   }

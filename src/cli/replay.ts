@@ -58,8 +58,8 @@ async function replay(options: ReplayOptions): Promise<void> {
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
   }).value;
-  const { url } = config.store;
-  const store = await openExisting(url, () => openReplayStore({ url, fold: config.fold }));
+  const { url, password } = config.store;
+  const store = await openExisting(url, () => openReplayStore({ url, password, fold: config.fold }));
   try {
     if (swapBack) await goBack(store, options);
     else await build(store, options, { to, accept, program: version() });

@@ -30,7 +30,7 @@ async function state(options: StateOptions): Promise<void> {
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
   }).value;
-  const store = await openExistingStore(place.url);
+  const store = await openExistingStore(place);
   try {
     const cats = at === null ? await store.cats(new Date()) : await store.catsAt(at);
     if (options.json === true) for (const cat of cats) printJson(cat);

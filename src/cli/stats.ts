@@ -33,7 +33,7 @@ async function stats(options: Options): Promise<void> {
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
   }).value;
-  const store = await openExistingStore(place.url);
+  const store = await openExistingStore(place);
   try {
     const question = { ...filterOf(options), by, ...(tz === undefined ? {} : { tz }) };
     const counted = await statsOf(store, question, new Date());

@@ -1,6 +1,7 @@
 /** Events of an agent's log or of central's store, whichever a configuration describes, a page at a time. Works beside who writes. */
 import { codeOf } from '../agent/log/log-error.ts';
 import { type OpenLogReader, openLogReader } from '../agent/log/open-log-reader.ts';
+import type { CentralConfig } from '../central/config.ts';
 import { decodeCursor } from '../central/store/cursor.ts';
 import type { CentralEvent, EventFilter, EventPage } from '../central/store/store.ts';
 import { collarOf, type StoredEvent } from '../contract/event.ts';
@@ -44,7 +45,7 @@ const BACKWARD_ROWS = 256;
 /** Throws CommandError where there is nothing to read, or where a log is asked for what only central knows. */
 export async function openTape(file: string, question: Question): Promise<Tape> {
   const { kind, config } = loadAnyConfig(file);
-  if (kind === 'central') return storeTape(config.value.store.url, question);
+  if (kind === 'central') return storeTape(config.value.store, question);
   const { catId, sort, after, before } = question;
   for (const [name, value] of Object.entries({ '--cat': catId, '--after': after, '--before': before })) {
     if (value === undefined) continue;
@@ -56,9 +57,9 @@ export async function openTape(file: string, question: Question): Promise<Tape> 
 }
 
 /** The store of central. */
-async function storeTape(url: string, question: Question): Promise<Tape> {
+async function storeTape(place: CentralConfig['store'], question: Question): Promise<Tape> {
   const { order = 'asc', sort, after, before, scan = false, ...filter } = question;
-  const store = await openExistingStore(url);
+  const store = await openExistingStore(place);
   const byTime = scan || order === 'desc' || sort === 'time' || (sort === undefined && after?.startsWith('t') === true);
   let cursor = order === 'desc' ? before : after;
   const page = (limit: number): Promise<EventPage> => {

@@ -8,8 +8,8 @@ import { print, printJson } from './output.ts';
 
 /** Sets exit code 1 where they differ. Writes nothing, and keeps no writer waiting. */
 export async function verifyModels(config: CentralConfig, json: boolean): Promise<void> {
-  const { url } = config.store;
-  const store = await openExisting(url, () => openReplayStore({ url, fold: config.fold }));
+  const { url, password } = config.store;
+  const store = await openExisting(url, () => openReplayStore({ url, password, fold: config.fold }));
   try {
     const { version, events, cats, ...comparison } = await store.verifyModels(() => undefined);
     const { equal, live, rebuilt, inFlight, difference } = comparison;

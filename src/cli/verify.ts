@@ -54,7 +54,7 @@ async function verify(options: VerifyOptions): Promise<void> {
 }
 
 async function verifyAgent(agent: string, options: VerifyOptions, config: CentralConfig): Promise<void> {
-  const store = await openExistingStore(config.store.url);
+  const store = await openExistingStore(config.store);
   try {
     const history = await openHistory(agent, options, config);
     try {
@@ -75,8 +75,8 @@ async function verifyAgent(agent: string, options: VerifyOptions, config: Centra
 }
 
 /** The store of a configuration, read beside a central that runs. Throws CommandError where there is none yet. */
-export function openExistingStore(url: string): Promise<Store> {
-  return openExisting(url, () => openStore({ url }));
+export function openExistingStore({ url, password }: CentralConfig['store']): Promise<Store> {
+  return openExisting(url, () => openStore({ url, password }));
 }
 
 type ClosableHistory = AgentHistory & { close(): void | Promise<void> };

@@ -1,5 +1,6 @@
 /** `collard events versions`: which types and versions are stored, and which of them this program can read. */
 import { Command } from 'commander';
+import type { CentralConfig } from '../central/config.ts';
 import type { FoldStatus, StoredVersion } from '../central/store/fold-status.ts';
 import { type Readable, readable } from '../contract/upcast.ts';
 import { loadAnyConfig } from './config.ts';
@@ -36,7 +37,7 @@ export function versionsCommand(): Command {
 
 async function versions({ config, json }: Options): Promise<void> {
   const { kind, config: file } = loadAnyConfig(config);
-  const { found, status } = kind === 'central' ? await ofStore(file.value.store.url) : await ofLog(config);
+  const { found, status } = kind === 'central' ? await ofStore(file.value.store) : await ofLog(config);
   const shown = found.map((one): ShownVersion => {
     const skipped = status.skipped.filter(({ type, version }) => type === one.type && version === one.version);
     const leftOut = skipped.reduce((sum, { events }) => sum + events, 0);
@@ -60,8 +61,8 @@ export function tellStatus({ skipped, stopped }: FoldStatus): void {
   tell('fix: upgrade collard, take the event back (collard events revoke), or set fold: quarantine');
 }
 
-async function ofStore(url: string) {
-  const store = await openExistingStore(url);
+async function ofStore(place: CentralConfig['store']) {
+  const store = await openExistingStore(place);
   try {
     return { found: await store.versions(), status: await store.foldStatus() };
   } finally {

@@ -52,6 +52,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   BAD_CURSOR: 400,
   BAD_TIME_ZONE: 400,
   TOO_MANY_STREAMS: 503,
+  STORE_AWAY: 503,
   TOO_MUCH_HISTORY: 503,
   MODEL_STOPPED: 503,
   CROSS_SITE: 403,

@@ -68,6 +68,8 @@ function statementsOf(change: SchemaChange, dialect: SqlDialect): readonly strin
 }
 
 function asSchemaError(error: unknown): Error {
+  // Nothing of it is about the schema: the database is away, or is not fit to store in.
+  if (error instanceof Error && 'code' in error && /^(STORE_|NOT_DURABLE)/.test(String(error.code))) return error;
   const why = error instanceof Error ? error.message : String(error);
   const text = `the schema of the store cannot be brought up to date: ${why}`;
   return Object.assign(new Error(text, { cause: error }), { code: 'SCHEMA' });

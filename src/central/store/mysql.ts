@@ -65,6 +65,8 @@ export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
         wire.release(true);
         throw error;
       }
+      // Told between two statements: the next one is told too.
+      connection.on('error', () => undefined);
       known.add(connection);
     }
     return wire;

@@ -49,8 +49,10 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
       guard.admit(async (text) => (await client.query<Record<string, unknown>>(text)).rows).then(() => done(), done);
     },
   });
-  // An idle connection that broke is gone from the pool; whoever asks next is told how it is then.
+  // A connection that broke while nobody asked is gone from the pool; whoever asks next is told how it is then. The pool listens to
+  // idle ones alone, and a server that ends may tell so between two statements of a transaction.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const server: Server = {
     name,
     hurried: guard.hurried,

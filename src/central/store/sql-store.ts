@@ -20,7 +20,7 @@ import { settle } from './settle.ts';
 import type { FoldPolicy } from './stopped.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
-import { makeLocks, takeLock, transact } from './transact.ts';
+import { takeLock, transact } from './transact.ts';
 
 /** Meows of commands that wait for the project loop to announce them; the oldest go first. */
 const MAX_PENDING_MEOWS = 1_000;
@@ -100,7 +100,6 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
 async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
   const file = await dialect.identity(db);
   const self = await transact(db, async (trx) => {
-    await makeLocks(trx);
     await takeLock(trx, 'registry');
     const rows = await trx.selectFrom('meta').selectAll().execute();
     const meta = new Map(rows.map((row) => [row.name, row.value]));

@@ -10,8 +10,7 @@ const TRIES = 20;
 const PAUSE_MS = 20;
 
 /** Something of the store that one transaction at a time may change, in all processes. Taken in this order, shards after `models`. */
-const LOCKS = ['models', 'registry', 'quarantine'] as const;
-export type Lock = (typeof LOCKS)[number];
+export type Lock = 'models' | 'registry' | 'quarantine';
 
 /**
  * One transaction, made again as often as it is undone in favour of another one: `work` must leave nothing behind outside of the
@@ -30,20 +29,13 @@ export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Ta
   }
 }
 
-/** Makes the rows that stand for locks. */
-export async function makeLocks(trx: Transaction<Tables>): Promise<void> {
-  if (wordsOf(trx).rowLocks)
-    await insertOnce(
-      trx,
-      'meta',
-      LOCKS.map((lock) => ({ name: rowOf(lock), value: '' })),
-    );
-}
-
 /** Until the end of the transaction. Where one writer has the whole database, it has the lock already. */
 export async function takeLock(trx: Transaction<Tables>, lock: Lock): Promise<void> {
   if (!wordsOf(trx).rowLocks) return;
-  await trx.selectFrom('meta').select('name').where('name', '=', rowOf(lock)).forUpdate().executeTakeFirstOrThrow();
+  const row = trx.selectFrom('meta').select('name').where('name', '=', rowOf(lock)).forUpdate();
+  if ((await row.executeTakeFirst()) !== undefined) return;
+  await insertOnce(trx, 'meta', [{ name: rowOf(lock), value: '' }]);
+  await row.executeTakeFirstOrThrow();
 }
 
 function rowOf(lock: Lock): string {
