@@ -62,7 +62,7 @@ function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too
   }
   session.incarnation = incarnation;
   if (before !== null) return before === incarnation ? 'same' : 'other';
-  // Marks of no store that is known: an older log was put back beside its witness, and central may have been put back as well.
+  // Marks of no store that is known, as after a damaged log was saved: central may have been put back since.
   return session.log.epochs().some(({ storedSeq }) => storedSeq > 0) ? 'other' : 'same';
 }
 

@@ -117,11 +117,11 @@ describe('another store', () => {
     expect(names()).toEqual(['backlog 6-15']);
   });
 
-  test('may be what speaks where only the witness of the log remembers marks: all is asked about', async () => {
-    const forgotten = { epoch: other, firstSeq: 3, lastSeq: 2, storedSeq: 2 };
+  test('may be what speaks where the log has marks and knows no store: all is asked about', async () => {
+    const saved = { epoch: other, firstSeq: 3, lastSeq: 2, storedSeq: 2 };
     const prepare = (log: EventLog) => {
       const [heads, chainAt] = [log.epochs.bind(log), log.chainAt.bind(log)];
-      log.epochs = () => [forgotten, ...heads()];
+      log.epochs = () => [saved, ...heads()];
       log.chainAt = async (epoch, seq) => (epoch === other ? wrong : chainAt(epoch, seq));
     };
     const { log, syncs, stored, settled } = await startSession({ events: 5, prepare });
