@@ -33,6 +33,8 @@ export interface Deriver {
 export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPolicy): Deriver {
   const begin: SkippedPlace = { epochNo: 0, seq: 0 };
   let wearings: Wearings | null = null;
+  /** Where the live version stood after our last slice. Elsewhere since: another process has folded what we have not seen. */
+  let left = '';
   let relearnt: SkippedPlace | null = begin;
   const derive = async (trx: Trx, tables: ModelTables, events: readonly CentralEvent[]) => {
     const scope = policy === 'stop' ? { isSeen: seenUpTo(await modelCursor(trx, tables)) } : {};
@@ -65,7 +67,9 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       await saveStopped(trx, tables.name, blocking ?? null);
       const stopped = blocking === undefined ? null : stoppedBy(model, blocking);
       if (events.length === 0) return { events: 0, changedCats: [], meows: [], stopped };
+      if ((await standOf(trx, tables)) !== left) wearings = null;
       await moveCursor(trx, tables, lastOf(events));
+      left = await standOf(trx, tables);
       const { skipped, changedCats, meows } = await derive(trx, tables, events);
       await noteSkipped(trx, tables.name, skipped);
       return { events: events.length, changedCats, meows, stopped };
@@ -95,6 +99,10 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       if (relearnt !== null) relearnt = begin;
     },
   };
+}
+
+async function standOf(trx: Trx, tables: ModelTables): Promise<string> {
+  return JSON.stringify([tables.name, [...(await modelCursor(trx, tables))].sort(([a], [b]) => a - b)]);
 }
 
 export function mayChangeWearings(event: CentralEvent): boolean {
