@@ -160,7 +160,9 @@ export function decodeHeard(health: Readonly<Record<string, unknown>>): Pick<Hea
     if (typeof collar !== 'string' || collar === '' || collar.length > MAX_COLLAR_CHARACTERS) return [];
     if (typeof lastHeard !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(lastHeard)) return [];
     const atMs = Date.parse(lastHeard);
-    return Number.isNaN(atMs) ? [] : [{ collar, lastHeard: new Date(atMs).toISOString() }];
+    const time = Number.isNaN(atMs) ? '' : new Date(atMs).toISOString();
+    // In UTC it may be the year 10000, which is longer than times are.
+    return time.length === 24 ? [{ collar, lastHeard: time }] : [];
   });
 }
 

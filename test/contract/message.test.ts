@@ -102,7 +102,10 @@ describe('heard collars', () => {
     const lastHeard = '2026-11-23T06:14:09.842Z';
     const good = { collar: 'A', lastHeard, rssiDbm: -61 };
     const bad = [null, 7, 'A', [], {}, { collar: 7, lastHeard }, { collar: '', lastHeard }, { collar: 'A' }];
-    const times = ['', 'now', '2026-13-45T00:00:00Z', 1, null].map((time) => ({ collar: 'B', lastHeard: time }));
+    const times = ['', 'now', '2026-13-45T00:00:00Z', '9999-12-31T23:59:59-12:00', 1, null].map((time) => ({
+      collar: 'B',
+      lastHeard: time,
+    }));
     const long = { collar: 'x'.repeat(65), lastHeard };
     expect(decodeHeard({ collars: [...bad, good, ...times, long] })).toEqual([{ collar: 'A', lastHeard }]);
     expect(decodeHeard({ collars: [{ collar: 'A', lastHeard: '2026-11-23T07:14:09+01:00' }] })).toEqual([
