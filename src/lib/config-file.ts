@@ -117,7 +117,7 @@ export function settingsOf(schema: z.ZodType): readonly Setting[] {
 export function masked(path: string, value: unknown, secrets: readonly string[]): unknown {
   if (value === undefined || value === null) return value;
   if (secrets.includes(path) && !/(^|\.)url$/i.test(path)) return '***';
-  return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^/@\s]*@/g, '$1:***@') : value;
+  return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^\s]*@/g, '$1:***@') : value;
 }
 
 function readText(file: string): string {

@@ -308,6 +308,7 @@ describe('a secret', () => {
     expect(masked('mqtt.password', 'x', secrets)).toBe('***');
     expect(masked('mqtt.password', undefined, secrets)).toBeUndefined();
     expect(masked('store.url', 'postgres://me:pw@host/db', ['store.url'])).toBe('postgres://me:***@host/db');
+    expect(masked('store.url', 'postgres://me:p/w@x@host/db', ['store.url'])).toBe('postgres://me:***@host/db');
     expect(masked('store.url', 'sqlite:/var/x.db', ['store.url'])).toBe('sqlite:/var/x.db');
     expect(masked('mqtt.url', 'mqtt://me:pw@host', [])).toBe('mqtt://me:***@host');
   });
