@@ -27,6 +27,8 @@ interface Made {
   test: string | null;
   /** What the migrations left in the tables. */
   readonly rows: ReadonlyMap<string, readonly Readonly<Record<string, unknown>>[]>;
+  /** A test has made or dropped tables, and views with them: no other one gets it. */
+  isSpoilt: boolean;
 }
 
 const made: Made[] = [];
@@ -63,11 +65,11 @@ async function take(): Promise<Made> {
   const server = inject('storeServer');
   if (server === undefined) throw new Error('no server was started');
   const test = expect.getState().currentTestName ?? '';
-  const free = made.find((one) => one.test !== test);
+  const free = made.find((one) => one.test !== test && !one.isSpoilt);
   if (free !== undefined) {
     free.test = test;
-    await withDatabase(free.url, (db) => reset(db, free.rows));
-    return free;
+    free.isSpoilt = !(await withDatabase(free.url, (db) => reset(db, free.rows)));
+    return free.isSpoilt ? take() : free;
   }
   const name = `t${process.pid}_${made.length}`;
   await rowsOf(server.admin, `create database ${name}`);
@@ -76,7 +78,7 @@ async function take(): Promise<Made> {
     await migrate(db, dialect);
     return contents(db);
   });
-  const one = { url, test, rows };
+  const one = { url, test, rows, isSpoilt: false };
   made.push(one);
   return one;
 }
@@ -143,11 +145,11 @@ async function contents(db: Kysely<Tables>): Promise<Made['rows']> {
   return rows;
 }
 
-async function reset(db: Kysely<Tables>, rows: Made['rows']): Promise<void> {
-  for (const table of await tables(db)) {
-    if (!rows.has(table)) await run(db, `drop table ${table} cascade`);
-    else await db.deleteFrom(table as 'meta').execute();
-  }
+/** False: its tables are others than the migrations made. */
+async function reset(db: Kysely<Tables>, rows: Made['rows']): Promise<boolean> {
+  const there = await tables(db);
+  if (there.length !== rows.size || there.some((table) => !rows.has(table))) return false;
+  for (const table of there) await db.deleteFrom(table as 'meta').execute();
   for (const [table, before] of rows) {
     if (before.length > 0)
       await db
@@ -155,6 +157,7 @@ async function reset(db: Kysely<Tables>, rows: Made['rows']): Promise<void> {
         .values(before as unknown as Tables['meta'][])
         .execute();
   }
+  return true;
 }
 
 function run(db: Kysely<Tables>, statement: string) {

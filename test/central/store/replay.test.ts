@@ -1,23 +1,14 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
 import type { Build, ReplayStore } from '../../../src/central/store/replay-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { freshStore, freshUrl, rowsOf, runs } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW } from './events.ts';
 import { batches, corrected, digest, folded, type Step, step, writersOf } from './story.ts';
 
 const everything = { to: null, accept: false, program: '1' };
-
-function newPath(): string {
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'collard-replay-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'central.db');
-}
 
 async function finish(build: Build): Promise<void> {
   while (!(await build.step()).finished);
@@ -27,17 +18,18 @@ async function projectAll(store: Store): Promise<void> {
   while ((await store.project(1_000)).events > 0);
 }
 
-async function opened(path: string) {
-  const store = await openStore({ url: `sqlite:${path}` });
+async function opened(url: string) {
+  const store = await openStore({ url });
   onTestFinished(() => store.close());
-  const replay = await openReplayStore({ url: `sqlite:${path}`, pageEvents: 3 });
+  const replay = await openReplayStore({ url, pageEvents: 3 });
   onTestFinished(() => replay.close());
   return { store, replay };
 }
 
 /** A store with Minka and Tom and 40 meows, all folded. */
-async function house(path = newPath()) {
-  const { store, replay } = await opened(path);
+async function house() {
+  const url = await freshUrl();
+  const { store, replay } = await opened(url);
   const hall = createWriter('hall', epochId(9));
   for (const [i, name] of ['Minka', 'Tom'].entries()) {
     const catId = i + 1;
@@ -48,21 +40,7 @@ async function house(path = newPath()) {
   await store.ingest(hall.batch(1, 4), NOW);
   await store.ingest(porch.batch(1, 40), NOW);
   await projectAll(store);
-  return { path, store, replay };
-}
-
-/** By another program, or by a hand that should not have. */
-function change(path: string, sql: string): void {
-  const db = new Database(path);
-  db.prepare(sql).run();
-  db.close();
-}
-
-function view(path: string, sql: string): unknown[] {
-  const db = new Database(path, { readonly: true });
-  const rows = db.prepare(sql).all();
-  db.close();
-  return rows;
+  return { url, store, replay };
 }
 
 const sizes = fc.array(fc.nat(7), { minLength: 1, maxLength: 5, size: 'max' });
@@ -70,10 +48,10 @@ const order = fc.array(fc.nat(100), { minLength: 1, maxLength: 40, size: 'max' }
 const story = fc.array(step, { minLength: 1, maxLength: 60, size: 'max' });
 
 /** Everything arrives in pieces, before, while and after the next version is built, which is broken off once. */
-async function replayed(path: string, steps: readonly Step[], cuts: readonly number[], arrives: readonly number[]) {
+async function replayed(url: string, steps: readonly Step[], cuts: readonly number[], arrives: readonly number[]) {
   const writers = writersOf(steps);
-  const store = await openStore({ url: `sqlite:${path}` });
-  let replay: ReplayStore = await openReplayStore({ url: `sqlite:${path}`, pageEvents: 3 });
+  const store = await openStore({ url });
+  let replay: ReplayStore = await openReplayStore({ url, pageEvents: 3 });
   for (const writer of writers) await store.ingest(writer.batch(1, 1), NOW);
   const rest = batches(writers, cuts, arrives);
   const arrive = async (project: boolean) => {
@@ -88,7 +66,7 @@ async function replayed(path: string, steps: readonly Step[], cuts: readonly num
     finished = (await build.step()).finished;
     if (n !== 1) continue;
     await replay.close();
-    replay = await openReplayStore({ url: `sqlite:${path}`, pageEvents: 3 });
+    replay = await openReplayStore({ url, pageEvents: 3 });
     build = await replay.build(everything);
     expect(build.resumed).toBe(true);
   }
@@ -105,8 +83,7 @@ describe('a replay', () => {
   it('makes the same models in any order of arrival, beside events that come, and goes on where it was broken off', async () => {
     await fc.assert(
       fc.asyncProperty(story, sizes, order, async (steps, cuts, arrives) => {
-        const path = newPath();
-        const { store, replay, build, writers } = await replayed(path, steps, cuts, arrives);
+        const { store, replay, build, writers } = await replayed(await freshUrl(), steps, cuts, arrives);
         try {
           const expected = folded(corrected(writers));
           await projectAll(store);
@@ -127,10 +104,9 @@ describe('a replay', () => {
         } finally {
           await store.close();
           await replay.close();
-          rmSync(join(path, '..'), { recursive: true, force: true });
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   }, 240_000);
 });
@@ -140,7 +116,7 @@ describe('the cats at a moment', () => {
     await fc.assert(
       fc.asyncProperty(story, sizes, order, fc.integer({ min: 1, max: 20 }), async (steps, cuts, arrives, slice) => {
         const writers = writersOf(steps);
-        const store = await openStore({ url: 'sqlite::memory:' });
+        const store = await freshStore();
         for (const writer of writers) await store.ingest(writer.batch(1, 1), NOW);
         for (const [i, batch] of batches(writers, cuts, arrives).entries()) {
           await store.ingest(batch, NOW);
@@ -156,7 +132,7 @@ describe('the cats at a moment', () => {
         }
         await store.close();
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   }, 240_000);
 
@@ -187,9 +163,9 @@ describe('the cats at a moment', () => {
 
 describe('what differs', () => {
   it('is named by its first row and not swapped, until somebody accepts it', async () => {
-    const { path, store, replay } = await house();
-    change(path, "update meowing_v1 set location = 'roof' where timestamp = '2026-11-23T12:00:07.000Z'");
-    change(path, "update cat_v1 set location = 'cellar' where id = 2");
+    const { url, store, replay } = await house();
+    await rowsOf(url, "update meowing_v1 set location = 'roof' where timestamp = '2026-11-23T12:00:07.000Z'");
+    await rowsOf(url, "update cat_v1 set location = 'cellar' where id = 2");
     const difference = {
       model: 'meowing',
       catId: 1,
@@ -212,21 +188,21 @@ describe('what differs', () => {
   });
 
   it('may be a row that only one side has, or a cat', async () => {
-    const { path, replay } = await house();
-    change(path, "delete from meowing_v1 where cat_id = 1 and event_type = 'meow'");
+    const { url, replay } = await house();
+    await rowsOf(url, "delete from meowing_v1 where cat_id = 1 and event_type = 'meow'");
     expect((await replay.verifyModels(() => undefined)).difference).toMatchObject({
       timestamp: at(0),
       live: null,
       rebuilt: { event_type: 'meow', old_value: '0', new_value: '1' },
     });
-    change(path, 'delete from meowing_v1 where cat_id = 1');
-    change(path, 'delete from cat_v1 where id = 1');
+    await rowsOf(url, 'delete from meowing_v1 where cat_id = 1');
+    await rowsOf(url, 'delete from cat_v1 where id = 1');
     expect((await replay.verifyModels(() => undefined)).difference).toMatchObject({
       live: null,
       rebuilt: { event_type: 'cat_name', new_value: 'Minka' },
     });
-    const { path: other, replay: second } = await house();
-    change(other, "update cat_v1 set name = 'Max' where id = 2");
+    const { url: other, replay: second } = await house();
+    await rowsOf(other, "update cat_v1 set name = 'Max' where id = 2");
     expect((await second.verifyModels(() => undefined)).difference).toEqual({
       model: 'cat',
       catId: 2,
@@ -238,8 +214,8 @@ describe('what differs', () => {
   });
 
   it('is built anew by the next replay, and by another program', async () => {
-    const { path, replay } = await house();
-    change(path, "update cat_v1 set name = 'Max' where id = 2");
+    const { url, replay } = await house();
+    await rowsOf(url, "update cat_v1 set name = 'Max' where id = 2");
     const first = await replay.build(everything);
     await finish(first);
     expect((await first.compare()).equal).toBe(false);
@@ -253,10 +229,10 @@ describe('what differs', () => {
 
 describe('two replays', () => {
   it('do not build one version: the later one takes over', async () => {
-    const { path, replay } = await house();
+    const { url, replay } = await house();
     const first = await replay.build(everything);
     await first.step();
-    const other = await openReplayStore({ url: `sqlite:${path}`, pageEvents: 3 });
+    const other = await openReplayStore({ url, pageEvents: 3 });
     onTestFinished(() => other.close());
     const second = await other.build(everything);
     expect([second.version, second.resumed]).toEqual([first.version, true]);
@@ -269,14 +245,14 @@ describe('two replays', () => {
 
 describe('a past time', () => {
   it('has models of its own, which do not go live', async () => {
-    const { path, store, replay } = await house();
+    const { url, store, replay } = await house();
     const build = await replay.build({ ...everything, to: at(4.5) });
     await finish(build);
     expect(await build.cats(new Date(at(4.5)))).toMatchObject([
       { name: 'Minka', isMeowed: true, meowsToday: 3 },
       { name: 'Tom', isMeowed: false, meowsToday: 0 },
     ]);
-    expect(view(path, 'select count(*) as n from meowing_v2')).toEqual([{ n: 7 }]);
+    expect(await rowsOf(url, 'select count(*) as n from meowing_v2')).toEqual([{ n: 7 }]);
     expect(await build.digest()).toMatch(/^[0-9a-f]{64}$/);
     expect((await store.cats(new Date(NOW)))[0]).toMatchObject({ isMeowed: false, meowsToday: 20 });
   });
@@ -284,26 +260,25 @@ describe('a past time', () => {
 
 describe('versions of the models', () => {
   it('take turns in the views, and the one before stays until the next replay', async () => {
-    const { path, store, replay } = await house();
-    const before = view(path, 'select * from cat order by id');
-    const changes = view(path, 'select * from meowing order by cat_id, timestamp');
+    const { url, store, replay } = await house();
+    const before = await rowsOf(url, 'select * from cat order by id');
+    const changes = await rowsOf(url, 'select * from meowing order by cat_id, timestamp');
     expect(changes).toHaveLength(42);
     const build = await replay.build(everything);
     await finish(build);
-    expect(view(path, 'select * from cat order by id')).toEqual(before);
+    expect(await rowsOf(url, 'select * from cat order by id')).toEqual(before);
     await build.catchUp();
     expect(await build.swap()).toBe(true);
-    expect(view(path, 'select * from cat order by id')).toEqual(before);
-    expect(view(path, 'select * from meowing order by cat_id, timestamp')).toEqual(changes);
-    expect(view(path, 'select live, previous, building from model_version')).toEqual([
+    expect(await rowsOf(url, 'select * from cat order by id')).toEqual(before);
+    expect(await rowsOf(url, 'select * from meowing order by cat_id, timestamp')).toEqual(changes);
+    expect(await rowsOf(url, 'select live, previous, building from model_version')).toEqual([
       { live: 2, previous: 1, building: null },
     ]);
     const next = await replay.build(everything);
     expect(next.version).toBe(3);
-    const tables = view(path, "select name from sqlite_master where type = 'table' and name like '%\\_v_' escape '\\'");
-    expect(tables.map((row) => (row as { name: string }).name).sort()).toEqual(
-      ['cat', 'checkpoint', 'meowing'].flatMap((name) => [`${name}_v2`, `${name}_v3`]),
-    );
+    await expect(rowsOf(url, 'select * from meowing_v1')).rejects.toThrow();
+    expect(await rowsOf(url, 'select * from meowing_v2')).toHaveLength(42);
+    expect(await rowsOf(url, 'select * from meowing_v3')).toEqual([]);
     expect(await replay.swapBack()).toBeNull();
     expect((await store.cats(new Date(NOW))).map(({ name }) => name)).toEqual(['Minka', 'Tom']);
   });
