@@ -141,6 +141,7 @@ function asFailure(error: unknown, options: ReplayOptions): Error {
     return fail(EXIT.checkFailed, error.message, `collard replay --config ${safe(options.config)}`);
   }
   if (code === 'FOLD_FAILED') return fail(EXIT.data, error.message, 'upgrade collard, or set fold: quarantine');
+  if (code.startsWith('STORE_')) return fail(EXIT.unavailable, error.message, 'run it again: it goes on from there');
   if (code.startsWith('SQLITE_BUSY')) return fail(EXIT.retry, 'another program keeps the database', 'try again');
   if (code.startsWith('SQLITE_')) return fail(EXIT.io, error.message, 'look at the disk and the rights of the file');
   return error;
