@@ -60,6 +60,13 @@ export const centralSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      keepDays: z.number().positive().describe('older events go from the store into sealed segments'),
+      segments: z.string().min(1).describe('the folder of the segments'),
+    })
+    .optional()
+    .describe('without it all events are kept in the store for ever'),
   fold: z
     .enum(['quarantine', 'stop'])
     .default('quarantine')

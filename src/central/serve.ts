@@ -11,6 +11,7 @@ import { createServer } from './api/server.ts';
 import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
+import { pastCats } from './past-cats.ts';
 import { statsOf } from './stats.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { QuarantineStore } from './store/kept.ts';
@@ -35,6 +36,8 @@ export interface ServeParts {
   readonly logger: Logger;
   readonly version: string;
   readonly simulated: boolean;
+  /** The folder of events that are in segments and no rows of the store any more. */
+  readonly segments?: string;
   readonly clock: () => Date;
   /** Why this central cannot do its work now, or null. */
   readonly notReady?: () => string | null;
@@ -88,6 +91,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     signal,
     cursors: { encode: encodeCursor, decode: decodeCursor },
     statsOf: (question) => statsOf(parts.store, question, parts.clock()),
+    store: { ...parts.store, catsAt: (at) => pastCats(parts.store, at, parts.segments) },
   };
 }
 

@@ -14,6 +14,7 @@ import { openStore } from './open-store.ts';
 import { createOutage } from './outage.ts';
 import { type ProjectParts, runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
+import { runRetain } from './retain.ts';
 import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
 import { GO_ON } from './store/command.ts';
@@ -77,6 +78,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       [
         (stop) => runReceive(receive, stop),
         (stop) => runProject(project, stop),
+        (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
         (stop) =>
           runServe(
             {
@@ -93,7 +95,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               clock,
               notReady: () => outage.reason() ?? (connected ? standing.why() : 'no connection to the broker'),
               onListening: deps.onListening ?? (() => undefined),
-              ...(deps.pageDir === undefined ? {} : { pageDir: deps.pageDir }),
+              ...whereGiven(config, deps),
             },
             stop,
           ),
@@ -198,4 +200,11 @@ function openDog(
       tell.announce();
     },
   });
+}
+
+function whereGiven({ retention }: CentralConfig, { pageDir }: CentralDeps) {
+  return {
+    ...(pageDir === undefined ? {} : { pageDir }),
+    ...(retention === undefined ? {} : { segments: retention.segments }),
+  };
 }

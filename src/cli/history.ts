@@ -10,13 +10,15 @@ export interface AgentHistory {
 
 /** Central's side; `mark`: all up to here is committed. */
 export interface StoreHistory {
-  marks(): Promise<readonly { readonly epoch: string; readonly mark: number }[]>;
+  /** `expired`: all up to here was deleted for its age, and its chain kept. */
+  marks(): Promise<readonly { readonly epoch: string; readonly mark: number; readonly expired?: number }[]>;
   chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
 }
 
 /**
  * agree: all of the log is stored, and the same. missing: stored up to `seq - 1`, the same so far. conflicting: the first
- * difference is at `seq`. expired: one of both has deleted what a comparison at `seq` needs.
+ * difference is at `seq`. expired: one of both has deleted what a comparison at `seq` needs, and `chain` is null; or central has
+ * deleted all of it for its age, and the chains prove that it was the same.
  */
 export type Status = 'agree' | 'missing' | 'conflicting' | 'expired';
 
@@ -36,10 +38,11 @@ const severity: readonly Status[] = ['conflicting', 'missing', 'expired', 'agree
 
 /** Every epoch of the log. Reads central first: what the agent writes meanwhile can only be missing, never too much. */
 export async function compareHistories(agent: AgentHistory, store: StoreHistory): Promise<readonly Verdict[]> {
-  const marks = new Map((await store.marks()).map(({ epoch, mark }) => [epoch, mark]));
+  const marks = new Map((await store.marks()).map((row) => [row.epoch, row]));
   const verdicts: Verdict[] = [];
   for (const { epoch, firstSeq, lastSeq } of await agent.epochs()) {
-    verdicts.push(await compareEpoch(agent, store, { epoch, firstSeq, lastSeq, mark: marks.get(epoch) ?? 0 }));
+    const { mark = 0, expired = 0 } = marks.get(epoch) ?? {};
+    verdicts.push(await compareEpoch(agent, store, { epoch, firstSeq, lastSeq, mark, expired }));
   }
   return verdicts;
 }
@@ -59,10 +62,11 @@ interface Span {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly mark: number;
+  readonly expired: number;
 }
 
 async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span): Promise<Verdict> {
-  const { epoch, firstSeq, lastSeq, mark } = span;
+  const { epoch, firstSeq, lastSeq, mark, expired } = span;
   const verdict = (status: Status, seq: number, chain: ChainHash | null): Verdict => ({
     status,
     epoch,
@@ -82,7 +86,8 @@ async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span
   }
   // Central has more than the log: a card that lost its tail, or a copy of an older one.
   if (mark > lastSeq) return verdict('conflicting', lastSeq + 1, theirs);
-  return lastSeq > mark ? verdict('missing', mark + 1, theirs) : verdict('agree', lastSeq, theirs);
+  if (lastSeq > mark) return verdict('missing', mark + 1, theirs);
+  return verdict(lastSeq > 0 && lastSeq <= expired ? 'expired' : 'agree', lastSeq, theirs);
 }
 
 /** Bisects (low, high]: chains are the same up to some seq and differ from there on. */

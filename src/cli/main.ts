@@ -74,6 +74,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./replay.ts')).replayCommand(),
   },
   {
+    name: 'retention',
+    summary: 'move old events into sealed segments, list and verify these',
+    load: async () => (await import('./retention.ts')).retentionCommand(),
+  },
+  {
     name: 'verify',
     summary: 'compare the log of an agent with the store of central',
     load: async () => (await import('./verify.ts')).verifyCommand(),

@@ -136,6 +136,7 @@ function asFailure(error: unknown, options: ReplayOptions): Error {
   const code = 'code' in error ? String(error.code) : '';
   const fail = (exitCode: number, message: string, fix: string | null) =>
     new CommandError(exitCode, message, fix, { cause: error });
+  if (code === 'EXPIRED') return fail(EXIT.unavailable, error.message, null);
   if (code === 'REPLAY_TAKEN') return fail(EXIT.retry, 'another replay has taken this one over', 'let that one end');
   if (code === 'NOTHING_BUILT') {
     return fail(EXIT.checkFailed, error.message, `collard replay --config ${safe(options.config)}`);

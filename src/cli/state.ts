@@ -1,6 +1,7 @@
 /** `collard state`: the cats as they are, or as they were at a moment. Reads the store beside a central that runs. */
 import { Command } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
+import { pastCats } from '../central/past-cats.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { catList } from './cat-list.ts';
 import { moment } from './moment.ts';
@@ -25,14 +26,14 @@ export function stateCommand(): Command {
 
 async function state(options: StateOptions): Promise<void> {
   const at = options.at === undefined ? null : moment('--at', options.at);
-  const { store: place } = loadConfig(options.config, centralSchema, {
+  const { store: place, retention } = loadConfig(options.config, centralSchema, {
     env: process.env,
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
   }).value;
   const store = await openExistingStore(place);
   try {
-    const cats = at === null ? await store.cats(new Date()) : await store.catsAt(at);
+    const cats = at === null ? await store.cats(new Date()) : await pastCats(store, at, retention?.segments);
     if (options.json === true) for (const cat of cats) printJson(cat);
     else print(catList(cats));
     tellStatus(await store.foldStatus());

@@ -63,7 +63,9 @@ async function verifyAgent(agent: string, options: VerifyOptions, config: Centra
       const aside = await setAside(store, agent);
       if (options.json === true) printJson({ agent, ...verdict, ...aside, epochs: verdicts });
       else for (const line of [...sentences(agent, verdicts), ...asideSentences(agent, aside)]) print(line);
-      if (verdict.status !== 'agree') process.exitCode = EXIT.checkFailed;
+      if (!verdicts.every(isProven) || (verdicts.length === 0 && verdict.status !== 'agree')) {
+        process.exitCode = EXIT.checkFailed;
+      }
     } catch (error) {
       throw asFailure(error);
     } finally {
@@ -112,7 +114,14 @@ async function openHistory(agent: string, options: VerifyOptions, config: Centra
 
 function storeHistory(store: Store, agent: string): StoreHistory {
   return {
-    marks: async () => (await store.agents()).find((row) => row.agent === agent)?.epochs ?? [],
+    async marks() {
+      const segments = await store.segments();
+      const epochs = (await store.agents()).find((row) => row.agent === agent)?.epochs ?? [];
+      return epochs.map((row) => {
+        const expired = segments.filter(({ epoch }) => epoch === row.epoch).at(-1)?.toSeq ?? 0;
+        return { ...row, expired };
+      });
+    },
     chainAt: (epoch, seq) => store.chainAt(epoch, seq),
   };
 }
@@ -153,7 +162,12 @@ function sentences(agent: string, verdicts: readonly Verdict[]): string[] {
   return verdicts.map((verdict) => sentence(agent, verdict));
 }
 
-function sentence(agent: string, { status, epoch, seq, stored, last }: Verdict): string {
+/** Deleted for its age, and yet proven to have been the same. */
+function isProven({ status, chain }: Verdict): boolean {
+  return status === 'agree' || (status === 'expired' && chain !== null);
+}
+
+function sentence(agent: string, { status, epoch, seq, stored, last, chain }: Verdict): string {
   const where = `${safe(agent)} ${safe(epoch)}`;
   switch (status) {
     case 'agree':
@@ -163,6 +177,8 @@ function sentence(agent: string, { status, epoch, seq, stored, last }: Verdict):
     case 'conflicting':
       return `${paint('conflicting', 'red')} ${where}: event ${seq} is the first that differs (stored ${stored}, log ${last})`;
     case 'expired':
+      if (chain !== null)
+        return `${paint('expired', 'green')} ${where}: ${last} events were deleted for their age, chains are equal`;
       return `${paint('expired', 'yellow')} ${where}: what is needed to compare at ${seq} has been deleted`;
   }
 }

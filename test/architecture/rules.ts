@@ -72,6 +72,7 @@ export const MAX_FUNCTION_LINES = 70;
 
 /** Files beyond MAX_LINES, and functions (`file#name`) beyond MAX_FUNCTION_LINES, each with its reason. */
 export const LONG: ReadonlyMap<string, string> = new Map([
+  ['src/central/store/store.ts', 'all that the store promises, as one contract for who writes, folds and reads'],
   ['src/lib/config-file.ts', 'the whole border to configuration: layers, places and words belong to one reading'],
   [
     'src/lib/mqtt-link.ts',

@@ -6,9 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { collard } from './run.ts';
 
-const COMMANDS = 'demo agent central simulate detect events export stats state cat verify config ports doctor'.split(
-  ' ',
-);
+const COMMANDS =
+  'demo agent central simulate detect events export stats state cat retention verify config ports doctor'.split(' ');
 
 test('the help lists every command with one line', async () => {
   const { status, stdout, stderr } = await collard(['--help']);

@@ -76,6 +76,16 @@ describe('two histories', () => {
     expect(await compared(historyOf(porch, 30), storeOf(porch, 29))).toEqual(['missing', 30]);
   });
 
+  it('are proven the same where central has deleted all of it for its age', async () => {
+    const expired = (upTo: number): StoreHistory => {
+      const store = storeOf(porch, 40);
+      return { ...store, marks: async () => (await store.marks()).map((row) => ({ ...row, expired: upTo })) };
+    };
+    const [all] = await compareHistories(historyOf(porch), expired(40));
+    expect(all).toMatchObject({ status: 'expired', seq: 40, chain: chainHex(porch.chain(40)) });
+    expect(await compared(historyOf(porch), expired(39))).toEqual(['agree', 40]);
+  });
+
   it('are judged by the worst of their epochs', async () => {
     const second = meowing('porch', epochId(2), 5);
     const both: AgentHistory = {

@@ -54,6 +54,8 @@ const statusOfCode: Readonly<Record<string, number>> = {
   TOO_MANY_STREAMS: 503,
   STORE_AWAY: 503,
   TOO_MUCH_HISTORY: 503,
+  EXPIRED: 503,
+  SEGMENT_DAMAGED: 503,
   MODEL_STOPPED: 503,
   CROSS_SITE: 403,
   NOT_HERE: 403,

@@ -5,6 +5,7 @@ import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
 import { keepConflicts } from './conflicts.ts';
+import { lastSegment } from './expired.ts';
 import { addGaps, fillGap } from './gaps.ts';
 import { insertOnce } from './insert-once.ts';
 import { keepMessage } from './quarantine.ts';
@@ -85,7 +86,9 @@ async function sortOut(
     from > epoch.mark && bad.length === 0
       ? []
       : await trx.selectFrom('gap').selectAll().where('epoch_no', '=', epoch.no).execute();
-  const isGivenUp = (seq: number) => gaps.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);
+  // What was stored once and deleted for its age is neither missing nor new: the mark is its proof.
+  const expired = from > epoch.mark ? 0 : ((await lastSegment(trx, epoch.no))?.to_seq ?? 0);
+  const isGivenUp = (seq: number) => seq > expired && gaps.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);
   const fresh: StoredEvent[] = [];
   const other: { readonly seq: number; readonly body: string }[] = [];
   for (const event of events) {

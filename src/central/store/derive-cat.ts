@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely';
 import type { CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import { factsOfCat, type Scope } from './facts.ts';
+import { readHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
 import { meowingRow, saveCats, saveCheckpoints } from './model-rows.ts';
 import type { ModelTables } from './model-tables.ts';
@@ -42,7 +43,8 @@ export async function deriveCat(
   from: FactKey,
   scope?: Scope,
 ): Promise<readonly string[]> {
-  let state = await stateBefore(access, tables, model, catId, from);
+  const horizon = await readHorizon(access.read);
+  let state = await stateBefore(access, tables, model, catId, from > horizon ? from : horizon);
   for (const table of [tables.checkpoint, tables.meowing]) await deleteAfter(access, table, catId, state.key);
   const meows: string[] = [];
   let sinceCheckpoint = 0;

@@ -19,6 +19,7 @@ const KEYS: { readonly [T in keyof Tables]?: readonly (keyof Tables[T] & string)
   correction: ['by_epoch_no', 'by_seq'],
   skipped: ['model', 'epoch_no', 'seq'],
   model_cursor: ['model', 'shard'],
+  segment: ['epoch_no', 'from_seq'],
   cat_v1: ['id'],
   meowing_v1: ['cat_id', 'key'],
   checkpoint_v1: ['cat_id', 'key'],

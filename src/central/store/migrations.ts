@@ -18,6 +18,8 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0006_model_version', statements: createModelVersion },
   { name: '0007_subject_index', statements: widenSubjectIndex },
   { name: '0008_corrections', statements: ({ clustered }) => createCorrections(clustered) },
+  { name: '0009_segments', statements: ({ clustered }) => createSegments(clustered) },
+  { name: '0010_type_index', statements: widenTypeIndex },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -151,5 +153,22 @@ function createCorrections(clustered: string): readonly string[] {
     type varchar(128) not null, version integer not null, needed integer not null, reason varchar(255) not null,
     primary key (model, epoch_no, seq)) ${clustered}`,
     `create index skipped_type on skipped (model, type, version, needed)`,
+  ];
+}
+
+/** With the subject at the end, so that one collar's events of a rare type are found without the rows of the others. */
+function widenTypeIndex(): readonly string[] {
+  return [
+    `create index event_type_subject on event (type, time, epoch_no, seq, subject)`,
+    `drop index event_type on event`,
+  ];
+}
+
+/** What was deleted and lies in files; see `expire.ts`. */
+function createSegments(clustered: string): readonly string[] {
+  return [
+    `create table segment (epoch_no integer not null, from_seq bigint not null,
+    to_seq bigint not null, events bigint not null, chain char(64), sha256 char(64) not null,
+    file varchar(128) not null, done integer not null, primary key (epoch_no, from_seq)) ${clustered}`,
   ];
 }

@@ -8,7 +8,9 @@ import { readByTime } from './by-time.ts';
 import { correctedEvents } from './corrected-events.ts';
 import { counts, versions } from './counts.ts';
 import { decodeTimePlace, encodeTimePlace } from './cursor.ts';
+import { lastSegment, sealedEvents } from './expired.ts';
 import { readWearings } from './facts.ts';
+import { readHorizon } from './horizon.ts';
 import { liveTables } from './model-tables.ts';
 import { catsAt } from './past.ts';
 import { catHistory, catRow, readCats } from './read-models.ts';
@@ -35,6 +37,8 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     newest: ({ before, ...query }) => byTime(query, 'desc', before),
     oldest: ({ after, ...query }) => byTime(query, 'asc', after),
     event: (epoch, seq) => readEvent(db, names, epoch, seq),
+    sealed: (dir) => sealedEvents(db, dir),
+    horizon: () => readHorizon(db),
     arrivals: (after, limit) => readArrivals(db, names, after, limit),
     async arrivalHead() {
       return new Map((await shardHeads(db)).map((row) => [row.shard, row.next_arrival - 1]));
@@ -67,8 +71,11 @@ async function chainAt(db: Kysely<Tables>, epoch: string, seq: number): Promise<
     .where('epoch.epoch', '=', epoch)
     .executeTakeFirst();
   if (known === undefined) return null;
-  let chain = chainStart(known.name, epoch);
-  for (let at = 0; at < seq; ) {
+  // What is deleted need not be there: the chain at its end was kept.
+  const kept = await lastSegment(db, known.no, seq);
+  let chain = kept === null ? chainStart(known.name, epoch) : parseChainHex(kept.chain);
+  if (chain === null) return seq === known.mark ? parseChainHex(known.mark_chain) : null;
+  for (let at = kept?.to_seq ?? 0; at < seq; ) {
     const rows = await db
       .selectFrom('event')
       .selectAll()

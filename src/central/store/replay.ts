@@ -7,6 +7,7 @@ import { moveCursor } from './derive.ts';
 import { deleteAfter } from './derive-cat.ts';
 import { firstCat, firstDifference } from './difference.ts';
 import { catHashes, modelDigest, tableRows } from './digest.ts';
+import { refuseExpired } from './horizon.ts';
 import { earlier, inFlight } from './in-flight.ts';
 import {
   createVersion,
@@ -54,7 +55,10 @@ export function createReplay(parts: AsideParts): Omit<ReplayStore, 'close'> {
         if (isBack) return { live: previous, previous: live };
       }
     },
-    verifyModels: (onPage) => verifyModels(parts, onPage),
+    async verifyModels(onPage) {
+      await refuseExpired(db);
+      return verifyModels(parts, onPage);
+    },
   };
 }
 
@@ -65,6 +69,7 @@ async function begin(
   options: ReplayOptions,
 ): Promise<{ readonly version: number; readonly progress: BuildProgress; readonly resumed: boolean }> {
   const { db, dialect } = parts;
+  await refuseExpired(db);
   await write(db, (trx) => setVersions(trx, { owner }));
   const found = await modelVersions(db);
   const before = readProgress(found.progress);
@@ -78,6 +83,7 @@ async function begin(
   if (found.building !== null) await drop(parts, owner, found.building);
   if (found.previous !== null && options.to === null) await drop(parts, owner, found.previous);
   return write(db, async (trx) => {
+    await refuseExpired(trx);
     const row = await modelVersions(trx);
     if (row.owner !== owner) throw taken();
     const version = Math.max(row.live, row.previous ?? 0) + 1;

@@ -95,13 +95,15 @@ export function storedEvent(row: EventTable, epoch: string): StoredEvent {
 
 function toEvent(row: EventRow, epoch: string, agent: string, corrections: Corrections | undefined): CentralEvent {
   const { shard, arrival, position } = row;
+  return { ...storedEvent(row, epoch), agent, shard, arrival, position, ...corrected(corrections) };
+}
+
+/** What corrections in force make of an event. */
+export function corrected(
+  corrections: Corrections | undefined,
+): Pick<CentralEvent, 'revoked' | 'reassignedTo' | 'correction'> {
   const { revoked = null, reassigned = null } = corrections ?? {};
   return {
-    ...storedEvent(row, epoch),
-    agent,
-    shard,
-    arrival,
-    position,
     revoked: revoked !== null,
     reassignedTo: reassigned?.catId ?? null,
     correction: revoked ?? reassigned,

@@ -8,6 +8,8 @@ import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { SqlDialect } from './dialect.ts';
+import { expire } from './expire.ts';
+import { segmentRows } from './expired.ts';
 import { createIngest, newOwnership } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
@@ -64,6 +66,8 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       saveState: (agent, message, at) => saveState(db, agent, message, at),
       saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
       ...createQuarantine(db),
+      expire: (options) => expire({ db, model, names }, options),
+      segments: () => segmentRows(db),
       async project(limit) {
         try {
           const alone = <T>(work: (trx: Transaction<Tables>) => Promise<T>) =>

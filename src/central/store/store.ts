@@ -11,6 +11,7 @@ import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 import type { RecoverableStore } from './recoverable.ts';
+import type { RetentionStore } from './retention-store.ts';
 
 /** An event with what central added to it. */
 export interface CentralEvent extends StoredEvent {
@@ -196,6 +197,10 @@ export interface ReadStore {
   oldest(query: EventFilter & { readonly limit: number; readonly after?: string }): Promise<EventPage>;
   /** One event by its key, or null. */
   event(epoch: string, seq: number): Promise<CentralEvent | null>;
+  /** What is in the segments of a folder and no row any more, with what corrects it, in pages. Rejects with code SEGMENT_DAMAGED. */
+  sealed(dir: string): AsyncIterable<readonly CentralEvent[]>;
+  /** What is older than this time may be in segments only; empty where nothing was deleted. */
+  horizon(): Promise<string>;
   /** In arrival order, for followers: live events first seen first. */
   arrivals(after: Cursor, limit: number): Promise<{ readonly events: readonly CentralEvent[]; readonly next: Cursor }>;
   /** The arrival cursor of now: a follower that starts here sees only what comes. */
@@ -237,7 +242,8 @@ export interface Projected {
 }
 
 export interface Store
-  extends IngestStore,
+  extends RetentionStore,
+    IngestStore,
     QuarantineStore,
     KeyStore,
     CommandStore,

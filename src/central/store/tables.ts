@@ -68,6 +68,7 @@ export interface Tables {
   skipped: SkippedTable;
   model_cursor: { model: string; shard: number; arrival: number };
   model_version: ModelVersionTable;
+  segment: SegmentTable;
   /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
@@ -98,6 +99,20 @@ export interface SkippedTable {
   /** Of a type that the model is made of. */
   needed: number;
   reason: string;
+}
+
+/** A sealed segment: its events are no rows any more once `done` is 1, and while it is 0 some are. */
+export interface SegmentTable {
+  epoch_no: number;
+  from_seq: number;
+  to_seq: number;
+  events: number;
+  /** chain at `to_seq`; null where it cannot be computed. */
+  chain: string | null;
+  sha256: string;
+  /** Its name in the folder of segments. */
+  file: string;
+  done: number;
 }
 
 export interface QuarantineTable {

@@ -1,0 +1,63 @@
+/** The cats as they were at any moment: from the store, or, before what was deleted, folded from segments and store together. */
+import { fullType } from '../contract/event.ts';
+import { foldEvents } from './models/fold.ts';
+import type { CatRow, CentralEvent, ReadStore } from './store/store.ts';
+
+/** The most events that are folded in memory. */
+export const MAX_PAST_EVENTS = 500_000;
+const EVENTS_A_READ = 1_000;
+const CAT_EVENTS = [
+  'cat.named',
+  'collar.assigned',
+  'cat.moved',
+  'meow.started',
+  'meow.ended',
+  'collar.silent',
+  'collar.heard',
+  'battery.low',
+].map(fullType);
+
+type PastStore = Pick<ReadStore, 'catsAt' | 'horizon' | 'sealed' | 'oldest'>;
+
+/**
+ * Rejects with code EXPIRED where no folder of segments is given, TOO_MUCH_HISTORY beyond MAX_PAST_EVENTS, or SEGMENT_DAMAGED.
+ */
+export async function pastCats(store: PastStore, at: Date, segments: string | undefined): Promise<readonly CatRow[]> {
+  const to = at.toISOString();
+  if (to >= (await store.horizon())) return store.catsAt(at);
+  if (segments === undefined) {
+    const text = `the events before ${to} are in segments: name their folder in retention.segments`;
+    throw Object.assign(new Error(text), { code: 'EXPIRED' });
+  }
+  const { cats, meowing } = foldEvents(await eventsBefore(store, to, segments), to);
+  const midnight = new Date(at.getFullYear(), at.getMonth(), at.getDate()).toISOString();
+  const today = meowing.filter((row) => row.eventType === 'meow' && row.newValue === '1' && row.timestamp >= midnight);
+  return cats.map(({ catId, key: _key, name, ...cat }) => ({
+    ...cat,
+    // What agents' health said then is not kept.
+    lastHeard: cat.lastSeen,
+    id: catId,
+    name: name ?? '',
+    meowsToday: today.filter((row) => row.catId === catId).length,
+  }));
+}
+
+async function eventsBefore(store: PastStore, to: string, segments: string): Promise<readonly CentralEvent[]> {
+  const events: CentralEvent[] = [];
+  const take = (page: readonly CentralEvent[]) => {
+    events.push(...page);
+    if (events.length <= MAX_PAST_EVENTS) return;
+    const text = `more than ${MAX_PAST_EVENTS} events to fold for ${to}`;
+    throw Object.assign(new Error(text), { code: 'TOO_MUCH_HISTORY' });
+  };
+  for await (const page of store.sealed(segments)) {
+    take(page.filter(({ type, time }) => time < to && CAT_EVENTS.includes(type)));
+  }
+  for (let after: string | undefined; ; ) {
+    const filter = { limit: EVENTS_A_READ, types: CAT_EVENTS, to };
+    const page = await store.oldest(after === undefined ? filter : { ...filter, after });
+    take(page.events);
+    if (page.events.length < EVENTS_A_READ) return events;
+    after = page.next;
+  }
+}
