@@ -9,6 +9,9 @@ import type { Tables } from './tables.ts';
 
 /** Entries of an index that are looked through at once where few are wanted: others wait no longer than this takes. */
 export const MAX_WINDOW_ENTRIES = 20_000;
+/** A type is rare that is so many times rarer than the collar; told by how far so many entries of each reach. */
+const RARER = 8;
+const PROBE_ENTRIES = 100;
 /** The first window, as a multiple of what is wanted: most often it is enough. */
 const FIRST_WINDOW = 8;
 
@@ -73,8 +76,24 @@ export function runsOf(
   return [...new Set(types)].map((type) => run({ column: 'type', value: type }, { types: undefined }));
 }
 
-/** At most `limit` places of one run, in order. */
+/** The first `limit` places of one run, or a few more, in any order. Where a type of a collar is rare among all, it is looked for among its like. */
 export async function readRun(db: Db, run: Run, by: TimeOrder): Promise<readonly TimePlace[]> {
+  if (run.types === undefined || run.equal?.column !== 'subject') return sift(db, run, by);
+  const found: TimePlace[] = [];
+  const common: string[] = [];
+  const subject = String(run.equal.value);
+  const far = await windowEnd(db, run, by, PROBE_ENTRIES * RARER);
+  for (const type of new Set(run.types)) {
+    const ofType: Run = { ...run, equal: { column: 'type', value: type }, types: undefined, subject };
+    const near = await windowEnd(db, ofType, by, PROBE_ENTRIES);
+    const rare = far !== null && (near === null || (by.order === 'asc' ? near.time > far.time : near.time < far.time));
+    if (rare) found.push(...(await sift(db, ofType, by)));
+    else common.push(type);
+  }
+  return common.length === 0 ? found : [...found, ...(await sift(db, { ...run, types: common }, by))];
+}
+
+async function sift(db: Db, run: Run, by: TimeOrder): Promise<readonly TimePlace[]> {
   const { types, epochs, subject } = run;
   if (types === undefined && epochs === undefined && subject === undefined) return places(db, run, by, null);
   const found: TimePlace[] = [];
