@@ -35,7 +35,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   ]),
   'log-rows': logGroup(['core', 'epoch-chain', 'read-proven', 'remember', 'rows', 'tell-missing', 'tells', 'whole']),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
-  'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk']),
+  'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk', 'salvage', 'trim']),
   'log-salvage': logGroup(['aside', 'prove', 'salvage', 'without', 'wreck']),
   'log-thread': logGroup(['open-log-worker', 'serve-log']),
 };

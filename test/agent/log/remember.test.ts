@@ -92,6 +92,26 @@ describe('what is remembered besides', () => {
     core.db.close();
   });
 
+  it('is each collar as it was, over a restart', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append([
+      event('meow.started', { level: 1 }, 1, 'A'),
+      event('collar.silent', { lastSeen: timeAt(T0) }, 2, 'B'),
+    ]);
+    await log.append([event('meow.ended', { durationMs: 1, peakG: 1, readings: 1, place: null }, 3, 'A')]);
+    await log.append([event('battery.low', { percent: 3 }, 4, 'C')]);
+    await log.close();
+    const again = await openLog(path);
+    const calm = { place: null, openMeow: false, silent: false, batteryLow: false };
+    expect(await again.remembered()).toEqual([
+      { ...calm, collar: 'B', silent: true, lastEvent: timeAt(T0 + 2) },
+      { ...calm, collar: 'A', lastEvent: timeAt(T0 + 3) },
+      { ...calm, collar: 'C', batteryLow: true, lastEvent: timeAt(T0 + 4) },
+    ]);
+    await again.close();
+  });
+
   it('is a collar that is heard again', async () => {
     const log = await openLog(tempPath());
     await log.append([event('collar.silent', { lastSeen: timeAt(T0) }, 1)]);
