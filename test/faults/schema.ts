@@ -17,8 +17,8 @@ import { buildRecorder, findCompiler, type Operation, recordRun } from './record
 import { type Heard, hear, nothingHeard, realChild } from './run-child.ts';
 import { truthOf } from './workload.ts';
 
-/** A run that is ended early has cut everywhere, only not as densely. */
-const PASSES = 32;
+/** One that is ended early has cut in every run, only not as densely: fewer than the operations of the shortest. */
+const PASSES = 64;
 const ROWS = 200;
 /** Appends behind the making of the log. */
 const GROUPS = 2;
@@ -109,7 +109,7 @@ async function cutEach(run: Run, pass: number, { random, folder, more }: Cutting
   for (const [i, operation] of run.operations.entries()) {
     if (operation.op === 'said') for (const line of operation.lines) hear(heard, line);
     else disk.apply(operation);
-    if (i < run.from || i % PASSES !== pass) continue;
+    if (i < run.from || (i - run.from) % PASSES !== pass) continue;
     for (const model of run.models) {
       if (!more()) return;
       const spoilt = disk.cut(model, random, files);
