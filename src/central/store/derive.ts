@@ -24,6 +24,8 @@ type Trx = Transaction<Tables>;
 export interface Deriver {
   /** Folds events that the live version has not seen. None, and `stopped`: it stands still. */
   slice(trx: Trx, limit: number): Promise<Projected>;
+  /** Is there anything left to look through? Asked before a transaction is begun for it. */
+  readonly relearning: boolean;
   /** Folds into the live version what an older program skipped and this one reads. Null once all of it is looked through. */
   relearn(trx: Trx, limit: number, now: string): Promise<Projected | null>;
   /** What was read in a transaction that was rolled back must be read again. */
@@ -74,6 +76,9 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       await noteSkipped(trx, tables.name, skipped);
       return { events: events.length, changedCats, meows, stopped };
     },
+    get relearning() {
+      return relearnt !== null;
+    },
     async relearn(trx, limit, now) {
       if (relearnt === null) return null;
       const tables = await liveTables(trx);
@@ -81,14 +86,7 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       relearnt = last;
       if (last === null) return null;
       const read = events.filter((event) => model.meaning(event).type !== 'skipped');
-      for (const event of read) {
-        const own = await trx
-          .selectFrom('epoch')
-          .selectAll()
-          .where('epoch', '=', event.epoch)
-          .executeTakeFirstOrThrow();
-        await sideEffects(trx, own, event.agent, [event], now);
-      }
+      await takeEffect(trx, read, now);
       await forgetSkipped(trx, tables.name, read);
       const { changedCats } = await derive(trx, tables, read);
       // What began long ago is no news: nobody is told of these meows.
@@ -103,6 +101,14 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
 
 async function standOf(trx: Trx, tables: ModelTables): Promise<string> {
   return JSON.stringify([tables.name, [...(await modelCursor(trx, tables))].sort(([a], [b]) => a - b)]);
+}
+
+/** What these events say of others, which nobody could read when they came. */
+async function takeEffect(trx: Trx, events: readonly CentralEvent[], now: string): Promise<void> {
+  for (const event of events) {
+    const own = await trx.selectFrom('epoch').selectAll().where('epoch', '=', event.epoch).executeTakeFirstOrThrow();
+    await sideEffects(trx, own, event.agent, [event], now);
+  }
 }
 
 export function mayChangeWearings(event: CentralEvent): boolean {

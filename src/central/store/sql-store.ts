@@ -75,7 +75,8 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
               await takeLock(trx, 'models');
               return work(trx);
             });
-          const learnt = await alone((trx) => deriver.relearn(trx, limit, now().toISOString()));
+          const relearn = (trx: Transaction<Tables>) => deriver.relearn(trx, limit, now().toISOString());
+          const learnt = deriver.relearning ? await alone(relearn) : null;
           return pending.take(learnt ?? (await alone((trx) => deriver.slice(trx, limit))));
         } catch (error) {
           deriver.forget();
