@@ -120,8 +120,8 @@ async function windowEnd(db: Db, run: Run, { order, beyond }: TimeOrder, entries
 async function places(db: Db, run: Run, { order, beyond, limit }: TimeOrder, end: TimePlace | null) {
   let select = inRun(db, run, order, beyond);
   const { types, epochs, subject } = run;
-  if (types !== undefined) select = select.where('type', 'in', types);
   // Written so that no engine takes them for the way in.
+  if (types !== undefined) select = select.where(sql<string>`coalesce(type, '')`, 'in', types);
   if (epochs !== undefined) select = select.where(sql<number>`epoch_no + 0`, 'in', epochs);
   if (subject !== undefined) select = select.where(sql<string>`coalesce(subject, '')`, '=', subject);
   if (end !== null) select = select.where((eb) => upTo(eb, order, end));
