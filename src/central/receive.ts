@@ -196,7 +196,10 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
 
 function answer(parts: ReceiveParts, agent: string, stored: StoredMessage): void {
   const topic = agentTopic(parts.subscriber.base, agent, 'stored');
-  parts.outbox.put(topic, encodeStored(stored), { retain: false, about: `stored ${stored.epoch}` });
+  const payload = encodeStored(stored);
+  // What names its batch says what no later one does.
+  if (stored.batch) parts.outbox.put(topic, payload, { retain: false });
+  else parts.outbox.put(topic, payload, { retain: false, about: `stored ${stored.epoch}` });
 }
 
 async function poison(

@@ -18,6 +18,13 @@ export interface SyncMessage extends Extent {
   readonly proof?: SyncProof;
 }
 
+/** A batch that has come to central, named by its range and by what the agent said its chain is. */
+export interface BatchEcho {
+  readonly from: number;
+  readonly to: number;
+  readonly chain: ChainHash;
+}
+
 /** Central after every commit, and as the answer to `sync`. All up to `seq` is committed. */
 export interface StoredMessage {
   /** Made when the central store was created; a restored store has another. */
@@ -28,6 +35,11 @@ export interface StoredMessage {
   readonly chain: ChainHash;
   /** What central knows to exist and does not hold, oldest first. */
   readonly need: readonly SeqRange[];
+  /**
+   * The batch that this is the answer to, where some of it was not new: the numbers of a history that central knows otherwise are
+   * all held, so neither `seq` nor `need` shows that it came. Null for any other answer; absent from a central that names none.
+   */
+  readonly batch?: BatchEcho | null;
 }
 
 export interface StateMessage {
@@ -112,8 +124,9 @@ export function encodeSync({ proof, ...extent }: SyncMessage): string {
   return JSON.stringify({ ...extent, chain: chainHex(extent.chain), ...(proof && encodeSyncProof(proof)) });
 }
 
-export function encodeStored(message: StoredMessage): string {
-  return JSON.stringify({ ...message, chain: chainHex(message.chain) });
+export function encodeStored({ batch, ...message }: StoredMessage): string {
+  const echo = batch && { ...batch, chain: chainHex(batch.chain) };
+  return JSON.stringify({ ...message, chain: chainHex(message.chain), batch: echo });
 }
 
 /** Null where the payload is no `sync`. */
@@ -138,7 +151,25 @@ export function decodeStored(payload: Uint8Array): StoredMessage | null {
       return null;
     need.push([range[0], range[1]]);
   }
-  return { incarnation: m.incarnation, epoch: m.epoch, seq: m.seq, chain, need };
+  const batch = decodeEcho(m.batch);
+  return {
+    incarnation: m.incarnation,
+    epoch: m.epoch,
+    seq: m.seq,
+    chain,
+    need,
+    ...(batch === undefined ? {} : { batch }),
+  };
+}
+
+/** Undefined where there is none that can be read. */
+function decodeEcho(value: unknown): BatchEcho | null | undefined {
+  if (typeof value !== 'object' || value === null) return value === null ? null : undefined;
+  const { from, to, chain } = value as Readonly<Record<string, unknown>>;
+  const hash = parseChainHex(chain);
+  return hash !== null && isCount(from) && isCount(to) && from >= 1 && from <= to
+    ? { from, to, chain: hash }
+    : undefined;
 }
 
 /** Null where the payload is no `state`. */

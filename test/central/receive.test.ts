@@ -91,6 +91,33 @@ describe('receive', () => {
     expect((await store.counts()).events).toBe(30);
   });
 
+  it('says of each batch that is not new that it came, and leaves no such answer out for a later one', async () => {
+    const porch = meowing('porch', epochId(1), 30);
+    const clone = meowing('porch', epochId(1), 30, 'DEADBEEF');
+    const outbox = createOutbox();
+    const abouts: (string | undefined)[] = [];
+    start({
+      outbox: {
+        ...outbox,
+        put(to, payload, options) {
+          if (to.endsWith('/stored')) abouts.push(options.about);
+          outbox.put(to, payload, options);
+        },
+      },
+    });
+    await until('central is there', () => connected);
+    await agent.publishAsync(topic('events'), encodeBatch(porch.batch(1, 30)), { qos: 1 });
+    for (const from of [1, 4])
+      await agent.publishAsync(topic('backlog'), encodeBatch(clone.batch(from, from + 2)), { qos: 1 });
+    await until('all are answered', () => answers.length === 3);
+    expect(answers.map(({ batch }) => batch)).toEqual([
+      null,
+      { from: 1, to: 3, chain: clone.chain(3) },
+      { from: 4, to: 6, chain: clone.chain(6) },
+    ]);
+    expect(abouts).toEqual([`stored ${epochId(1)}`, undefined, undefined]);
+  });
+
   it('answers a sync after the batches that came before it', async () => {
     start();
     await until('central is there', () => connected);

@@ -45,6 +45,24 @@ describe('stored', () => {
     expect(decodeStored(bytes(encodeStored(stored)))).toEqual(stored);
   });
 
+  test('names the batch that it answers, or none', () => {
+    for (const batch of [null, { from: 5, to: 6, chain: chainStart('shed', EPOCH) }]) {
+      expect(decodeStored(bytes(encodeStored({ ...stored, batch })))).toEqual({ ...stored, batch });
+    }
+  });
+
+  test.each([
+    7,
+    {},
+    { from: 1, to: 2, chain: 'zz' },
+    { from: 0, to: 2, ...wire },
+    { from: 3, to: 2, ...wire },
+    { from: 1, to: 2.5, ...wire },
+    { from: '1', to: 2, ...wire },
+  ])('is heard without a batch where that is %j', (batch) => {
+    expect(decodeStored(bytes({ ...stored, ...wire, batch }))).toEqual(stored);
+  });
+
   test('needs nothing where it does not say', () => {
     expect(decodeStored(bytes({ ...stored, ...wire, need: undefined }))?.need).toEqual([]);
   });

@@ -21,6 +21,9 @@ const run = (seeds: number, control?: Control) =>
     ...(control === undefined ? {} : { control }),
   });
 
+/** Seeds that broke once, beyond those that always run: older cards and stores put back, and batches that the broker dropped. */
+const ONCE_BROKEN = [1_000_845, 1_001_371, 1_001_470, 1_001_649];
+
 async function replay(seed: number): Promise<string> {
   const path = fileURLToPath(new URL('run.ts', import.meta.url));
   const child = spawn(process.execPath, [path, '--replay', String(seed)], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -71,6 +74,12 @@ describe('the simulation', () => {
     expect(first).toMatch(/ routed .* commit /s);
     expect(second).toBe(first);
   }, 60_000);
+
+  it.each(ONCE_BROKEN)('loses nothing in seed %i any more', async (seed) => {
+    const told = await replay(seed);
+    expect(told).not.toMatch(/ breach /);
+    expect(told).toMatch(/ commit .* over /s);
+  });
 
   it(`loses nothing in ${SEEDS} seeds, each under its own mix of faults, and its controls do`, async () => {
     const real = await run(SEEDS);

@@ -14,6 +14,9 @@ import {
 } from './plan-state.ts';
 import { both, clip, type Ranges, span, union, without } from './ranges.ts';
 
+/** What central does not name of a disowned epoch is sent again so often on one link. */
+export const MAX_AGAIN = 20;
+
 /**
  * A mark. The first one after our `sync` is its answer and is believed, also where it is lower than before or leaves out
  * what had been sent, and so is the first one of another store. Any other can be late: if it is lower, we ask; its `need`
@@ -29,9 +32,14 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
       return change(plan, e.epoch, () => ({ ...e, untold: [], progressAt: now }));
     const need = union(input.need, []);
     const heard = { ...e, question: null, untold: both(need, question.gone), progressAt: now };
-    const again = dropped(e, need);
+    const again = union(dropped(e, need), input.names === true ? unnamed(e) : []);
     if (again.length === 0) return change(plan, e.epoch, () => ({ ...heard, mark: givenUpTo(e) }));
-    return change(plan, e.epoch, () => ({ ...heard, todo: again, sent: without(e.sent, again) }));
+    return change(plan, e.epoch, () => ({
+      ...heard,
+      todo: again,
+      sent: without(e.sent, again),
+      again: e.again + 1,
+    }));
   }
   const unasked = input.other === true ? { at: now, lastSeq: e.lastSeq, sent: e.sent, gone: [] } : null;
   const question = e.question ?? unasked;
@@ -56,6 +64,12 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
 /** What a broker acknowledged of a disowned epoch and then dropped: central has nothing at all under these numbers. */
 function dropped(e: EpochPlan, need: Ranges): Ranges {
   return without(clip(need, Math.max(e.firstSeq, e.mark + 1), e.lastSeq), union(e.skipped, e.gone));
+}
+
+/** What the broker acknowledged of it and central has not named: dropped on the way, or its word was. */
+function unnamed(e: EpochPlan): Ranges {
+  if (e.again >= MAX_AGAIN) return [];
+  return without(clip(e.sent, Math.max(e.firstSeq, e.mark + 1), e.lastSeq), union(union(e.skipped, e.gone), e.came));
 }
 
 function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): EpochPlan {

@@ -35,6 +35,7 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   if (store === 'too soon') return;
   const chain = seq > head.lastSeq ? null : await log.chainAt(epoch, seq);
   const heard: Heard = { ...message, head, other: store === 'other' };
+  await heardOfBatch(session, heard);
   if (seq > head.lastSeq) await above(session, heard);
   else if (chain !== null && chainHex(chain) !== chainHex(message.chain)) await conflicting(session, heard);
   else believe(session, heard);
@@ -48,6 +49,14 @@ interface Heard extends StoredMessage {
   readonly head: EpochHead;
   /** From another store than the message before. */
   readonly other: boolean;
+}
+
+/** A batch of ours came to central; one of another history under the same numbers has another chain. */
+async function heardOfBatch(session: Session, { head, epoch, batch }: Heard): Promise<void> {
+  if (!batch || batch.to > head.lastSeq) return;
+  const chain = await session.log.chainAt(epoch, batch.to);
+  if (chain === null || chainHex(chain) !== chainHex(batch.chain)) return;
+  apply(session, { type: 'came', epoch, from: batch.from, to: batch.to });
 }
 
 function storeOf(session: Session, incarnation: string): 'same' | 'other' | 'too soon' {
@@ -80,9 +89,9 @@ export function recheckLate(session: Session): void {
 }
 
 /** Our history up to the mark. */
-function believe(session: Session, { head, epoch, seq, need, incarnation, other }: Heard): void {
+function believe(session: Session, { head, epoch, seq, need, incarnation, other, batch }: Heard): void {
   const { log, status } = session;
-  apply(session, { type: 'stored', epoch, seq, need, other });
+  apply(session, { type: 'stored', epoch, seq, need, other, names: batch !== undefined });
   const mark = markOf(session.plan, epoch);
   if (mark === null) return;
   if (mark !== head.storedSeq || other || log.incarnation === null) log.saveMark(epoch, mark, incarnation);
@@ -147,9 +156,9 @@ async function leave(
 }
 
 /** Sent once; when central has answered after that, nothing of it waits any more, also not after the next start. */
-function disown(session: Session, { head, epoch, seq, need, incarnation, other }: Heard): void {
+function disown(session: Session, { head, epoch, seq, need, incarnation, other, batch }: Heard): void {
   apply(session, { type: 'disowned', epoch, seq, other });
-  apply(session, { type: 'stored', epoch, seq, need });
+  apply(session, { type: 'stored', epoch, seq, need, names: batch !== undefined });
   const mark = markOf(session.plan, epoch);
   if (mark !== null && mark !== head.storedSeq) session.log.saveMark(epoch, mark, incarnation);
 }

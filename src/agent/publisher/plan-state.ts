@@ -68,6 +68,9 @@ export interface EpochPlan {
    * ask once; with the answer it is done.
    */
   readonly disowned: boolean;
+  /** Of a disowned epoch: what central has said that it came, as long as the link lives; and how often the rest was sent again. */
+  readonly came: Ranges;
+  readonly again: number;
 }
 
 export interface Plan {
@@ -104,7 +107,11 @@ export type PlanInput =
       readonly need: readonly SeqRange[];
       /** From another store than before: no late word of the one that we know. */
       readonly other?: boolean;
+      /** Central names the batches that are not new to it: of a disowned epoch, one that it did not name has not come. */
+      readonly names?: boolean;
     }
+  /** Central has named a batch of ours. */
+  | { readonly type: 'came'; readonly epoch: string; readonly from: number; readonly to: number }
   /** Of `seq` is known that central holds another history up to there. */
   | { readonly type: 'disowned'; readonly epoch: string; readonly seq?: number; readonly other?: boolean }
   /** What of the flight was really there to be sent; `from` > `to`: nothing. */

@@ -61,6 +61,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     doubtedAt: Number.NEGATIVE_INFINITY,
     progressAt: now,
     disowned: false,
+    came: [],
+    again: 0,
   };
 }
 
@@ -87,11 +89,14 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       };
     case 'stored':
       return confirm(plan, input, now);
+    case 'came':
+      return change(plan, input.epoch, (e) => ({ ...e, came: union(e.came, span(input.from, input.to)) }));
     case 'disowned':
       return change(plan, input.epoch, (e) => {
         // Nobody has proven what another store holds below our mark; and one that holds less than it had confirmed has forgotten.
         const forgot = !e.disowned && (input.seq ?? e.mark) < e.mark;
-        const from = input.other === true || forgot ? { ...e, mark: 0, open: false, sent: [], disowned: false } : e;
+        const fresh = { ...e, mark: 0, open: false, sent: [], came: [], again: 0, disowned: false };
+        const from = input.other === true || forgot ? fresh : e;
         return from.disowned
           ? e
           : { ...begin(plan, from), disowned: true, syncDue: false, question: null, progressAt: now };

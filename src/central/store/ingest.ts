@@ -3,13 +3,13 @@ import { randomInt } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
-import type { SeqRange, SyncMessage } from '../../contract/message.ts';
+import type { BatchEcho, SeqRange, SyncMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import { addGaps } from './gaps.ts';
 import { claim, openShard, type ShardState, saveEpoch, saveShard } from './shard.ts';
-import type { IngestStore } from './store.ts';
+import type { IngestBatch, IngestStore } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { transact } from './transact.ts';
 import { MAX_RUNS, missingRanges, storedMessage, WALK_ROWS, walk } from './walk.ts';
@@ -60,15 +60,23 @@ export function createIngest(
       });
       own.shards.add(shard);
       for (const no of walks) await walkOn(no);
-      return { ...counted, ...(await answer(epochNo)) };
+      const { stored, chainOk } = await answer(epochNo);
+      return { ...counted, stored: { ...stored, batch: echoOf(batch, counted.inserted) }, chainOk };
     },
     async sync(agent, message, now) {
       const epoch = await transact(db, (trx) => noteSync(trx, agent, message, now));
       // Islands and claims lie above the mark and not above the highest: without room between there is nothing to walk.
       if (epoch.highest_seq > epoch.mark) await walkOn(epoch.no);
-      return (await answer(epoch.no)).stored;
+      return { ...(await answer(epoch.no)).stored, batch: null };
     },
   };
+}
+
+/** All of a batch that is new shows by the mark and by `need`. */
+function echoOf({ events, chain }: IngestBatch, inserted: number): BatchEcho | null {
+  const [first, last] = [events[0], events.at(-1)];
+  if (first === undefined || last === undefined || chain === null || inserted === events.length) return null;
+  return { from: first.seq, to: last.seq, chain };
 }
 
 /** Which shards this process has written to, under one token of its own. */

@@ -189,6 +189,33 @@ describe('a mark above the log', () => {
     ]);
   });
 
+  test('settles the old one when central has named what came, by a chain that is ours', async () => {
+    const { log, epoch, marks, names, clock, stored, settled } = await startSession({ events: 5 });
+    const asked = async () => {
+      clock.nowMs += 1_001;
+      await settled();
+    };
+    const chain = (await log.chainAt(epoch, 5)) ?? wrong;
+    await stored(800, { batch: null });
+    await asked();
+    // Another history under the same numbers; numbers that we never gave; a chain that nobody knows any more.
+    await stored(800, { batch: { from: 1, to: 5, chain: wrong } });
+    await asked();
+    await stored(800, { batch: { from: 1, to: 9, chain } });
+    await asked();
+    const chainAt = log.chainAt.bind(log);
+    log.chainAt = async (of, seq) => (seq === 5 ? null : chainAt(of, seq));
+    await stored(800, { batch: { from: 1, to: 5, chain } });
+    log.chainAt = chainAt;
+    expect(marks).toEqual([]);
+    await asked();
+    await stored(800, { batch: { from: 1, to: 5, chain } });
+    await asked();
+    await stored(800, { batch: null });
+    expect(marks).toEqual([[5, 'first']]);
+    expect(names().length).toBeGreaterThan(1);
+  });
+
   test('where all was confirmed puts nothing at stake: a new epoch begins and no more is said', async () => {
     const held = holds();
     const { log, texts, stored } = await startSession({ events: 5, ...held });

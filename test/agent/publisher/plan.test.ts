@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_AGAIN } from '../../../src/agent/publisher/confirm.ts';
 import {
   dueSyncs,
   isDeaf,
@@ -253,6 +254,41 @@ describe('marks', () => {
     expect([markOf(lacking, E), shown(flights)]).toEqual([5, ['backlog 13-15', 'backlog 18-20']]);
     const again = given(given(plan, 2_002, ...acks(flights)), 4_000, { type: 'tick' }, synced, stored(20));
     expect([markOf(again, E), dueSyncs(again, 9_000, rules)]).toEqual([20, []]);
+  });
+
+  /** An answer of central that names the batches that are not new to it. */
+  const naming = (seq: number): PlanInput => ({ type: 'stored', epoch: E, seq, need: [], names: true });
+  const came = (from: number, to: number): PlanInput => ({ type: 'came', epoch: E, from, to });
+
+  test('of a disowned epoch what central does not name has not come, though it holds all numbers', () => {
+    const named = given(asked(), 2_001, came(6, 15), naming(900));
+    const { plan, flights } = takeAll(named, 2_001);
+    expect([markOf(named, E), shown(flights)]).toEqual([5, ['backlog 16-20']]);
+    const sent = given(given(plan, 2_002, ...acks(flights)), 4_000, { type: 'tick' }, synced);
+    const done = given(sent, 4_001, came(16, 20), naming(900));
+    expect([markOf(done, E), takeAll(done, 4_001).flights]).toEqual([20, []]);
+  });
+
+  test('of a disowned epoch what nobody can send need not be named, and another store names all anew', () => {
+    const part = { ...asked(), epochs: asked().epochs.map((e) => ({ ...e, gone: [[6, 9]] as const })) };
+    expect(markOf(given(part, 2_001, came(10, 20), naming(900)), E)).toBe(20);
+    const other = given(asked(), 2_001, came(6, 20), { type: 'disowned', epoch: E, other: true });
+    const again = takeAll(other, 2_001);
+    expect(shown(again.flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    const lacking = given(again.plan, 2_002, ...acks(again.flights), { type: 'tick' });
+    const after = given(given(lacking, 4_000, { type: 'tick' }, synced), 4_001, naming(900));
+    expect([markOf(after, E), shown(takeAll(after, 4_001).flights)]).toEqual([0, ['backlog 1-10', 'backlog 11-20']]);
+  });
+
+  test('what central never names is done after MAX_AGAIN rounds: more would not help', () => {
+    let plan = asked();
+    for (let round = 1; round <= MAX_AGAIN; round += 1) {
+      const next = takeAll(given(plan, round * 10_000, naming(900)), round * 10_000);
+      expect(shown(next.flights)).toEqual(['backlog 6-15', 'backlog 16-20']);
+      const sent = given(next.plan, round * 10_000, ...acks(next.flights));
+      plan = given(sent, round * 10_000 + 5_000, { type: 'tick' }, synced);
+    }
+    expect(markOf(given(plan, 900_000, naming(900)), E)).toBe(20);
   });
 
   test('what central lacks of a disowned epoch is not sent again where nobody can send it', () => {

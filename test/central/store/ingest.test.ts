@@ -59,6 +59,23 @@ describe('ingest', () => {
     expect((await store.agents())[0]).toMatchObject({ agent: 'porch', conflicts: 4 });
   });
 
+  it('names a batch of which some is not new: its numbers show nothing of it', async () => {
+    const porch = meowing('porch', epochId(1), 10);
+    const clone = meowing('porch', epochId(1), 10, 'DEADBEEF');
+    const first = await store.ingest(porch.batch(1, 6), NOW);
+    const again = await store.ingest(porch.batch(4, 8), NOW);
+    const other = await store.ingest(clone.batch(2, 3), NOW);
+    const silent = await store.ingest({ ...clone.batch(2, 3), chain: null }, NOW);
+    expect([first, again, other, silent].map(({ stored }) => stored.batch)).toEqual([
+      null,
+      { from: 4, to: 8, chain: porch.chain(8) },
+      { from: 2, to: 3, chain: clone.chain(3) },
+      null,
+    ]);
+    const sync = { epoch: epochId(1), firstSeq: 1, lastSeq: 8, chain: porch.chain(8) };
+    expect((await store.sync('porch', sync, NOW)).batch).toBeNull();
+  });
+
   it('lets live events in first and asks for what is between', async () => {
     const porch = meowing('porch', epochId(1), 30);
     await store.ingest(porch.batch(1, 5), NOW);

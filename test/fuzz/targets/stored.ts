@@ -25,6 +25,8 @@ export function open(): FuzzTarget {
       stored(',"need":[]'),
       stored(',"need":[[1,2],[5,5]]'),
       stored(',"need":[[9,9],[9,20],[3,4]]'),
+      stored(',"need":[],"batch":null'),
+      stored(`,"need":[],"batch":{"from":3,"to":7,"chain":"${CHAIN}"}`),
     ].map(bytes),
     words: MESSAGE_WORDS,
     maxBytes: 2_048,
