@@ -152,12 +152,12 @@ function lose(w: World, oneIn: number): void {
     for (let seq = oneIn; seq <= saved; seq += oneIn) if (!tells.has(seq)) gone.add(seq);
 }
 
-/** Central forgets its newest half, and says "online" when it is back. */
+/** Central forgets its newest half, and says "online" when it is back. What an event tells is there with the event. */
 function restore(w: World): void {
-  for (const log of w.logs) {
-    log.held = new Set([...log.held].filter((seq) => seq <= log.last / 2));
-    log.known = Math.max(0, ...log.held);
-  }
+  for (const log of w.logs) log.held = new Set([...log.held].filter((seq) => seq <= log.last / 2));
+  for (const { held, tells } of w.logs)
+    for (const [seq, all] of tells) if (held.has(seq)) for (const told of all) logOf(w, told.epoch)?.held.add(told.seq);
+  for (const log of w.logs) log.known = Math.max(0, ...log.held);
   w.inbox = [];
   w.outbox = [];
   w.plan = step(w.plan, { type: 'recheck' }, w.now, rules);
