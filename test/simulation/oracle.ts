@@ -26,7 +26,9 @@ interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked' | 'reassigned
 export function isSettled(agents: readonly AgentMachine[], central: CentralMachine): boolean {
   for (const { log } of agents) {
     if (log === null) return false;
-    for (const { epoch, lastSeq } of log.epochs()) if (central.markOf(epoch) < lastSeq) return false;
+    // Also by the agent's own word: numbers that were used twice are all at central before what differs has come.
+    for (const { epoch, lastSeq, storedSeq } of log.epochs())
+      if (storedSeq < lastSeq || central.markOf(epoch) < lastSeq) return false;
   }
   return central.folded;
 }
