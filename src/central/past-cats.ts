@@ -1,21 +1,13 @@
 /** The cats as they were at any moment: from the store, or, before what was deleted, folded from segments and store together. */
 import { fullType } from '../contract/event.ts';
 import { foldEvents } from './models/fold.ts';
+import { CAT_EVENTS } from './models/meaning.ts';
 import type { CatRow, CentralEvent, ReadStore } from './store/store.ts';
 
 /** The most events that are folded in memory. */
 export const MAX_PAST_EVENTS = 500_000;
 const EVENTS_A_READ = 1_000;
-const CAT_EVENTS = [
-  'cat.named',
-  'collar.assigned',
-  'cat.moved',
-  'meow.started',
-  'meow.ended',
-  'collar.silent',
-  'collar.heard',
-  'battery.low',
-].map(fullType);
+const TYPES = CAT_EVENTS.map(fullType);
 
 type PastStore = Pick<ReadStore, 'catsAt' | 'horizon' | 'sealed' | 'oldest'>;
 
@@ -51,10 +43,10 @@ async function eventsBefore(store: PastStore, to: string, segments: string): Pro
     throw Object.assign(new Error(text), { code: 'TOO_MUCH_HISTORY' });
   };
   for await (const page of store.sealed(segments)) {
-    take(page.filter(({ type, time }) => time < to && CAT_EVENTS.includes(type)));
+    take(page.filter(({ type, time }) => time < to && TYPES.includes(type)));
   }
   for (let after: string | undefined; ; ) {
-    const filter = { limit: EVENTS_A_READ, types: CAT_EVENTS, to };
+    const filter = { limit: EVENTS_A_READ, types: TYPES, to };
     const page = await store.oldest(after === undefined ? filter : { ...filter, after });
     take(page.events);
     if (page.events.length < EVENTS_A_READ) return events;

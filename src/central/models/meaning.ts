@@ -5,8 +5,8 @@ import { type UpcastEvent, upcast } from '../../contract/upcast.ts';
 import type { CentralEvent } from '../store/store.ts';
 import type { CatChange, FactKey, Meaning } from './model.ts';
 
-/** What the models are made of. Another event that cannot be read leaves nothing out of them. */
-const NEEDED: ReadonlySet<string> = new Set<EventType>([
+/** What tells of a cat or its collar. */
+export const CAT_EVENTS = [
   'cat.named',
   'collar.assigned',
   'cat.moved',
@@ -15,9 +15,10 @@ const NEEDED: ReadonlySet<string> = new Set<EventType>([
   'collar.silent',
   'collar.heard',
   'battery.low',
-  'event.revoked',
-  'event.reassigned',
-]);
+] as const satisfies readonly EventType[];
+
+/** What the models are made of. Another event that cannot be read leaves nothing out of them. */
+const NEEDED: ReadonlySet<string> = new Set<EventType>([...CAT_EVENTS, 'event.revoked', 'event.reassigned']);
 
 export function factKey(event: Pick<CentralEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey {
   return orderKey(event);
