@@ -13,6 +13,10 @@ export interface Reading {
   readonly azG?: number;
   /** Shake level of the collar's own detector: 0 at rest, 1 a shake. */
   readonly shake?: number;
+  /** Movements that the sensor counted since its reading before, each of them an edge of a vibration switch or its like. */
+  readonly edges?: number;
+  /** The sensor's own count of movements, wrapping at MOVE_COUNTS. Where receivers meet it becomes `edges`. */
+  readonly moveCount?: number;
   /** Movement seen (PIR, or the collar's own motion flag). */
   readonly motion?: boolean;
   /** Where the receiver or sensor that heard this stands. */
@@ -22,6 +26,9 @@ export interface Reading {
   readonly rssiDbm?: number;
   readonly batteryPercent?: number;
 }
+
+/** A movement counter has one byte, of which 255 means "unknown" (RuuviTag). */
+export const MOVE_COUNTS = 255;
 
 /** Why bytes were discarded. A closed list, so that counters stay bounded. */
 export type DiscardReason =
@@ -33,10 +40,15 @@ export type DiscardReason =
   | 'bad-version'
   | 'bad-length' // k does not fit the frame
   | 'not-json'
+  | 'bad-format' // no line of this format
   | 'bad-value' // a field of another type or out of range
   | 'no-collar'
   | 'no-columns' // csv: a row before or unlike its header
   | 'comment' // csv: comment or header line, counted but harmless
+  | 'no-reading' // sound, but says nothing of a collar: counted, harmless
+  | 'no-sensor' // mysensors: of a child that has not said what it is
+  | 'no-key' // bthome: encrypted, and no bind key for this sender
+  | 'bad-key' // bthome: the bind key does not open it, or it is damaged
   | 'duplicate'; // the same counter again
 
 export interface Discard {

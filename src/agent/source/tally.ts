@@ -56,8 +56,8 @@ export function createTeller(
   const untold = new Map<string, number>();
   return (reason, count, sample) => {
     tally.discarded(reason, count);
-    // Comments and headers belong to the format.
-    if (reason === 'comment') return;
+    // Comments, headers and what is of no collar belong to the format.
+    if (reason === 'comment' || reason === 'no-reading') return;
     const now = clock.monoNow();
     const sum = (untold.get(reason) ?? 0) + count;
     untold.set(reason, sum);

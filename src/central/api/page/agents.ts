@@ -5,7 +5,7 @@ import { byId, el, keyed, setText } from './dom.ts';
 import type { Agent, Cat, Source, Unassigned } from './types.ts';
 
 /** Discards that are no fault of anything. */
-const HARMLESS = ['comment', 'duplicate'];
+const HARMLESS = ['comment', 'no-reading', 'duplicate'];
 
 export function showAgents(agents: readonly Agent[]): void {
   byId('no-agents', HTMLParagraphElement).hidden = agents.length > 0;
