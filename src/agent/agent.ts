@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
+import { openBrokers } from '../broker/open-broker.ts';
 import type { DiskHealth, DiskState, HealthMessage } from '../contract/message.ts';
 import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
@@ -71,7 +72,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const { version } = deps;
     const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, freeBytes });
-    const { openLink } = deps;
+    const openLink = openBrokers({ openLink: deps.openLink, monoNow });
     const sent = new AbortController();
     await runAll(
       [

@@ -1,5 +1,6 @@
 /** The agent's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
+import { brokerUrl } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
 
 const place = z.string().min(1).max(64);
@@ -53,7 +54,7 @@ export const agentSchema = z.strictObject({
       .describe('beyond this events are given up, the least worth first, as history.lost'),
   }),
   mqtt: z.strictObject({
-    url: z.url({ protocol: /^(mqtts?|wss?)$/ }),
+    url: brokerUrl,
     username: z.string().optional(),
     password: z.string().optional(),
     ca: z.string().optional().describe('path of the PEM file with the authority to trust'),

@@ -2,6 +2,7 @@
  * forward: log → publisher. Opens one link after the other, for ever, and works each until it ends. Offline it holds nothing
  * but the log. What is told here is told once: each different error until a link is up again.
  */
+import { hasSeveralBrokers } from '../broker/address.ts';
 import type { HealthMessage } from '../contract/message.ts';
 import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
@@ -116,10 +117,25 @@ async function work(
   };
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const healthEveryMs = config.health.everyMs;
+  const elsewhere = hasSeveralBrokers(config.mqtt.url);
   try {
     const key = (await signer?.()) ?? null;
     return await runSession(
-      { publisher, log, key, rules, retry, healthEveryMs, health, status, logger, ...gates, monoNow, random },
+      {
+        publisher,
+        log,
+        key,
+        rules,
+        retry,
+        elsewhere,
+        healthEveryMs,
+        health,
+        status,
+        logger,
+        ...gates,
+        monoNow,
+        random,
+      },
       signal,
     );
   } finally {

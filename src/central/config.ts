@@ -1,5 +1,6 @@
 /** Central's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
+import { brokerUrl } from '../broker/address.ts';
 import { DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
 import { parseStoreUrl } from './store/store-url.ts';
 
@@ -30,7 +31,7 @@ export const centralSchema = z.strictObject({
     password: z.string().optional().describe('of the database, where it does not stand in the URL'),
   }),
   mqtt: z.strictObject({
-    url: z.url({ protocol: /^(mqtts?|wss?)$/ }),
+    url: brokerUrl,
     username: z.string().optional(),
     password: z.string().optional(),
     ca: z.string().optional(),

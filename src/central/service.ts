@@ -1,6 +1,7 @@
 /** Central as a whole: opens its parts, runs its three loops, closes in reverse. */
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { openBrokers } from '../broker/open-broker.ts';
 import { alertTopic, catTopic, meowTopic } from '../contract/topic.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
@@ -126,7 +127,7 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
 function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox) {
   const { mqtt, group } = config;
   return {
-    openLink: deps.openLink,
+    openLink: openBrokers({ openLink: deps.openLink, monoNow: () => performance.now() }),
     logger: deps.logger,
     random: deps.random ?? Math.random,
     outbox,

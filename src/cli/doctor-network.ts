@@ -1,6 +1,8 @@
 /** What `collard doctor` looks at over the network: the broker, central behind it, and central's own page. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AgentConfig } from '../agent/config.ts';
+import { brokerAddresses } from '../broker/address.ts';
 import type { CentralConfig } from '../central/config.ts';
 import { inspectStore } from '../central/store/inspect.ts';
 import { isPlainAcrossNetwork, parseStoreUrl } from '../central/store/store-url.ts';
@@ -13,11 +15,18 @@ import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
 const ANSWER_MS = 3_000;
 const CONNECT_MS = 5_000;
 
+type MqttConfig = AgentConfig['mqtt'] | CentralConfig['mqtt'];
+
+/** Each broker by itself. That one of several does not answer is what the others are for. */
+export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean): Promise<Finding[]> {
+  const checked = await Promise.all(brokerAddresses(mqtt.url).map((url) => checkBroker({ ...mqtt, url }, askCentral)));
+  const findings = checked.flat();
+  const isReached = findings.some(({ check, result }) => check === 'broker' && result === 'ok');
+  return findings.map((finding) => (isReached && finding.result === 'fail' ? { ...finding, result: 'warn' } : finding));
+}
+
 /** Connects as a guest of its own name, so that no running agent loses its session. */
-export async function checkBroker(
-  mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt'],
-  askCentral: boolean,
-): Promise<Finding[]> {
+export async function checkBroker(mqtt: MqttConfig, askCentral: boolean): Promise<Finding[]> {
   let link: MqttLink;
   try {
     link = await openGuest(mqtt);
@@ -54,7 +63,7 @@ export async function checkDatabase(url: string, password: string | undefined): 
   }
 }
 
-async function openGuest(mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt']): Promise<MqttLink> {
+async function openGuest(mqtt: MqttConfig): Promise<MqttLink> {
   const pem = async (key: 'ca' | 'cert' | 'key') => {
     const path = mqtt[key];
     if (path === undefined) return undefined;
@@ -65,7 +74,7 @@ async function openGuest(mqtt: AgentConfig['mqtt'] | CentralConfig['mqtt']): Pro
   return openMqttLink(
     {
       url: mqtt.url,
-      clientId: `collard-doctor-${process.pid}`,
+      clientId: `collard-doctor-${randomUUID().slice(0, 8)}`,
       username: mqtt.username,
       password: mqtt.password,
       ca: await pem('ca'),

@@ -16,7 +16,7 @@ import {
   ok,
   warn,
 } from './doctor-machine.ts';
-import { checkBroker, checkDatabase, checkPage } from './doctor-network.ts';
+import { checkBrokers, checkDatabase, checkPage } from './doctor-network.ts';
 import { EXIT } from './exit.ts';
 import { paint, print, printJson, safe } from './output.ts';
 import { listPorts } from './ports.ts';
@@ -63,11 +63,11 @@ async function examineConfig(any: AnyConfig): Promise<Finding[]> {
     const { log, sources, mqtt, forward } = any.config.value;
     const key = await checkKey(signingKeyPath(any.config.value));
     const sourceFindings = await Promise.all(sources.map(checkSource));
-    const broker = await checkBroker(mqtt, forward.confirm === 'store');
+    const broker = await checkBrokers(mqtt, forward.confirm === 'store');
     return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
   const { store, mqtt, http } = any.config.value;
-  return [...(await checkStore(store)), ...(await checkBroker(mqtt, false)), await checkPage(http)];
+  return [...(await checkStore(store)), ...(await checkBrokers(mqtt, false)), await checkPage(http)];
 }
 
 async function checkStore({ url, password }: CentralConfig['store']): Promise<Finding[]> {

@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { openLogReader } from '../agent/log/open-log-reader.ts';
+import { openBrokers } from '../broker/open-broker.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { openStore } from '../central/open-store.ts';
 import { linkOptions } from '../central/service.ts';
@@ -95,7 +96,8 @@ async function openHistory(agent: string, options: VerifyOptions, config: Centra
         agent,
         answerWithinMs: seconds * 1_000,
       };
-      return await openRemoteHistory(ask, openMqttLink, new AbortController().signal);
+      const openLink = openBrokers({ openLink: openMqttLink, monoNow: () => performance.now() });
+      return await openRemoteHistory(ask, openLink, new AbortController().signal);
     }
     const reader = openLogReader(log);
     if (reader.agent !== agent) {

@@ -28,15 +28,19 @@ const parts = (names: readonly string[], side: string, rule: Partial<PartRule> =
 export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartRule>([
   ['contract', { imports: [], types: [], outside: ['node:crypto', 'node:zlib'] }],
   ['lib', { imports: [], types: [] }],
+  ['broker', { imports: ['lib'], types: [] }],
   ...parts(AGENT_PARTS, 'agent'),
   ...parts(CENTRAL_PARTS, 'central'),
   ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
   ['agent/detector', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
   ['central/models', { imports: ['contract'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
-  ['agent', { imports: [...SHARED, ...AGENT_PARTS], types: [] }],
-  ['central', { imports: [...SHARED, ...CENTRAL_PARTS], types: [] }],
+  ['agent', { imports: [...SHARED, 'broker', ...AGENT_PARTS], types: [] }],
+  ['central', { imports: [...SHARED, 'broker', ...CENTRAL_PARTS], types: [] }],
   ['simulator', { imports: SHARED, types: [] }],
-  ['cli', { imports: [...SHARED, 'agent', 'central', 'simulator', ...AGENT_PARTS, ...CENTRAL_PARTS], types: [] }],
+  [
+    'cli',
+    { imports: [...SHARED, 'broker', 'agent', 'central', 'simulator', ...AGENT_PARTS, ...CENTRAL_PARTS], types: [] },
+  ],
 ]);
 
 export const PURE_PARTS: readonly string[] = ['contract', 'agent/decoder', 'agent/detector', 'central/models'];

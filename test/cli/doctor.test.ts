@@ -29,7 +29,7 @@ import {
   kindFinding,
   roomFinding,
 } from '../../src/cli/doctor-machine.ts';
-import { checkBroker, checkPage } from '../../src/cli/doctor-network.ts';
+import { checkBroker, checkBrokers, checkPage } from '../../src/cli/doctor-network.ts';
 import { centralStateTopic } from '../../src/contract/topic.ts';
 import { freePort, startAedes } from '../servers.ts';
 import { collard } from './run.ts';
@@ -154,6 +154,16 @@ describe('the network', () => {
     const port = await freePort();
     const [broker] = await checkBroker(mqttOf(`mqtt://127.0.0.1:${port}`), true);
     expect(broker).toMatchObject({ check: 'broker', result: 'fail', message: expect.stringContaining(`:${port}`) });
+  });
+
+  test('of several brokers each is checked: one that does not answer is a warning, unless none does', async () => {
+    const { url, stop } = await startAedes();
+    const dead = `mqtt://127.0.0.1:${await freePort()}`;
+    const check = async (...urls: string[]) =>
+      (await checkBrokers(mqttOf(urls.join(' ')), false)).map(({ result, check: name }) => `${name} ${result}`);
+    expect(await check(dead, url)).toEqual(['broker warn', 'broker ok']);
+    await stop();
+    expect(await check(dead, url)).toEqual(['broker fail', 'broker fail']);
   });
 
   test('a port that speaks something else fails', async () => {

@@ -26,6 +26,8 @@ export interface SessionParts {
   readonly key: SigningKey | null;
   readonly rules: PlanRules;
   readonly retry: BackoffLimits;
+  /** There are other brokers, and central may be at one of them. */
+  readonly elsewhere: boolean;
   readonly healthEveryMs: number;
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   readonly status: ForwardStatus;

@@ -104,8 +104,8 @@ async function send(
     } else if (isStalled(session.plan, monoNow(), rules)) {
       const away = 'central does not answer: events stay in the log until it does';
       if (session.central === 'online') end(`central has confirmed nothing for ${rules.stalledAfterMs} ms`);
-      // Only its own word that it is away is a reason to sit still: a link may be dead in one direction.
-      else if (session.central === 'offline') tellOnce(session, 'away', away);
+      // Only its own word that it is away from the only broker is a reason to sit still: a link may be dead in one direction.
+      else if (session.central === 'offline' && !session.elsewhere) tellOnce(session, 'away', away);
       else end(away);
     }
     await bell();

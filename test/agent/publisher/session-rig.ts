@@ -58,6 +58,7 @@ export interface RigOptions {
   readonly rules?: Partial<PlanRules>;
   readonly key?: SigningKey;
   readonly acks?: boolean;
+  readonly elsewhere?: boolean;
   readonly maxBatchBytes?: number;
   readonly health?: () => Promise<HealthMessage>;
   readonly publishSync?: () => Promise<Published>;
@@ -117,6 +118,7 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
       key: options.key ?? null,
       rules: applied,
       retry: { firstMs: 1_000, maxMs: 20_000 },
+      elsewhere: options.elsewhere ?? false,
       healthEveryMs: 60_000,
       health: options.health ?? (() => ({ queue: status.queue, stalled: status.stalled }) as HealthMessage),
       status,

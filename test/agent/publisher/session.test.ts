@@ -67,6 +67,14 @@ describe('a link', () => {
     expect(await stop()).toBeNull();
   });
 
+  test('ends when central is away from here and there are other brokers', async () => {
+    const { clock, hear, settled, done } = await startSession({ events: 5, elsewhere: true });
+    hear({ type: 'central', online: false, fresh: false });
+    await settled();
+    clock.nowMs += 6_000;
+    expect(await done).toBe('central does not answer: events stay in the log until it does');
+  });
+
   test('ends also while an answer is on its way that the broker never acknowledges', async () => {
     const { clock, hear, stored, settled, done, answers } = await startSession({
       events: 5,
