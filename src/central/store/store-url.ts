@@ -59,6 +59,10 @@ export function parseStoreUrl(text: string): StoreAddress | string {
   const files = { ca: option('sslca'), cert: option('sslcert'), key: option('sslkey') };
   const near = socket !== null || isLoopback(host);
   const named = Object.values(files).some((file) => file !== null);
+  const tls = ssl === 'off' || (ssl === null && near && !named) ? null : files;
+  // mysql2 would ask the certificate of an address for the name `localhost` (lib/base/connection.js, startTLS): it proves nothing.
+  if (tls !== null && kind === 'mysql' && socket === null && isIP(host) !== 0)
+    return 'a URL with the name of the server that its certificate holds, for a certificate is never checked for an address';
   return {
     kind,
     host,
@@ -67,7 +71,7 @@ export function parseStoreUrl(text: string): StoreAddress | string {
     user,
     password: password === '' ? null : password,
     database,
-    tls: ssl === 'off' || (ssl === null && near && !named) ? null : files,
+    tls,
   };
 }
 

@@ -40,7 +40,7 @@ export async function startDatabase(
 ): Promise<DatabaseServer> {
   const folder = newFolder(kind);
   const port = await freePort();
-  const user = userOf(kind === 'mariadb' ? 'mysql' : 'postgres');
+  const user = userOf(kind);
   const data = join(folder, 'data');
   mkdirSync(data);
   for (const path of [folder, data]) if (user !== null) chownSync(path, user.uid, user.gid);
@@ -161,8 +161,9 @@ async function runPostgres(port: number, statement: string): Promise<void> {
 }
 
 /** Servers refuse to run as root: then they run as the user that Debian made for them. */
-function userOf(name: string): { readonly uid: number; readonly gid: number } | null {
+export function userOf(kind: ServerKind): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null;
+  const name = kind === 'mariadb' ? 'mysql' : 'postgres';
   const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
 }
