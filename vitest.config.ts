@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { assertRuntime } from './src/lib/runtime-guard.ts';
 import { SERVER_PATHS } from './test/central/engines/paths.ts';
+import { DEBIAN as CLUSTERS, galeraPath } from './test/clusters/paths.ts';
 import { requireServer } from './test/servers.ts';
 
 assertRuntime();
@@ -9,11 +10,17 @@ assertRuntime();
 const STORE_TESTS = ['test/central/store/*.test.ts'];
 const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts', 'test/central/store/plans.test.ts'];
 const SERVER_TESTS = ['test/central/store/server/*.test.ts'];
+const CLUSTER_TESTS = ['test/clusters/galera.test.ts'];
+/** Of what must hold on every database, that in which nodes of a cluster could differ; all of it: `npm run galera`. */
+const CLUSTER_CHOICE = ['test/central/store/{ingest,two-centrals,corrections,keys,heard}.test.ts'];
+const isWhole = process.env.npm_lifecycle_event === 'galera';
 const DEBIAN = { mariadb: 'mariadb-server', postgres: 'postgresql' } as const;
 
 const servers = (['mariadb', 'postgres'] as const).filter((kind) =>
   requireServer(kind, SERVER_PATHS[kind], DEBIAN[kind]),
 );
+
+const isCluster = requireServer('galera', galeraPath, CLUSTERS.galera);
 
 export default defineConfig({
   test: {
@@ -26,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'sqlite',
           include: ['test/**/*.test.ts'],
-          exclude: SERVER_TESTS,
+          exclude: [...SERVER_TESTS, ...CLUSTER_TESTS],
           provide: { storeServer: undefined },
         },
       },
@@ -40,6 +47,20 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       })),
+      ...(isCluster
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: 'galera',
+                include: [...(isWhole ? STORE_TESTS : CLUSTER_CHOICE), ...CLUSTER_TESTS],
+                exclude: ONLY_SQLITE,
+                globalSetup: ['test/central/engines/setup.ts'],
+                testTimeout: 120_000,
+              },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -39,6 +39,8 @@ export interface Words {
   readonly insertSizes: readonly number[];
   /** Writers run side by side, and lock a row before they read what they will change. Else one writer has the whole database. */
   readonly rowLocks: boolean;
+  /** A row that is locked and not changed is free on the other nodes of a cluster: what two of them change is found at commit. */
+  readonly locksOnOneNode: boolean;
 }
 
 export interface StoreAdapter extends DialectAdapter {

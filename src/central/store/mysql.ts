@@ -1,18 +1,10 @@
 /** All that is particular to MariaDB and MySQL: the driver, strictness and durability, the words of the SQL, the errors. */
 import { MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler, sql } from 'kysely';
-import type { PoolConnection, ResultSetHeader } from 'mysql2';
 import type { SqlDialect, StoreAdapter, Words } from './dialect.ts';
-import {
-  type Ask,
-  badSetting,
-  CONNECT_MS,
-  createGuard,
-  LOCK_SECONDS,
-  MAX_CONNECTIONS,
-  notDurable,
-  tlsFiles,
-} from './server-dialect.ts';
-import { askOnce, createServerDriver, type Server, type Wire } from './server-driver.ts';
+import { clusterIdentity, isGalera, prepareNode } from './galera.ts';
+import { openPools } from './mysql-pools.ts';
+import { type Ask, badSetting, createGuard, LOCK_SECONDS, notDurable } from './server-dialect.ts';
+import { askOnce, createServerDriver, type Server } from './server-driver.ts';
 import { type ServerAddress, storeName } from './store-url.ts';
 
 /** What does not fit is an error, text in double quotes is a name, and || joins texts: as in the other databases. */
@@ -26,6 +18,7 @@ const WORDS: Words = {
   keep: ([first = '']) => `on duplicate key update ${first} = ${first}`,
   insertSizes: [500, 100, 16, 4, 1],
   rowLocks: true,
+  locksOnOneNode: false,
 };
 
 class MysqlStoreAdapter extends MysqlAdapter implements StoreAdapter {
@@ -34,49 +27,12 @@ class MysqlStoreAdapter extends MysqlAdapter implements StoreAdapter {
 
 /** Rejects with code STORE_AWAY, NOT_DURABLE or STORE_SETTING, or the disk's error for a certificate that cannot be read. */
 export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
-  const { createPool } = await import('mysql2');
   const name = storeName(address);
   const guard = createGuard(name, { prepare: (ask) => prepare(name, ask), identity });
-  const { host, port, socket, user, password, database, tls } = address;
-  const pool = createPool({
-    ...(socket === null ? { host, port } : { socketPath: socket }),
-    user,
-    database,
-    ...(password === null ? {} : { password }),
-    ...(tls === null ? {} : { ssl: { ...tlsFiles(address), rejectUnauthorized: true, verifyIdentity: true } }),
-    charset: 'utf8mb4',
-    flags: ['-FOUND_ROWS'],
-    connectionLimit: MAX_CONNECTIONS,
-    connectTimeout: CONNECT_MS,
-    enableKeepAlive: true,
-    decimalNumbers: true,
-    stringifyObjects: true,
-  });
-  const known = new WeakSet<PoolConnection>();
-  const take = async (): Promise<Wire> => {
-    const connection = await new Promise<PoolConnection>((resolve, reject) => {
-      pool.getConnection((error, one) => (error === null ? resolve(one) : reject(error)));
-    });
-    const wire = wireOf(connection);
-    if (!known.has(connection)) {
-      try {
-        await guard.admit(async (text) => (await wire.run(text, [])).rows as Record<string, unknown>[]);
-      } catch (error) {
-        wire.release(true);
-        throw error;
-      }
-      // Told between two statements: the next one is told too.
-      connection.on('error', () => undefined);
-      known.add(connection);
-    }
-    return wire;
-  };
-  const end = () =>
-    new Promise<void>((resolve, reject) => {
-      pool.end((error) => (error === null || error === undefined ? resolve() : reject(error)));
-    });
-  const server: Server = { name, hurried: guard.hurried, meaningOf, wires: { take, end } };
+  const wires = await openPools(address, guard, isAway);
+  const server: Server = { name, hurried: guard.hurried, meaningOf, wires };
   const [{ version } = {}] = await askOnce(server, 'select version() as version');
+  const words = { ...WORDS, locksOnOneNode: await isGalera((text) => askOnce(server, text)) };
   // Neither pads texts with blanks when it compares them.
   const collation = String(version).includes('MariaDB') ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin';
   return {
@@ -84,7 +40,7 @@ export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
     kysely: {
       createDriver: () => createServerDriver(server),
       createQueryCompiler: () => new MysqlQueryCompiler(),
-      createAdapter: () => new MysqlStoreAdapter(),
+      createAdapter: () => Object.assign(new MysqlStoreAdapter(), { words }),
       createIntrospector: (db) => new MysqlIntrospector(db),
     },
     dayStart: `date_format(timestampadd(second, unix_timestamp(curdate()), '1970-01-01'), '%Y-%m-%dT%H:%i:%s.000Z')`,
@@ -100,21 +56,8 @@ export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
   };
 }
 
-function wireOf(connection: PoolConnection): Wire {
-  return {
-    run: (text, parameters) =>
-      new Promise((resolve, reject) => {
-        connection.query<ResultSetHeader>(text, [...parameters], (error, result) => {
-          if (error !== null) reject(error);
-          else if (Array.isArray(result)) resolve({ rows: result, affected: null });
-          else resolve({ rows: [], affected: result.affectedRows });
-        });
-      }),
-    release: (cut) => (cut ? connection.destroy() : connection.release()),
-  };
-}
-
 async function prepare(name: string, ask: Ask): Promise<void> {
+  if (await isGalera(ask)) await prepareNode(name, ask);
   await ask(`set session sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${LOCK_SECONDS}`);
   await ask(`set session transaction isolation level read committed`);
   const [is = {}] = await ask(`select @@session.sql_mode as mode, @@innodb_flush_log_at_trx_commit as flush_log,
@@ -133,6 +76,7 @@ async function prepare(name: string, ask: Ask): Promise<void> {
  * looks the same.
  */
 async function identity(ask: Ask): Promise<string> {
+  if (await isGalera(ask)) return clusterIdentity(ask);
   const servers = await ask(`show global variables where variable_name in ('server_uid', 'server_uuid')`);
   const [made = {}] = await ask(`select cast(unix_timestamp(create_time) as char) as at from information_schema.tables
     where table_schema = database() and table_name = 'meta'`);
@@ -146,6 +90,12 @@ function ddlWith(collation: string): (statement: string) => string {
       ? `${text} engine=InnoDB default character set utf8mb4 collate ${collation}`
       : text;
   };
+}
+
+/** Would another node of its cluster do? */
+function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && error.code === 'STORE_AWAY') || meaningOf(error) === 'away';
 }
 
 /** Errors of the server by number; those of the way to it have none of its states. */
@@ -166,7 +116,10 @@ function meaningOf(error: Error): 'away' | 'again' | 'other' {
 const MADE: readonly number[] = [1050, 1060, 1061, 1051, 1091, 1146];
 /** Row changed since it was read, lock wait time-out, deadlock. */
 const AGAIN: readonly number[] = [1020, 1205, 1213];
-/** No log-in or no such database, not ready, too many connections, out of disk or memory, shut down, read-only, killed. */
+/**
+ * No log-in or no such database, node not ready, too many connections, out of disk or memory, shut down, commit cut short, read-only,
+ * killed.
+ */
 const AWAY: readonly number[] = [
-  1044, 1045, 1047, 1049, 1021, 1037, 1040, 1041, 1053, 1077, 1114, 1129, 1130, 1203, 1290, 1317, 1836, 1927,
+  1180, 1044, 1045, 1047, 1049, 1021, 1037, 1040, 1041, 1053, 1077, 1114, 1129, 1130, 1203, 1290, 1317, 1836, 1927,
 ];

@@ -21,6 +21,7 @@ const WORDS: Words = {
   keep: (key) => `on conflict (${key.join(',')}) do nothing`,
   insertSizes: [500, 100, 16, 4, 1],
   rowLocks: true,
+  locksOnOneNode: false,
 };
 
 class PostgresStoreAdapter extends PostgresAdapter implements StoreAdapter {
@@ -32,7 +33,8 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
   const { default: pg } = await import('pg');
   const name = storeName(address);
   const guard = createGuard(name, { prepare: (ask) => prepare(name, ask), identity });
-  const { host, port, socket, user, password, database, tls } = address;
+  const { hosts, socket, user, password, database, tls } = address;
+  const [{ host, port }] = hosts;
   const pool = new pg.Pool({
     host: socket ?? host,
     port,

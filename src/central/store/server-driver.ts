@@ -3,10 +3,14 @@
  * unknown state is never used again. Codes: STORE_AWAY (the server cannot store now; nothing is known of an open transaction),
  * STORE_AGAIN (the transaction was undone in favour of another one: make it again). All other errors are the server's own.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 
 /** Whoever does not answer for so long is away. */
 const QUERY_MS = 60_000;
+/** Of a statement that was undone in favour of others. */
+const TRIES = 20;
+const PAUSE_MS = 20;
 
 export interface WireResult {
   readonly rows: readonly unknown[];
@@ -80,6 +84,8 @@ class ServerConnection implements DatabaseConnection {
   readonly #wire: Wire;
   readonly #server: Server;
   #doubtful = false;
+  /** Inside of a transaction: then all of it is undone, not one statement. */
+  #open = false;
   /** One at a time: the next begins when this one has ended, however it ends. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -89,7 +95,7 @@ class ServerConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-    const { rows, affected } = await this.run(sql, parameters);
+    const { rows, affected } = await this.#whole(sql, parameters);
     return { rows: rows as R[], ...(affected === null ? {} : { numAffectedRows: BigInt(affected) }) };
   }
 
@@ -98,7 +104,22 @@ class ServerConnection implements DatabaseConnection {
     throw new Error('the store reads no streams');
   }
 
+  /** A statement that is a transaction by itself, and was undone in favour of another one, is made again. */
+  async #whole(text: string, parameters: readonly unknown[]): Promise<WireResult> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.run(text, parameters);
+      } catch (error) {
+        const again = error instanceof Error && 'code' in error && error.code === 'STORE_AGAIN';
+        if (!again || this.#open || tries === TRIES) throw error;
+        await pause(Math.random() * PAUSE_MS * tries);
+      }
+    }
+  }
+
   run(text: string, parameters: readonly unknown[]): Promise<WireResult> {
+    if (/^(begin|start transaction)\b/.test(text)) this.#open = true;
+    else if (/^(commit|rollback)\b/.test(text)) this.#open = false;
     const begin = () => this.#run(text, parameters);
     const result = this.#last.then(begin, begin);
     this.#last = result;

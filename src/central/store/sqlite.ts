@@ -15,6 +15,7 @@ const WORDS: Words = {
   keep: (key) => `on conflict (${key.join(',')}) do nothing`,
   insertSizes: [64, 8, 1],
   rowLocks: false,
+  locksOnOneNode: false,
 };
 
 /** A reader that is not done keeps the write-ahead log from its checkpoint; after it, it is cut to this. */

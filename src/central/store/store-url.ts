@@ -1,4 +1,7 @@
-/** Where the store is, as `store.url` says it: `sqlite:PATH`, `mysql://…` (or `mariadb://…`), `postgres://…`. */
+/**
+ * Where the store is, as `store.url` says it: `sqlite:PATH`, `mysql://…` (or `mariadb://…`), `postgres://…`. `mysql:` may name the
+ * hosts of one cluster, with commas between them.
+ */
 import { isIP } from 'node:net';
 
 export type StoreAddress = FileAddress | ServerAddress;
@@ -8,11 +11,16 @@ export interface FileAddress {
   readonly path: string;
 }
 
-export interface ServerAddress {
-  readonly kind: 'mysql' | 'postgres';
+export interface Host {
   readonly host: string;
   readonly port: number;
-  /** Of a Unix socket, instead of host and port; for PostgreSQL the folder that it is in. */
+}
+
+export interface ServerAddress {
+  readonly kind: 'mysql' | 'postgres';
+  /** Nodes of one cluster: the first one that can be worked with is used. */
+  readonly hosts: readonly [Host, ...Host[]];
+  /** Of a Unix socket, instead of hosts; for PostgreSQL the folder that it is in. */
   readonly socket: string | null;
   readonly user: string;
   readonly password: string | null;
@@ -37,8 +45,9 @@ const OPTIONS: readonly string[] = ['socket', 'ssl', 'sslca', 'sslcert', 'sslkey
 export function parseStoreUrl(text: string): StoreAddress | string {
   const path = /^sqlite:(.+)$/.exec(text)?.[1];
   if (path !== undefined) return { kind: 'sqlite', path };
-  if (!URL.canParse(text)) return STORE_URL_FORMS;
-  const url = new URL(text);
+  const { first, rest } = separated(text);
+  if (!URL.canParse(first) || !rest.every((one) => URL.canParse(one))) return STORE_URL_FORMS;
+  const url = new URL(first);
   const kind = KINDS[url.protocol];
   if (kind === undefined) return STORE_URL_FORMS;
   const option = (name: string) => url.searchParams.get(name);
@@ -52,21 +61,27 @@ export function parseStoreUrl(text: string): StoreAddress | string {
     return 'a URL whose user and password are written with %40 for @ and the like';
   if (user === '') return 'a URL with a user: USER:PASSWORD@HOST';
   const socket = option('socket');
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (host === '' && socket === null) return 'a URL with a host, or with ?socket=PATH';
+  const hostOf = (one: URL): Host => ({
+    host: one.hostname.replace(/^\[|\]$/g, ''),
+    port: one.port === '' ? PORTS[kind] : Number(one.port),
+  });
+  const others = rest.map((one) => hostOf(new URL(one)));
+  const hosts = [hostOf(url), ...others] as const;
+  if (hosts.some(({ host }) => host === '') && socket === null) return 'a URL with a host, or with ?socket=PATH';
+  if (others.length > 0 && (kind !== 'mysql' || socket !== null))
+    return 'a URL with one host: only mysql:// takes several, those of a cluster';
   const ssl = option('ssl');
   if (ssl !== null && ssl !== 'verify' && ssl !== 'off') return 'a URL with ?ssl=verify or ?ssl=off';
   const files = { ca: option('sslca'), cert: option('sslcert'), key: option('sslkey') };
-  const near = socket !== null || isLoopback(host);
+  const near = socket !== null || hosts.every(({ host }) => isLoopback(host));
   const named = Object.values(files).some((file) => file !== null);
   const tls = ssl === 'off' || (ssl === null && near && !named) ? null : files;
   // mysql2 would ask the certificate of an address for the name `localhost` (lib/base/connection.js, startTLS): it proves nothing.
-  if (tls !== null && kind === 'mysql' && socket === null && isIP(host) !== 0)
+  if (tls !== null && kind === 'mysql' && socket === null && hosts.some(({ host }) => isIP(host) !== 0))
     return 'a URL with the name of the server that its certificate holds, for a certificate is never checked for an address';
   return {
     kind,
-    host,
-    port: url.port === '' ? PORTS[kind] : Number(url.port),
+    hosts,
     socket,
     user,
     password: password === '' ? null : password,
@@ -78,15 +93,27 @@ export function parseStoreUrl(text: string): StoreAddress | string {
 /** For people: nothing of it is secret. */
 export function storeName(address: StoreAddress): string {
   if (address.kind === 'sqlite') return `sqlite:${address.path}`;
-  const { kind, host, port, socket, database } = address;
-  return socket === null
-    ? `${kind}://${host.includes(':') ? `[${host}]` : host}:${port}/${database}`
-    : `${kind}://${socket}/${database}`;
+  const { kind, hosts, socket, database } = address;
+  return `${kind}://${socket ?? hosts.map(hostName).join(',')}/${database}`;
+}
+
+function hostName({ host, port }: Host): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Does what is sent there leave this machine unencrypted? */
 export function isPlainAcrossNetwork(address: StoreAddress): boolean {
-  return address.kind !== 'sqlite' && address.tls === null && address.socket === null && !isLoopback(address.host);
+  if (address.kind === 'sqlite' || address.tls !== null || address.socket !== null) return false;
+  return !address.hosts.every(({ host }) => isLoopback(host));
+}
+
+/** A URL of the first host with all else, and one of each further host. */
+function separated(text: string): { readonly first: string; readonly rest: readonly string[] } {
+  const [, scheme = '', user = '', hosts = '', end = ''] =
+    /^([a-z]+:\/\/)([^@/?#]*@)?([^@/?#]*)(.*)$/s.exec(text) ?? [];
+  const [host, ...others] = hosts.split(',');
+  if (others.length === 0) return { first: text, rest: [] };
+  return { first: `${scheme}${user}${host}${end}`, rest: others.map((other) => `${scheme}${other}`) };
 }
 
 function isLoopback(host: string): boolean {

@@ -1,4 +1,5 @@
 /** Transactions, and who comes first in them. */
+import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { wordsOf } from './dialect.ts';
@@ -31,11 +32,17 @@ export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Ta
 
 /** Until the end of the transaction. Where one writer has the whole database, it has the lock already. */
 export async function takeLock(trx: Transaction<Tables>, lock: Lock): Promise<void> {
-  if (!wordsOf(trx).rowLocks) return;
+  const { rowLocks, locksOnOneNode } = wordsOf(trx);
+  if (!rowLocks) return;
   const row = trx.selectFrom('meta').select('name').where('name', '=', rowOf(lock)).forUpdate();
-  if ((await row.executeTakeFirst()) !== undefined) return;
-  await insertOnce(trx, 'meta', [{ name: rowOf(lock), value: '' }]);
-  await row.executeTakeFirstOrThrow();
+  if ((await row.executeTakeFirst()) === undefined) {
+    await insertOnce(trx, 'meta', [{ name: rowOf(lock), value: '' }]);
+    await row.executeTakeFirstOrThrow();
+  }
+  if (!locksOnOneNode) return;
+  // Whoever changes it on another node meanwhile is undone, or this one is.
+  const value = String(randomInt(2 ** 47));
+  await trx.updateTable('meta').set({ value }).where('name', '=', rowOf(lock)).execute();
 }
 
 function rowOf(lock: Lock): string {

@@ -1,0 +1,49 @@
+/** The driver of servers over a scripted wire. In the files of SQLite, since no server is asked. */
+import { CompiledQuery } from 'kysely';
+import { expect, it } from 'vitest';
+import { createServerDriver, type Server } from '../../../src/central/store/server-driver.ts';
+
+/** Each statement is undone in favour of another one as often as the script says. */
+function scripted(undone: number) {
+  const asked: string[] = [];
+  let left = undone;
+  const run = async (text: string) => {
+    asked.push(text);
+    if (text === 'change' && left > 0) {
+      left -= 1;
+      throw new Error('deadlock');
+    }
+    return { rows: [], affected: 1 };
+  };
+  const server: Server = {
+    name: 'scripted',
+    hurried: () => false,
+    meaningOf: () => 'again',
+    wires: { take: async () => ({ run, release: () => undefined }), end: async () => undefined },
+  };
+  return { asked, driver: createServerDriver(server) };
+}
+
+it('a statement that is a transaction by itself, and was undone, is made again', async () => {
+  const { asked, driver } = scripted(3);
+  const connection = await driver.acquireConnection();
+  expect(await connection.executeQuery(CompiledQuery.raw('change'))).toMatchObject({ numAffectedRows: 1n });
+  expect(asked).toEqual(['change', 'change', 'change', 'change']);
+});
+
+it('a statement of a transaction is not: all of it was undone', async () => {
+  const { asked, driver } = scripted(1);
+  const connection = await driver.acquireConnection();
+  await driver.beginTransaction(connection, {});
+  await expect(connection.executeQuery(CompiledQuery.raw('change'))).rejects.toMatchObject({ code: 'STORE_AGAIN' });
+  await driver.rollbackTransaction(connection);
+  await connection.executeQuery(CompiledQuery.raw('change'));
+  expect(asked).toEqual(['begin', 'change', 'rollback', 'change']);
+});
+
+it('a statement that is always undone ends with that', async () => {
+  const { asked, driver } = scripted(Number.POSITIVE_INFINITY);
+  const connection = await driver.acquireConnection();
+  await expect(connection.executeQuery(CompiledQuery.raw('change'))).rejects.toMatchObject({ code: 'STORE_AGAIN' });
+  expect(asked.length).toBeLessThan(100);
+});
