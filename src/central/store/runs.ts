@@ -147,7 +147,11 @@ function place(row: { readonly time: string; readonly epoch_no: number; readonly
 }
 
 /** Written so that every engine takes the time as an end of the range in its index. */
-function follows(eb: ExpressionBuilder<Tables, 'event'>, order: TimeOrder['order'], { time, epochNo, seq }: TimePlace) {
+export function follows(
+  eb: ExpressionBuilder<Tables, 'event'>,
+  order: TimeOrder['order'],
+  { time, epochNo, seq }: TimePlace,
+) {
   const [beyond, beyondOrAt] = order === 'asc' ? (['>', '>='] as const) : (['<', '<='] as const);
   return eb.and([
     eb('time', beyondOrAt, time),
