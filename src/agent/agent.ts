@@ -17,6 +17,7 @@ import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
+import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
@@ -47,11 +48,12 @@ const TRIM_MS = 60_000;
 const LINGER_MS = 1_500;
 
 /**
- * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… code, or the
- * disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
+ * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… or
+ * PLACES_… code, or the disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
+  const rooms = config.places === undefined ? undefined : loadPlaces(config.places);
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
@@ -62,11 +64,11 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
     deps.onRunning?.();
     const {
-      detect,
       forward,
       log: { groupMs },
     } = config;
     const { monoNow } = clock;
+    const detect = { ...config.detect, place: { ...config.detect.place, rooms } };
     const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
     const heard = createHeard();
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };

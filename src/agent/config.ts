@@ -83,6 +83,7 @@ export const agentSchema = z.strictObject({
       stalledAfterMs: z.int().min(1_000).default(60_000).describe('no progress for so long: say stalled and reconnect'),
     })
     .prefault({}),
+  places: z.string().min(1).optional().describe('path of what collard calibrate has learnt of the rooms'),
   detect: z
     .strictObject({
       shake: z

@@ -48,6 +48,7 @@ export function asFailure(error: unknown): Error {
   const code = codeOf(error);
   const fail = (exitCode: number) => new CommandError(exitCode, error.message, null, { cause: error });
   if (code === 'LOG_IN_USE') return fail(EXIT.unavailable);
+  if (/^PLACES_/.test(code)) return fail(EXIT.config);
   if (/^LOG_(OTHER_AGENT|FOREIGN|NEWER|UNSAFE)$/.test(code)) return fail(EXIT.config);
   if (/^(LOG_|SQLITE_|E[A-Z]+$)/.test(code)) return fail(EXIT.io);
   return error;

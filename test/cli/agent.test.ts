@@ -136,7 +136,9 @@ describe('how it ends', () => {
     ['LOG_FAILED', 74],
     ['LOG_IN_USE', 69],
     ['LOG_UNSAFE', 78],
-  ])('%s is exit code %i, with the words of the log', (code, exitCode) => {
+    ['PLACES_UNREADABLE', 78],
+    ['PLACES_INVALID', 78],
+  ])('%s is exit code %i, with the words of the part', (code, exitCode) => {
     const failure = asFailure(Object.assign(new Error('what to do'), { code }));
     expect(failure).toMatchObject({ exitCode, message: 'what to do' });
   });

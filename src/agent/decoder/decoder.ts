@@ -17,6 +17,8 @@ export interface DecoderOptions {
   readonly columns?: readonly string[] | undefined;
   /** csv: unit of acceleration where the column does not tell it. */
   readonly unit?: AccelerationUnit | undefined;
+  /** csv: for a calibration, sightings carry what the column `place` says. */
+  readonly truth?: boolean | undefined;
 }
 
 export function createDecoder(options: DecoderOptions): Decoder {
