@@ -74,7 +74,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const { version } = deps;
     const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, freeBytes });
-    const openLink = openBrokers({ openLink: deps.openLink, monoNow });
+    const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
     await runAll(
       [

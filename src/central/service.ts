@@ -126,10 +126,12 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
 
 function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox) {
   const { mqtt, group } = config;
+  const random = deps.random ?? Math.random;
+  const { discover } = mqtt;
   return {
-    openLink: openBrokers({ openLink: deps.openLink, monoNow: () => performance.now() }),
+    openLink: openBrokers({ openLink: deps.openLink, discover, monoNow: () => performance.now(), random }),
     logger: deps.logger,
-    random: deps.random ?? Math.random,
+    random,
     outbox,
     retry: { firstMs: mqtt.retryFirstMs, maxMs: mqtt.retryMaxMs },
     subscriber: {
