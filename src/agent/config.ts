@@ -1,13 +1,16 @@
 /** The agent's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
-import { brokerUrl, discoverSchema } from '../broker/address.ts';
+import { brokerUrl } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
 
 const place = z.string().min(1).max(64);
 const collar = z.string().min(1).max(64);
 
 const format = {
-  format: z.enum(['json', 'csv', 'frame']).default('json').describe('what the receiver writes'),
+  format: z
+    .enum(['json', 'csv', 'frame', 'mysensors', 'rflink', 'ruuvi', 'bthome', 'cayenne'])
+    .default('json')
+    .describe('what the receiver writes'),
   place: place.optional().describe('where this receiver or sensor stands'),
   collar: collar.optional().describe('the collar of readings that name none'),
   fields: z
@@ -19,7 +22,18 @@ const format = {
     .enum(['g', 'mg', 'm/s2'])
     .or(z.number().positive())
     .default('g')
-    .describe('csv: unit of acceleration, or LSB per g'),
+    .describe('json, csv: unit of acceleration, or LSB per g'),
+  sensors: z
+    .record(
+      z.string().min(1).max(64),
+      z.strictObject({
+        kind: z.enum(['motion', 'shake']).optional().describe('what its switch stands for'),
+        place: place.optional(),
+        collar: collar.optional(),
+      }),
+    )
+    .optional()
+    .describe('mysensors, rflink, ruuvi, bthome, cayenne: what is known of each sender, by its own id'),
 };
 
 const serialSource = z.strictObject({
@@ -35,6 +49,25 @@ const fileSource = z.strictObject({
 
 const sourceSchema = z.union([serialSource, fileSource]);
 
+const ADDRESS = /^[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}$/i;
+const BIND_KEY = /^[0-9a-f]{32}$/i;
+
+/** A section of addresses and keys; or, from the environment or a credential, `address=key` separated by commas or lines. */
+const bindKeys = z
+  .string()
+  .transform((text) =>
+    Object.fromEntries(
+      text
+        .split(/[,\s]+/)
+        .filter((pair) => pair !== '')
+        .map((pair) => [pair.split('=')[0] ?? '', pair.split('=')[1] ?? '']),
+    ),
+  )
+  .or(z.record(z.string(), z.string()))
+  .refine((keys) => Object.entries(keys).every(([address, key]) => ADDRESS.test(address) && BIND_KEY.test(key)), {
+    error: 'an address of 12 hex digits with a bind key of 32 hex digits for each',
+  });
+
 export const agentSchema = z.strictObject({
   agent: z
     .string()
@@ -42,6 +75,7 @@ export const agentSchema = z.strictObject({
     .refine((name) => name !== CENTRAL_AGENT, `"${CENTRAL_AGENT}" is the name of central's own log`),
   simulated: z.boolean().default(false).describe('these collars are not real: said wherever the agent is shown'),
   sources: z.array(sourceSchema).min(1).max(16),
+  bindKeys: bindKeys.optional().describe('bthome: the bind key of each sender that encrypts, by its address'),
   log: z.strictObject({
     path: z.string().min(1),
     groupMs: z.int().min(0).max(50).default(20).describe('what arrives within this time shares one flush'),
@@ -55,7 +89,6 @@ export const agentSchema = z.strictObject({
   }),
   mqtt: z.strictObject({
     url: brokerUrl,
-    discover: discoverSchema,
     username: z.string().optional(),
     password: z.string().optional(),
     ca: z.string().optional().describe('path of the PEM file with the authority to trust'),
@@ -84,7 +117,6 @@ export const agentSchema = z.strictObject({
       stalledAfterMs: z.int().min(1_000).default(60_000).describe('no progress for so long: say stalled and reconnect'),
     })
     .prefault({}),
-  places: z.string().min(1).optional().describe('path of what collard calibrate has learnt of the rooms'),
   detect: z
     .strictObject({
       shake: z
@@ -106,4 +138,4 @@ export const agentSchema = z.strictObject({
 export type AgentConfig = z.infer<typeof agentSchema>;
 export type SourceConfig = z.infer<typeof sourceSchema>;
 /** Keys whose values are never printed. */
-export const AGENT_SECRETS: readonly string[] = ['mqtt.password'];
+export const AGENT_SECRETS: readonly string[] = ['mqtt.password', 'bindKeys'];

@@ -6,9 +6,10 @@ import { type EventData, type EventType, type NewEvent, newEvent } from '../cont
 import { createQueue, type Queue } from '../lib/queue.ts';
 import { type Loop, runAll } from '../lib/run-all.ts';
 import { delay, ticks } from '../lib/wait.ts';
-import { type Clock, type EventTime, eventTime, isoTime } from './clock.ts';
-import type { Decoded, Decoder } from './decoder/reading.ts';
-import type { Detection } from './detector/detection.ts';
+import { type Clock, eventTime, isoTime } from './clock.ts';
+import type { Decoded, Decoder, Reading } from './decoder/reading.ts';
+import { createReceivers } from './decoder/receivers.ts';
+import { toEvent, unknownEnd } from './detected.ts';
 import { isRoomSensor } from './detector/place.ts';
 import {
   createWatch,
@@ -51,8 +52,6 @@ export interface IngestParts {
   readonly detect: WatchSettings;
   readonly groupMs: number;
   readonly logger: IngestLogger;
-  /** Told each second while the loop moves. */
-  readonly moved?: () => void;
 }
 
 /**
@@ -90,6 +89,8 @@ export async function runIngest(parts: IngestParts, signal: AbortSignal): Promis
 /** Where all sources meet: the state of the watch, and the way of what it decides to the log. */
 interface Desk {
   begin(remembered: readonly RememberedCollar[]): Promise<void>;
+  /** A reading that this source gave. */
+  hear(reading: Reading, source: string): Promise<void>;
   feed(input: WatchInput): Promise<void>;
   say<T extends EventType>(type: T, data: EventData[T]): Promise<void>;
   finish(): Promise<void>;
@@ -97,6 +98,7 @@ interface Desk {
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
   const { clock, logger, detect } = parts;
+  const receivers = createReceivers();
   let state: WatchState = createWatch();
   const put = async (event: NewEvent) => {
     const reason = whyNotStorable(event);
@@ -114,6 +116,12 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
   };
   return {
     feed,
+    async hear(reading, source) {
+      const heard = receivers.take(reading, source);
+      if (heard === null) return;
+      if (!isRoomSensor(heard)) parts.heard.note(heard);
+      await feed({ type: 'reading', reading: heard });
+    },
     say: (type, data) => put(newEvent(type, null, data, eventTime(clock, clock.monoNow()))),
     async begin(remembered) {
       for (const known of remembered) {
@@ -137,8 +145,7 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
     for (const reading of decoded.readings) {
       const placed = source.recorded === true ? await place(reading) : reading;
       if (signal.aborted) return;
-      if (!isRoomSensor(placed)) parts.heard.note(placed);
-      await desk.feed({ type: 'reading', reading: placed });
+      await desk.hear(placed, source.name);
     }
     tally.read(decoded.readings.length, isoTime(parts.clock.wallNow()));
     if (source.overrunBytes > overrun) tell('overrun', source.overrunBytes - overrun, '');
@@ -186,7 +193,6 @@ async function watchTime(desk: Desk, parts: IngestParts, signal: AbortSignal): P
   let told = false;
   for await (const _ of ticks(TICK_MS, signal)) {
     await desk.feed({ type: 'tick', atMs: clock.monoNow() });
-    parts.moved?.();
     if (told || clock.quality() !== 'synced' || log.unsyncedBoot !== clock.boot) continue;
     told = true;
     await desk.say('clock.synced', { boot: clock.boot, offsetMs: Math.round(clock.wallNow() - clock.monoNow()) });
@@ -204,40 +210,6 @@ async function appendGroups(pending: Queue<NewEvent>, parts: IngestParts): Promi
     const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS, signal);
     await parts.log.append([...first, ...rest]);
   }
-}
-
-/** A detection as an event: its time in the clock of the readings becomes wall time. */
-export function toEvent(detection: Detection, clock: Clock): NewEvent {
-  const wall = (monoMs: number) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs));
-  const at = (monoMs: number): EventTime => eventTime(clock, monoMs);
-  const subject = `collar/${detection.collar}`;
-  switch (detection.type) {
-    case 'meow.started':
-      return newEvent('meow.started', subject, { level: detection.level }, at(detection.startMs));
-    case 'meow.ended': {
-      const { durationMs, peakG, readings, place, endMs } = detection;
-      return newEvent('meow.ended', subject, { durationMs, peakG, readings, place }, at(endMs));
-    }
-    case 'cat.moved': {
-      const { from, to, confidence, atMs } = detection;
-      return newEvent(
-        'cat.moved',
-        subject,
-        { from, to, ...(confidence === undefined ? {} : { confidence }) },
-        at(atMs),
-      );
-    }
-    case 'collar.silent':
-    case 'collar.heard':
-      return newEvent(detection.type, subject, { lastSeen: wall(detection.lastSeenMs) }, at(detection.atMs));
-    case 'battery.low':
-      return newEvent('battery.low', subject, { percent: detection.percent }, at(detection.atMs));
-  }
-}
-
-function unknownEnd(known: RememberedCollar, clock: Clock): NewEvent {
-  const data = { durationMs: 0, peakG: 0, readings: 0, place: known.place };
-  return newEvent('meow.ended', `collar/${known.collar}`, data, eventTime(clock, clock.monoNow()));
 }
 
 /** A collar that was well gets its full time anew: while the agent was off nobody listened. */

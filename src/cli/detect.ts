@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createReadStream, statSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { agentSchema } from '../agent/config.ts';
-import { createDecoder, type DecoderOptions } from '../agent/decoder/decoder.ts';
+import { createDecoder, type DecoderOptions, FORMATS } from '../agent/decoder/decoder.ts';
 import type { Decoded, Decoder, Reading } from '../agent/decoder/reading.ts';
+import { createReceivers } from '../agent/decoder/receivers.ts';
 import type { Detection } from '../agent/detector/detection.ts';
 import { createWatch, step, type WatchInput, type WatchSettings } from '../agent/detector/watch.ts';
-import { loadPlaces, PlacesError } from '../agent/places-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { safe, tell } from './output.ts';
 
@@ -18,7 +18,6 @@ interface Options {
   readonly sensitivity: number;
   readonly collar?: string;
   readonly place?: string;
-  readonly places?: string;
   readonly unit?: DecoderOptions['unit'];
   readonly verbose?: true;
   readonly json?: true;
@@ -38,14 +37,11 @@ export function detectCommand(): Command {
     .description('find meows and moves in recorded readings, one JSON object a line')
     .argument('<file...>', 'recordings; - is stdin')
     .addOption(
-      new Option('--format <format>', 'how the readings are written')
-        .choices(['auto', 'json', 'csv', 'frame'])
-        .default('auto'),
+      new Option('--format <format>', 'how the readings are written').choices(['auto', ...FORMATS]).default('auto'),
     )
     .option('--sensitivity <n>', 'above 1: weaker shakes count', sensitivityOf, sensitivity)
     .option('--collar <id>', 'the collar of readings that name none')
     .option('--place <name>', 'where the receiver stood, for readings that do not say it')
-    .option('--places <file>', 'rooms as collard calibrate has learnt them')
     .option('--unit <unit>', 'csv: g, mg, m/s2, or how many counts are 1 g', unitOf)
     .option('--json', 'the output is always JSON, so this changes nothing')
     .option('--verbose', 'tell counts on stderr (default on a terminal)')
@@ -55,9 +51,7 @@ export function detectCommand(): Command {
 async function detect(files: readonly string[], options: Options): Promise<void> {
   for (const file of files) if (file !== STDIN) checkFile(file);
   const { sensitivity } = options;
-  const detecting = agentSchema.shape.detect.parse({ shake: { sensitivity } });
-  const rooms = options.places === undefined ? undefined : placesOf(options.places);
-  const settings: WatchSettings = { ...detecting, place: { ...detecting.place, rooms } };
+  const settings = agentSchema.shape.detect.parse({ shake: { sensitivity } });
   for (const file of files) {
     const recording = createRecording(file, options, settings);
     try {
@@ -80,6 +74,7 @@ async function detect(files: readonly string[], options: Options): Promise<void>
 function createRecording(file: string, options: Options, settings: WatchSettings) {
   let decoder: Decoder | null = null;
   let format: Format = 'json';
+  const receivers = createReceivers();
   let state = createWatch();
   let nowMs = Number.NEGATIVE_INFINITY;
   let nextTickMs = Number.NEGATIVE_INFINITY;
@@ -104,7 +99,8 @@ function createRecording(file: string, options: Options, settings: WatchSettings
       nextTickMs = reading.atMs + TICK_MS;
     }
     nowMs = reading.atMs;
-    feed({ type: 'reading', reading });
+    const heard = receivers.take(reading, file);
+    if (heard !== null) feed({ type: 'reading', reading: heard });
   };
   const takeAll = (decoded: Decoded): string => {
     for (const reading of decoded.readings) take(reading);
@@ -151,27 +147,27 @@ function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value;
 }
 
-/** By the name, else by the first bytes: 0xC0 ends SLIP frames and stands in no UTF-8 text; JSON lines begin with a brace. */
+/** What the lines of a format begin with, for those that tell it so. */
+const BEGINNINGS: readonly (readonly [format: Format, line: RegExp])[] = [
+  ['json', /^\s*\{/m],
+  ['mysensors', /^\d{1,3};\d{1,3};[0-4];[01];\d{1,3};/m],
+  ['rflink', /^20;[0-9a-f]{2};/im],
+  ['ruuvi', /^(?:[0-9a-f:]{12,17}[\s,;]+)?(?:-\d+[\s,;]+)?(?:[0-9a-f]*9904)?05[0-9a-f]{46}\s*$/im],
+  ['bthome', /^(?:[0-9a-f:]{12,17}[\s,;]+)?(?:-\d+[\s,;]+)?(?:[0-9a-f]*D2FC)?4[0145](?:[0-9a-f]{2})+\s*$/im],
+];
+
+/** By the name, else by the first bytes: 0xC0 ends SLIP frames and stands in no UTF-8 text. */
 export function formatOf(file: string, first: Uint8Array): Format {
   if (/\.csv$/i.test(file)) return 'csv';
   if (/\.(ndjson|jsonl|json)$/i.test(file)) return 'json';
   const head = first.subarray(0, SNIFF_BYTES);
   if (head.includes(0xc0)) return 'frame';
-  return /^\s*\{/m.test(new TextDecoder().decode(head)) ? 'json' : 'csv';
-}
-
-function placesOf(path: string) {
-  try {
-    return loadPlaces(path);
-  } catch (error) {
-    if (!(error instanceof PlacesError)) throw error;
-    const code = error.code === 'PLACES_UNREADABLE' ? EXIT.unavailable : EXIT.data;
-    throw new CommandError(code, safe(error.message), null, { cause: error });
-  }
+  const text = new TextDecoder().decode(head);
+  return BEGINNINGS.find(([, line]) => line.test(text))?.[0] ?? 'csv';
 }
 
 /** Before anything is printed: half a result with an error behind it is easily taken for a whole one. */
-export function checkFile(file: string): void {
+function checkFile(file: string): void {
   let reason: string;
   try {
     if (!statSync(file).isDirectory()) return;
@@ -186,7 +182,7 @@ export function checkFile(file: string): void {
   );
 }
 
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'this user may not read it';

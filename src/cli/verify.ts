@@ -96,9 +96,8 @@ async function openHistory(agent: string, options: VerifyOptions, config: Centra
         agent,
         answerWithinMs: seconds * 1_000,
       };
-      const { discover } = config.mqtt;
-      const ports = { openLink: openMqttLink, discover, monoNow: () => performance.now(), random: Math.random };
-      return await openRemoteHistory(ask, openBrokers(ports), new AbortController().signal);
+      const openLink = openBrokers({ openLink: openMqttLink, monoNow: () => performance.now() });
+      return await openRemoteHistory(ask, openLink, new AbortController().signal);
     }
     const reader = openLogReader(log);
     if (reader.agent !== agent) {

@@ -116,7 +116,8 @@ export function settingsOf(schema: z.ZodType): readonly Setting[] {
 /** The value as it may be shown: no password inside a URL, and `***` for a secret that is no URL. */
 export function masked(path: string, value: unknown, secrets: readonly string[]): unknown {
   if (value === undefined || value === null) return value;
-  if (secrets.includes(path) && !/(^|\.)url$/i.test(path)) return '***';
+  const secret = secrets.some((name) => path === name || path.startsWith(`${name}.`));
+  if (secret && !/(^|\.)url$/i.test(path)) return '***';
   return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^\s]*@/g, '$1:***@') : value;
 }
 
@@ -179,9 +180,7 @@ function overlay(root: unknown, shape: Shape, options: ConfigOptions, origins: M
     if (statSync(file).size > MAX_CREDENTIAL_BYTES) {
       throw new ConfigError([{ where: file, path, message: `is larger than ${MAX_CREDENTIAL_BYTES} bytes` }]);
     }
-    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    // A unit that hands over a credential does not start where there is no file: an empty one says that there is none.
-    if (text !== '') set(path, coerce(text, leaf), `credential ${path}`);
+    set(path, coerce(readFileSync(file, 'utf8').replace(/\r?\n$/, ''), leaf), `credential ${path}`);
   }
   for (const { path, env, shape: leaf } of settings) {
     const text = options.env[env];

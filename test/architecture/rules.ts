@@ -31,7 +31,7 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
   ['broker', { imports: ['lib'], types: [] }],
   ...parts(AGENT_PARTS, 'agent'),
   ...parts(CENTRAL_PARTS, 'central'),
-  ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
+  ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: ['node:crypto'] }],
   ['agent/detector', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
   ['central/models', { imports: ['contract'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
   ['agent', { imports: [...SHARED, 'broker', ...AGENT_PARTS], types: [] }],

@@ -60,7 +60,8 @@ describe.each([
   test('holds every key of the schema, and no other', () => {
     const shape = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     const wanted = new Set(keysOf(shape));
-    const held = new Set(keysIn(parse(opened)).filter((key) => !key.startsWith('sources.fields.')));
+    const isNameOfTheirs = (key: string) => /^(?:sources\.fields|sources\.sensors|bindKeys)\./.test(key);
+    const held = new Set(keysIn(parse(opened)).filter((key) => !isNameOfTheirs(key)));
     expect([...held].sort()).toEqual([...wanted].sort());
     expect(schema.safeParse(parse(opened)).error).toBeUndefined();
   });
@@ -84,6 +85,33 @@ describe.each([
   });
 });
 
+describe('bind keys', () => {
+  const key = '231d39c1d7cc1ab1aee224cd096db932';
+  const wrong = `${key.slice(1)}!`;
+
+  test('come from the file, or as text from the environment', () => {
+    const held = (text: string, env: Record<string, string> = {}) =>
+      (loadAnyConfig(write('keys.yaml', text), env).config.value as { readonly bindKeys?: unknown }).bindKeys;
+    expect(held(`${AGENT}bindKeys: {"54:48:E6:8F:80:A5": ${key}}\n`)).toEqual({ '54:48:E6:8F:80:A5': key });
+    const env = { COLLARD_BIND_KEYS: `5448E68F80A5=${key},5448E68F80A6=${key}` };
+    expect(held(AGENT, env)).toEqual({ '5448E68F80A5': key, '5448E68F80A6': key });
+  });
+
+  test('are never told', async () => {
+    const { status, stderr } = await collard([
+      'config',
+      'check',
+      write('keys.yaml', `${AGENT}bindKeys: {"5": ${wrong}}\n`),
+    ]);
+    expect(status).toBe(78);
+    expect(stderr).toContain('bindKeys: expected an address of 12 hex digits');
+    expect(stderr).not.toContain(wrong);
+    const shown = await collard(['config', 'show', write('keys.yaml', `${AGENT}bindKeys: "5448E68F80A5=${key}"\n`)]);
+    expect(shown.stdout).toContain('bindKeys');
+    expect(shown.stdout).not.toContain(key);
+  });
+});
+
 describe('config check', () => {
   test('says ok for a sound file', async () => {
     expect(await collard(['config', 'check', write('a.yaml', AGENT)])).toEqual({
@@ -91,17 +119,6 @@ describe('config check', () => {
       stdout: 'ok\n',
       stderr: '',
     });
-  });
-
-  test('says where brokers are looked for, and what is demanded of them', async () => {
-    const file = write(
-      'srv.yaml',
-      'store: {url: "sqlite:/x"}\nmqtt: {url: [mqtt://b, srv://example.org], discover: {name: n}}\n',
-    );
-    const told =
-      'srv://example.org: the SRV records of _secure-mqtt._tcp.example.org, over TLS with a certificate of n';
-    expect((await collard(['config', 'check', file])).stdout).toBe(`ok\n${told}\n`);
-    expect(JSON.parse((await collard(['config', 'check', file, '--json'])).stdout)).toMatchObject({ brokers: [told] });
   });
 
   test('tells every fault with its place and exits with 78', async () => {

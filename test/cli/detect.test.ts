@@ -33,6 +33,14 @@ function detect(args: readonly string[], input = '') {
   return { status, stderr, events: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
+test('a recording of tags is read, its movements too', () => {
+  const line = (sequence: number) =>
+    `0512FC5394C37C0004FFFC040CAC3642${sequence.toString(16).padStart(4, '0')}CBB8334C884F\n`;
+  const { stderr, status } = detect(['--verbose', '-'], `noise\n${line(1)}${line(1)}${line(3)}`);
+  expect(stderr).toContain('ruuvi, 2 readings, 1 samples lost, discarded: 1 bad-format, 1 duplicate');
+  expect(status).toBe(0);
+});
+
 test('prints what it finds in each file, named as it was given', () => {
   const { status, stderr, events } = detect(['./shake.csv', 'shake.ndjson', '--json']);
   expect(status).toBe(0);
@@ -113,6 +121,13 @@ test.each([
   ['a.bin', 'Àx', 'frame'],
   ['a.log', 'boot ok\n{"collar":"A"}\n', 'json'],
   ['-', 't_ms,ax_g\n0,1\n', 'csv'],
+  ['-', 't_ms,ax_g\n400000,1\n', 'csv'],
+  ['-', '0;255;3;0;14;Gateway startup complete.\n', 'mysensors'],
+  ['-', '20;00;Nodo RadioFrequencyLink - RFLink Gateway V1.1 - R46;\r\n', 'rflink'],
+  ['-', 'boot\nCB:B8:33:4C:88:4F -61 0512FC5394C37C0004FFFC040CAC364200CDCBB8334C884F\n', 'ruuvi'],
+  ['-', '0201061BFF99040512FC5394C37C0004FFFC040CAC364200CDCBB8334C884F\n', 'ruuvi'],
+  ['-', '400009015d2c01\n', 'bthome'],
+  ['-', '5448E68F80A5;0A16D2FC4002C40903BF13\n', 'bthome'],
 ])('the format of %s that begins with %j is %s', (file, head, format) => {
   expect(formatOf(file, Buffer.from(head, 'latin1'))).toBe(format);
 });

@@ -242,14 +242,6 @@ describe('layers', () => {
     ]);
   });
 
-  test('an empty credential says that there is none', () => {
-    const credentials = join(folder, 'empty');
-    mkdirSync(credentials, { recursive: true });
-    writeFileSync(join(credentials, 'mqtt.password'), '\n');
-    const config = load(text, { credentialsDirectory: credentials });
-    expect(config.value.mqtt).toMatchObject({ password: 'file' });
-  });
-
   test('a value of the file has a line and a column', () => {
     const config = load('name: a\ninputs:\n  - serial: /dev/x\n');
     expect(config.origin('inputs[0].serial')).toBe(`${file}:3:13`);
@@ -314,6 +306,8 @@ describe('a secret', () => {
 
   test('is masked where it is shown', () => {
     expect(masked('mqtt.password', 'x', secrets)).toBe('***');
+    expect(masked('mqtt.password.of', 'x', secrets)).toBe('***');
+    expect(masked('mqtt.passwordless', 'x', secrets)).toBe('x');
     expect(masked('mqtt.password', undefined, secrets)).toBeUndefined();
     expect(masked('store.url', 'postgres://me:pw@host/db', ['store.url'])).toBe('postgres://me:***@host/db');
     expect(masked('store.url', 'postgres://me:p/w@x@host/db', ['store.url'])).toBe('postgres://me:***@host/db');

@@ -1,8 +1,8 @@
 /**
  * The binary format for many collars on one link: SLIP around version `01` · collar u32 · counter u16 · rssi i8 (127
  * unknown) · battery u8 (255 unknown) · rate Hz u8 · k u8 · k × (x, y, z) i16 mg · CRC-16/CCITT-FALSE, big-endian.
- * Each sample is a reading; rssi, battery and counter are said once, on the last reading of the frame. A frame of no
- * samples is one reading without acceleration. The CRC decides what is a frame: bytes that fail it and do not begin
+ * Each sample is a reading; rssi and battery are said once, on the last reading of the frame. A frame of no samples is one
+ * reading without acceleration. The CRC decides what is a frame: bytes that fail it and do not begin
  * with the version are noise.
  */
 import { createBoundedMap, MAX_COLLARS } from './bounded-map.ts';
@@ -118,11 +118,12 @@ function faultOf(frame: Uint8Array): DiscardReason | null {
 function addReadings(readings: Reading[], frame: Uint8Array, known: KnownCollar, place: string | undefined): void {
   const { endMs, stepMs, counter } = known.clock;
   const samples = frame[10] as number;
-  let last: Mutable<Reading> = { collar: known.name, atMs: endMs };
+  let last: Mutable<Reading> = { collar: known.name, atMs: endMs, counter };
   for (let i = 0, at = HEADER_BYTES; i < samples; i++, at += SAMPLE_BYTES) {
     last = {
       collar: known.name,
       atMs: endMs - (samples - 1 - i) * stepMs,
+      counter,
       axG: i16(frame, at) / 1000,
       ayG: i16(frame, at + 2) / 1000,
       azG: i16(frame, at + 4) / 1000,
@@ -134,7 +135,6 @@ function addReadings(readings: Reading[], frame: Uint8Array, known: KnownCollar,
     if (place !== undefined) last.place = place;
     readings.push(last);
   }
-  last.counter = counter;
   const rssi = ((frame[7] as number) << 24) >> 24;
   const battery = frame[8] as number;
   if (rssi !== RSSI_UNKNOWN) last.rssiDbm = rssi;

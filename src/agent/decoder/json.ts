@@ -1,21 +1,25 @@
 /**
- * One JSON object a line, any subset of the fields. Acceleration in g, all three axes or none. A line whose value has
- * another type or is out of range is discarded as a whole: half a truth is worse than a counted loss.
- * `n` counts a collar's lines at one receiver. `t` (ms) is the recording's own clock; live, arrival is the time.
+ * One JSON object a line, any subset of the fields. Acceleration in g or the configured unit, all three axes or none. A line
+ * whose value has another type or is out of range is discarded as a whole: half a truth is worse than a counted loss.
+ * `n` counts a collar's lines at one receiver. `t` (ms, or RFC 3339) is the recording's own clock; live, arrival is the time.
+ * With a field map these are the lines of rtl_433 and OpenMQTTGateway.
  */
 import { createLineCounter } from './line-counter.ts';
 import { createLineClock, createLineDecoder } from './line-decoder.ts';
 import type { Decoder, DiscardReason, Reading } from './reading.ts';
 import {
+  type AccelerationUnit,
   BAD,
+  checkBattery,
   checkCounter,
   checkFlag,
   checkG,
   checkLevel,
-  checkMs,
+  checkMoveCount,
   checkName,
-  checkPercent,
   checkRssi,
+  checkTime,
+  countsPerG,
 } from './value.ts';
 
 /** Our names of the fields: the keys that a field map may have. */
@@ -27,11 +31,15 @@ export const JSON_FIELDS = [
   'ay',
   'az',
   'shake',
+  'edges',
+  'moves',
   'motion',
   'place',
   'sensor',
   'rssi',
   'battery',
+  'volt',
+  'batteryOk',
 ] as const;
 
 type Field = (typeof JSON_FIELDS)[number];
@@ -44,6 +52,7 @@ interface JsonOptions {
   readonly collar?: string | undefined;
   /** Our field name to theirs. */
   readonly fields?: Readonly<Record<string, string>> | undefined;
+  readonly unit?: AccelerationUnit | undefined;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -53,6 +62,7 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
     Field,
     string
   >;
+  const perG = countsPerG(options.unit ?? 'g');
   const timeOf = createLineClock();
   const counters = createLineCounter();
   let lostSamples = 0;
@@ -62,8 +72,8 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
     if (object === null) return 'not-json';
     const reading: Mutable<Reading> = { collar: '', atMs: 0 };
     const own = checkName(object[names.collar]);
-    const t = checkMs(object[names.t]);
-    if (own === BAD || t === BAD || !fill(reading, object, names)) return 'bad-value';
+    const t = checkTime(object[names.t]);
+    if (own === BAD || t === BAD || !fill(reading, object, names, perG)) return 'bad-value';
     const isMotionSensor = reading.motion !== undefined && reading.axG === undefined;
     const collar = own ?? options.collar ?? (isMotionSensor ? NO_COLLAR : undefined);
     if (collar === undefined) return 'no-collar';
@@ -82,19 +92,27 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
 }
 
 /** Sets what the object says. False: a value of another type or out of range, or not all three axes. */
-function fill(reading: Mutable<Reading>, object: Record<string, unknown>, names: Record<Field, string>): boolean {
+function fill(
+  reading: Mutable<Reading>,
+  object: Record<string, unknown>,
+  names: Record<Field, string>,
+  perG: number,
+): boolean {
   const counter = checkCounter(object[names.n]);
-  const axG = checkG(object[names.ax]);
-  const ayG = checkG(object[names.ay]);
-  const azG = checkG(object[names.az]);
+  const axG = checkG(object[names.ax], perG);
+  const ayG = checkG(object[names.ay], perG);
+  const azG = checkG(object[names.az], perG);
   const shake = checkLevel(object[names.shake]);
+  const edges = checkCounter(object[names.edges]);
+  const moveCount = checkMoveCount(object[names.moves]);
   const motion = checkFlag(object[names.motion]);
   const place = checkName(object[names.place]);
   const sensor = checkName(object[names.sensor]);
   const rssiDbm = checkRssi(object[names.rssi]);
-  const batteryPercent = checkPercent(object[names.battery]);
+  const batteryPercent = checkBattery(object[names.battery], object[names.volt], object[names.batteryOk]);
   if (counter === BAD || axG === BAD || ayG === BAD || azG === BAD || shake === BAD || motion === BAD) return false;
   if (place === BAD || sensor === BAD || rssiDbm === BAD || batteryPercent === BAD) return false;
+  if (edges === BAD || moveCount === BAD) return false;
   if ((axG === undefined) !== (ayG === undefined) || (axG === undefined) !== (azG === undefined)) return false;
   // Each by its name: setting by a computed key costs more than parsing the line.
   if (counter !== undefined) reading.counter = counter;
@@ -102,6 +120,8 @@ function fill(reading: Mutable<Reading>, object: Record<string, unknown>, names:
   if (ayG !== undefined) reading.ayG = ayG;
   if (azG !== undefined) reading.azG = azG;
   if (shake !== undefined) reading.shake = shake;
+  if (edges !== undefined) reading.edges = edges;
+  if (moveCount !== undefined) reading.moveCount = moveCount;
   if (motion !== undefined) reading.motion = motion;
   if (place !== undefined) reading.place = place;
   if (sensor !== undefined) reading.sensor = sensor;

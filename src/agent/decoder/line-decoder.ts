@@ -1,14 +1,21 @@
 /** What decoders of text share: lines in, readings out, everything else counted; and the clock of a recording. */
 import { createBoundedMap, MAX_COLLARS } from './bounded-map.ts';
 import { createLines } from './lines.ts';
-import type { Decoded, Decoder, Discard, DiscardReason, Reading } from './reading.ts';
+import type { Decoded, Decoder, Discard, DiscardReason, NodeRequest, Reading } from './reading.ts';
 import { textSample } from './sample.ts';
 
 /** Adds the line's readings to `readings`, or says why the line is none. `line` is trimmed and not empty. */
 export type ReadLine = (line: string, atMs: number | null, readings: Reading[]) => DiscardReason | null;
 
-/** Blank lines and lines that begin with # are discarded as 'comment': counted, harmless. */
-export function createLineDecoder(readLine: ReadLine, lostSamples: () => number): Decoder {
+/**
+ * Blank lines and lines that begin with # are discarded as 'comment': counted, harmless. `takeRequests`: what the lines since the
+ * last time have asked for.
+ */
+export function createLineDecoder(
+  readLine: ReadLine,
+  lostSamples: () => number,
+  takeRequests?: () => readonly NodeRequest[],
+): Decoder {
   let readings: Reading[] = [];
   let discards: Discard[] = [];
   let arrivalMs: number | null = null;
@@ -25,7 +32,8 @@ export function createLineDecoder(readLine: ReadLine, lostSamples: () => number)
     },
   });
   const decoded = (): Decoded => {
-    const result = { readings, discards };
+    const requests = takeRequests?.() ?? [];
+    const result = { readings, discards, ...(requests.length === 0 ? {} : { requests }) };
     readings = [];
     discards = [];
     return result;

@@ -5,7 +5,7 @@ export interface Reading {
   readonly collar: string;
   /** Monotonic milliseconds of the sample (in a recording: the file's own clock). */
   readonly atMs: number;
-  /** Wrapping counter of the sender, for loss and duplicates. */
+  /** Wrapping counter of the sender, for loss, duplicates and copies; all readings of one frame have that of the frame. */
   readonly counter?: number;
   /** Acceleration in g, all three or none. */
   readonly axG?: number;
@@ -24,8 +24,6 @@ export interface Reading {
   /** Which of several receivers or sensors, where a place has more than one. */
   readonly sensor?: string;
   readonly rssiDbm?: number;
-  /** Where the collar truly was, as somebody wrote down while calibrating. Only where a decoder is asked for it. */
-  readonly truth?: string;
   readonly batteryPercent?: number;
 }
 
@@ -60,9 +58,18 @@ export interface Discard {
   readonly sample: string;
 }
 
+/** mysensors: what a node wants to know of its controller; and 'presentation', what we want to know of a node. */
+export interface NodeRequest {
+  readonly type: 'id' | 'time' | 'config' | 'presentation';
+  readonly node: number;
+  readonly child: number;
+}
+
 export interface Decoded {
   readonly readings: readonly Reading[];
   readonly discards: readonly Discard[];
+  /** Absent where there are none. */
+  readonly requests?: readonly NodeRequest[];
 }
 
 /**

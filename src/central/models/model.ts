@@ -17,12 +17,6 @@ export type CatChange =
   | { readonly type: 'heard' }
   | { readonly type: 'battery' };
 
-/** What of an event the models look at. */
-export type ModelEvent = Pick<
-  CentralEvent,
-  'agent' | 'epoch' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'data' | 'revoked' | 'reassignedTo'
->;
-
 /** One thing that happened to one cat. */
 export interface CatFact {
   readonly key: FactKey;
@@ -111,8 +105,8 @@ export interface Wearings {
 
 /** The pure functions that the store is handed to build the models `cat` and `meowing`. */
 export interface CatModel {
-  key(event: Pick<ModelEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey;
-  meaning(event: ModelEvent): Meaning;
+  key(event: Pick<CentralEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey;
+  meaning(event: CentralEvent): Meaning;
   wearings(assignments: readonly Assignment[]): Wearings;
   start(catId: number): CatState;
   evolve(state: CatState, fact: CatFact): Evolved;

@@ -9,17 +9,15 @@ import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
-import { catchUp } from './aside.ts';
 import { KEPT_TYPES, lastSegment } from './expired.ts';
 import { pinCats, saveHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
-import { modelTables, modelVersions } from './model-tables.ts';
+import { MODEL, modelTables } from './model-tables.ts';
 import type { Expired, ExpireOptions } from './retention-store.ts';
 import { type EpochNames, storedEvent } from './rows.ts';
 import { type SealedEvent, sealSegment, segmentFile, verifySegment } from './segment-file.ts';
 import { lockSegments, removeParts } from './segment-lock.ts';
 import { openShard } from './shard.ts';
-import type { FoldPolicy } from './stopped.ts';
 import type { SegmentTable, Tables } from './tables.ts';
 import { takeLock, transact } from './transact.ts';
 
@@ -41,7 +39,6 @@ interface Parts {
   readonly db: Kysely<Tables>;
   readonly model: CatModel;
   readonly names: EpochNames;
-  readonly policy: FoldPolicy;
 }
 
 /** Seals and deletes all that may go. Resumes what a run before it did not finish. See `store.ts` for what may not go. */
@@ -65,7 +62,8 @@ async function expireLocked(parts: Parts, options: Required<ExpireOptions>): Pro
     await verifySegment(dir, open.file);
     await deleteRows(db, open, signal, step);
   }
-  if (!(await bringUpPrevious(parts))) return { segments, events, waiting: 'models are being rebuilt' };
+  const { building } = await versions(db);
+  if (building !== null) return { segments, events, waiting: 'models are being rebuilt' };
   for (const epoch of await epochsOf(db)) {
     while (!signal.aborted) {
       const segment = await sealNext(parts, epoch, dir, before, step);
@@ -79,24 +77,6 @@ async function expireLocked(parts: Parts, options: Required<ExpireOptions>): Pro
   return { segments, events, waiting: null };
 }
 
-/** The version that was live before must have seen what goes, too: it may be live again. False: a replay is at work. */
-async function bringUpPrevious(parts: Parts): Promise<boolean> {
-  const { db } = parts;
-  const { previous, building } = await modelVersions(db);
-  if (building !== null) return false;
-  if (previous === null) return true;
-  let mayGoOn = true;
-  const guard = async (trx: Transaction<Tables>) => {
-    const now = await modelVersions(trx);
-    mayGoOn = now.building === null && now.previous === previous;
-    if (!mayGoOn) throw new Error('a replay has begun');
-  };
-  await catchUp(parts, modelTables(previous), guard).catch((error: unknown) => {
-    if (mayGoOn) throw error;
-  });
-  return mayGoOn;
-}
-
 async function epochsOf(db: Kysely<Tables>): Promise<readonly Epoch[]> {
   return (
     db
@@ -108,6 +88,10 @@ async function epochsOf(db: Kysely<Tables>): Promise<readonly Epoch[]> {
       .orderBy('epoch.no')
       .execute()
   );
+}
+
+async function versions(db: Kysely<Tables>) {
+  return db.selectFrom('model_version').selectAll().where('model', '=', MODEL).executeTakeFirstOrThrow();
 }
 
 /** The next segment of an epoch, noted; null where nothing of it may go. */
@@ -136,7 +120,7 @@ async function sealNext(parts: Parts, epoch: Epoch, dir: string, before: string,
     await openShard(trx, epoch.shard);
     // What came meanwhile although it had been given up is in no file.
     if ((await countRows(trx, segment)) !== segment.events) return false;
-    const { live, previous, building } = await modelVersions(trx);
+    const { live, previous, building } = await versions(trx);
     // A replay that has begun needs the rows.
     if (building !== null) return false;
     for (const version of [live, previous]) {
@@ -167,7 +151,7 @@ async function countRows(trx: Transaction<Tables>, { epoch_no, from_seq, to_seq 
  * The first event that is not ends it, so that what goes is always the beginning of an epoch.
  */
 async function oldEnd(db: Kysely<Tables>, epoch: Epoch, from: number, before: string): Promise<number | null> {
-  const { live, previous } = await modelVersions(db);
+  const { live, previous } = await versions(db);
   const seen = await db
     .selectFrom('model_cursor')
     .select(['model', 'arrival'])

@@ -66,7 +66,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       saveState: (agent, message, at) => saveState(db, agent, message, at),
       saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
       ...createQuarantine(db),
-      expire: (options) => expire({ db, model, names, policy: fold }, options),
+      expire: (options) => expire({ db, model, names }, options),
       segments: () => segmentRows(db),
       async project(limit) {
         try {

@@ -9,3 +9,12 @@ it('lets the oldest key go when a new one does not fit', () => {
   expect(map.get(1)).toBe('here');
   expect(map.get(MAX_COLLARS)).toBe('here');
 });
+
+it('keeps a key that was renewed', () => {
+  const map = createBoundedMap<string, number>(2);
+  map.set('a', 1);
+  map.set('b', 1);
+  map.renew('a', 2);
+  map.set('c', 1);
+  expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([2, undefined, 1]);
+});

@@ -63,10 +63,10 @@ describe('frame', () => {
     ]);
   });
 
-  it('spreads the samples backwards from arrival, and says rssi, battery and counter once', () => {
+  it('spreads the samples backwards from arrival, and says rssi and battery once', () => {
     const { readings } = decodeAll(decoder(), encodeFrame(packet()), [], 1000);
     expect(readings).toEqual([
-      { collar: 'C0FFEE01', atMs: 980, axG: 0.01, ayG: -0.02, azG: 0.99 },
+      { collar: 'C0FFEE01', atMs: 980, axG: 0.01, ayG: -0.02, azG: 0.99, counter: 1 },
       {
         collar: 'C0FFEE01',
         atMs: 1000,

@@ -54,6 +54,39 @@ describe('json', () => {
     });
   });
 
+  it('reads what OpenMQTTGateway and Theengs Gateway write of a RuuviTag', () => {
+    // theengs/decoder, tests/BLE/test_ble.cpp; its accelerations are a tenth of what their unit would be.
+    const line =
+      '{"brand":"Ruuvi","model":"RuuviTag","model_id":"RuuviTag_RAWv2","type":"ACEL","track":true,"tempc":24.3,"tempf":75.74,"hum":53.49,"pres":1000.44,"accx":0.00392266,"accy":-0.00392266,"accz":1.01596894,"volt":2.977,"tx":4,"mov":66,"seq":205,"mac":"CB:B8:33:4C:88:4F"}';
+    const fields = { collar: 'mac', n: 'seq', ax: 'accx', ay: 'accy', az: 'accz', moves: 'mov' };
+    const unit = 0.980665;
+    const [reading] = decodeAll(createDecoder({ format: 'json', fields, unit }), text(line)).readings;
+    expect(reading).toMatchObject({ collar: 'CB:B8:33:4C:88:4F', counter: 205, moveCount: 66, batteryPercent: 87 });
+    expect([reading?.axG, reading?.ayG, reading?.azG].map((g) => Math.round((g ?? 0) * 1e6) / 1e6)).toEqual([
+      0.004, -0.004, 1.036,
+    ]);
+  });
+
+  it('reads what rtl_433 writes of a motion sensor', () => {
+    // Composed from the field names in rtl_433, src/devices/kerui.c.
+    const line = { time: '2026-01-02T03:04:05.123456Z', model: 'Kerui-Security', id: 423021, cmd: 10, motion: 1 };
+    const fields = { t: 'time', sensor: 'id', batteryOk: 'battery_ok' };
+    const reading = { collar: 'unknown', atMs: Date.UTC(2026, 0, 2, 3, 4, 5, 123), motion: true, sensor: '423021' };
+    expect(one(line, { fields })).toEqual(reading);
+    expect(one({ ...line, battery_ok: 1 }, { fields })).toEqual(reading);
+    expect(one({ ...line, battery_ok: 0 }, { fields })).toEqual({ ...reading, batteryPercent: 5 });
+    expect(one({ ...line, time: '2026-01-02 03:04:05' }, { fields })?.atMs).toBe(Date.UTC(2026, 0, 2, 3, 4, 5));
+    expect(one({ ...line, time: '@1767323045' }, { fields })).toBeUndefined();
+  });
+
+  it('reads counted movements, and the voltage of a coin cell', () => {
+    expect(one({ collar: 'A', edges: 3, moves: 300 })).toEqual({ collar: 'A', atMs: 0, edges: 3, moveCount: 45 });
+    expect(one({ collar: 'A', moves: 255, rssi: -50 })).toEqual({ collar: 'A', atMs: 0, rssiDbm: -50 });
+    const volts = [3.3, 3, 2.95, 2.9, 2.5, 2.44, 2.1, 1.6];
+    expect(volts.map((volt) => one({ collar: 'A', volt })?.batteryPercent)).toEqual([100, 100, 71, 42, 8, 6, 0, 0]);
+    expect(one({ collar: 'A', battery: 50, volt: 2, batteryOk: 1 })?.batteryPercent).toBe(50);
+  });
+
   it('gives a motion sensor the collar of its configuration, or unknown', () => {
     const line = { t: 1352679777000, motion: 1, sensor: 'Door/Living', place: 'Living' };
     expect(one(line)).toEqual({
@@ -94,6 +127,10 @@ describe('json', () => {
     ['bad-value', '{"collar":"A","n":1.5}'],
     ['bad-value', '{"collar":"A","shake":-1}'],
     ['bad-value', '{"collar":"A","t":"now"}'],
+    ['bad-value', '{"collar":"A","t":"2026-13-02T03:04:05Z"}'],
+    ['bad-value', '{"collar":"A","volt":"3"}'],
+    ['bad-value', '{"collar":"A","moves":-1}'],
+    ['bad-value', '{"collar":"A","edges":1.5}'],
     ['bad-value', '{"collar":{},"rssi":-50}'],
     ['bad-value', '{"collar":"","rssi":-50}'],
     ['bad-value', `{"collar":"${'A'.repeat(65)}","rssi":-50}`],

@@ -16,6 +16,16 @@ describe('line counter', () => {
     expect(counters.map((n) => counter.next('collar', n))).toEqual(expected);
   });
 
+  it.each<[string, number, number[], (number | 'duplicate')[]]>([
+    ['wraps where it is told', 65_535, [65_534, 0, 2], [0, 0, 1]],
+    ['takes a quarter of the range for a restart', 256, [100, 165, 164], [0, 64, 0]],
+    ['takes more than that for a restart', 256, [100, 166], [0, 0]],
+    ['takes a long loss for a restart', 2 ** 32, [1, 1_003], [0, 0]],
+  ])('of a known width %s', (_, wrap, counters, expected) => {
+    const counter = createLineCounter();
+    expect(counters.map((n) => counter.next('collar', n, wrap))).toEqual(expected);
+  });
+
   it('keeps senders apart', () => {
     const counter = createLineCounter();
     expect([counter.next('a', 1), counter.next('b', 1), counter.next('a', 2)]).toEqual([0, 0, 0]);
