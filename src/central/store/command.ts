@@ -13,6 +13,7 @@ import { openShard } from './shard.ts';
 import type { CentralEvent, CommandStore, CommandView, Projected } from './store.ts';
 import type { Tables } from './tables.ts';
 import { takeLock, transact } from './transact.ts';
+import { noteUntold } from './untold.ts';
 
 const SLICE_EVENTS = 2_000;
 const HALVES = (['meow.started', 'meow.ended'] as const).map(fullType);
@@ -26,12 +27,10 @@ export interface CommandParts {
   /** The epoch of central's own log. */
   readonly epoch: () => string;
   readonly now: () => Date;
-  /** What was folded here and is to be announced by the project loop. */
-  readonly projected: (result: Projected) => void;
 }
 
 export function createCommands(parts: CommandParts): CommandStore {
-  const { db, deriver, projected } = parts;
+  const { db, deriver } = parts;
   return {
     async command(now, decide, kind = 'cats') {
       const folded: Projected[] = [];
@@ -45,7 +44,7 @@ export function createCommands(parts: CommandParts): CommandStore {
         }
       };
       try {
-        const result = await transact(db, async (trx) => {
+        return await transact(db, async (trx) => {
           folded.length = 0;
           await takeLock(trx, 'models');
           await fold(trx);
@@ -64,10 +63,9 @@ export function createCommands(parts: CommandParts): CommandStore {
             await appendBatch(trx, epoch, shard, batch, now);
             await fold(trx);
           }
+          await noteUntold(trx, folded);
           return decision.result;
         });
-        for (const slice of folded) projected(slice);
-        return result;
       } catch (error) {
         deriver.forget();
         throw error;

@@ -10,6 +10,7 @@ import { chainHex, chainStart } from '../../contract/chain.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { KEPT_TYPES, lastSegment } from './expired.ts';
+import { checkLead } from './fence.ts';
 import { pinCats, saveHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
 import { MODEL, modelTables } from './model-tables.ts';
@@ -39,6 +40,8 @@ interface Parts {
   readonly db: Kysely<Tables>;
   readonly model: CatModel;
   readonly names: EpochNames;
+  /** Of who leads; null: nobody does, or a person asks. */
+  readonly token: number | null;
 }
 
 /** Seals and deletes all that may go. Resumes what a run before it did not finish. See `store.ts` for what may not go. */
@@ -96,7 +99,7 @@ async function versions(db: Kysely<Tables>) {
 
 /** The next segment of an epoch, noted; null where nothing of it may go. */
 async function sealNext(parts: Parts, epoch: Epoch, dir: string, before: string, step: (name: string) => void) {
-  const { db, model, names } = parts;
+  const { db, model, names, token } = parts;
   const last = await lastSegment(db, epoch.no);
   const from = (last?.to_seq ?? 0) + 1;
   const to = await oldEnd(db, epoch, from, before);
@@ -116,6 +119,7 @@ async function sealNext(parts: Parts, epoch: Epoch, dir: string, before: string,
   };
   const noted = await transact(db, async (trx) => {
     await takeLock(trx, 'models');
+    await checkLead(trx, token);
     // Who writes events has the shard: none come between the count and the note.
     await openShard(trx, epoch.shard);
     // What came meanwhile although it had been given up is in no file.
@@ -126,8 +130,9 @@ async function sealNext(parts: Parts, epoch: Epoch, dir: string, before: string,
     for (const version of [live, previous]) {
       if (version !== null) await pinCats(trx, modelTables(version), model, names, before);
     }
+    // Another run, in a folder elsewhere, has sealed it.
+    if ((await insertOnce(trx, 'segment', [segment])) === 0) return false;
     await saveHorizon(trx, before);
-    await insertOnce(trx, 'segment', [segment]);
     return true;
   });
   if (!noted) return null;

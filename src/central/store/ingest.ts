@@ -1,5 +1,4 @@
 /** Events in: one transaction a batch, then as many more as it takes to walk over what the batch has joined. */
-import { randomInt } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
@@ -7,8 +6,9 @@ import type { BatchEcho, SeqRange, SyncMessage } from '../../contract/message.ts
 import { shardOf } from '../../contract/topic.ts';
 import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
+import { type Holdings, heldShard } from './fence.ts';
 import { addGaps } from './gaps.ts';
-import { claim, openShard, type ShardState, saveEpoch, saveShard } from './shard.ts';
+import { claim, saveEpoch, saveShard } from './shard.ts';
 import type { IngestBatch, IngestStore } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
 import { transact } from './transact.ts';
@@ -19,9 +19,10 @@ const WALK_STEPS = 100;
 
 type Trx = Transaction<Tables>;
 
+/** `holdings`: see `heldShard`. */
 export function createIngest(
   db: Kysely<Tables>,
-  own: Ownership,
+  holdings: Holdings | null,
   incarnation: () => string,
 ): Pick<IngestStore, 'ingest' | 'sync'> {
   const walkOn = async (epochNo: number) => {
@@ -30,7 +31,7 @@ export function createIngest(
       await setImmediate();
       more = await transact(db, async (trx) => {
         const read = trx.selectFrom('epoch').where('no', '=', epochNo);
-        const shard = await ownShard(trx, (await read.select('shard').executeTakeFirstOrThrow()).shard, own);
+        const shard = await heldShard(trx, (await read.select('shard').executeTakeFirstOrThrow()).shard, holdings);
         const epoch = await read.selectAll().executeTakeFirstOrThrow();
         const before = epoch.mark;
         let steps = 0;
@@ -52,19 +53,20 @@ export function createIngest(
   };
   return {
     async ingest(batch, now) {
-      const { epochNo, shard, walks, ...counted } = await transact(db, async (trx) => {
-        const shard = await ownShard(trx, shardOf(batch.agent), own);
+      const { epochNo, shard, token, walks, ...counted } = await transact(db, async (trx) => {
+        const shard = await heldShard(trx, shardOf(batch.agent), holdings);
         const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
         const appended = await appendBatch(trx, epoch, shard, batch, now);
-        return { epochNo: epoch.no, shard: epoch.shard, ...appended };
+        return { epochNo: epoch.no, shard: epoch.shard, token: shard.token, ...appended };
       });
-      own.shards.add(shard);
+      // What was not committed is not held.
+      holdings?.tokens.set(shard, token);
       for (const no of walks) await walkOn(no);
       const { stored, chainOk } = await answer(epochNo);
       return { ...counted, stored: { ...stored, batch: echoOf(batch, counted.inserted) }, chainOk };
     },
     async sync(agent, message, now) {
-      const epoch = await transact(db, (trx) => noteSync(trx, agent, message, now));
+      const epoch = await transact(db, (trx) => noteSync(trx, agent, message, now, holdings));
       // Islands and claims lie above the mark and not above the highest: without room between there is nothing to walk.
       if (epoch.highest_seq > epoch.mark) await walkOn(epoch.no);
       return { ...(await answer(epoch.no)).stored, batch: null };
@@ -79,30 +81,16 @@ function echoOf({ events, chain }: IngestBatch, inserted: number): BatchEcho | n
   return { from: first.seq, to: last.seq, chain };
 }
 
-/** Which shards this process has written to, under one token of its own. */
-export interface Ownership {
-  readonly token: number;
-  readonly shards: Set<number>;
-}
-
-export function newOwnership(): Ownership {
-  return { token: randomInt(1, 2 ** 47), shards: new Set() };
-}
-
-/** The shard's counters, locked: whoever changes something of an epoch has its shard first. Rejects with code `FENCED` when another process has taken the shard since we did. */
-async function ownShard(trx: Trx, shard: number, own: Ownership): Promise<ShardState> {
-  const row = await openShard(trx, shard);
-  if (row.token !== own.token) {
-    if (own.shards.has(shard)) {
-      throw Object.assign(new Error(`shard ${shard} belongs to another central now`), { code: 'FENCED' });
-    }
-    await trx.updateTable('shard').set({ token: own.token }).where('shard', '=', shard).execute();
-  }
-  return { shard, nextArrival: row.next_arrival, nextPosition: row.next_position };
-}
-
-async function noteSync(trx: Trx, agent: string, message: SyncMessage, now: string): Promise<EpochTable> {
-  await openShard(trx, shardOf(agent));
+async function noteSync(
+  trx: Trx,
+  agent: string,
+  message: SyncMessage,
+  now: string,
+  holdings: Holdings | null,
+): Promise<EpochTable> {
+  const shard = shardOf(agent);
+  // To be asked is no reason to take it.
+  await heldShard(trx, shard, holdings?.owner === null && !holdings.tokens.has(shard) ? null : holdings);
   const epoch = await claimEpoch(trx, agent, message.epoch);
   epoch.highest_seq = Math.max(epoch.highest_seq, message.lastSeq);
   const trimmed = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);

@@ -11,6 +11,8 @@ const KEYS: { readonly [T in keyof Tables]?: readonly (keyof Tables[T] & string)
   meta: ['name'],
   event: ['epoch_no', 'seq'],
   shard: ['shard'],
+  worker: ['id'],
+  untold: ['cat_id', 'epoch_no', 'seq'],
   heard: ['agent_no', 'collar'],
   claim: ['epoch_no', 'seq'],
   gap: ['epoch_no', 'from_seq', 'to_seq'],

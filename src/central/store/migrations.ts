@@ -20,6 +20,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0008_corrections', statements: ({ clustered }) => createCorrections(clustered) },
   { name: '0009_segments', statements: ({ clustered }) => createSegments(clustered) },
   { name: '0010_type_index', statements: widenTypeIndex },
+  { name: '0011_workers', statements: ({ clustered }) => createWorkers(clustered) },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -170,5 +171,16 @@ function createSegments(clustered: string): readonly string[] {
     `create table segment (epoch_no integer not null, from_seq bigint not null,
     to_seq bigint not null, events bigint not null, chain char(64), sha256 char(64) not null,
     file varchar(128) not null, done integer not null, primary key (epoch_no, from_seq)) ${clustered}`,
+  ];
+}
+
+/** Who has which shard, who is there, and what is still to be told of the cats by the one that tells. */
+function createWorkers(clustered: string): readonly string[] {
+  return [
+    `alter table shard add column owner varchar(64)`,
+    `create table worker (id varchar(64) not null primary key, host varchar(255) not null, pid integer not null,
+    http varchar(255) not null, version varchar(64) not null, started varchar(24) not null, heard varchar(24) not null)`,
+    `create table untold (cat_id bigint not null, epoch_no integer not null, seq bigint not null,
+    primary key (cat_id, epoch_no, seq)) ${clustered}`,
   ];
 }

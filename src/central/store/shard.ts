@@ -20,7 +20,7 @@ export interface ShardState {
 export async function openShard(trx: Trx, shard: number): Promise<Tables['shard']> {
   const row = await lockedShard(trx, shard);
   if (row !== undefined) return row;
-  await insertOnce(trx, 'shard', [{ shard, next_arrival: 1, next_position: 1, token: 0 }]);
+  await insertOnce(trx, 'shard', [{ shard, next_arrival: 1, next_position: 1, token: 0, owner: null }]);
   const made = await lockedShard(trx, shard);
   if (made === undefined) throw new Error(`shard ${shard} has no row`);
   return made;

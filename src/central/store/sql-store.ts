@@ -5,12 +5,13 @@ import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { claimEpoch, saveHealth, saveState } from './agents.ts';
-import { createCommands } from './command.ts';
+import { type CommandParts, createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { SqlDialect } from './dialect.ts';
 import { expire } from './expire.ts';
 import { segmentRows } from './expired.ts';
-import { createIngest, newOwnership } from './ingest.ts';
+import { checkLead, type Holdings } from './fence.ts';
+import { createIngest } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
 import { migrate } from './migrate.ts';
@@ -19,13 +20,12 @@ import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
 import { createEpochNames } from './rows.ts';
 import { settle } from './settle.ts';
+import { createShared } from './shared.ts';
 import type { FoldPolicy } from './stopped.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
 import { takeLock, transact } from './transact.ts';
-
-/** Meows of commands that wait for the project loop to announce them; the oldest go first. */
-const MAX_PENDING_MEOWS = 1_000;
+import { takeUntold } from './untold.ts';
 
 export interface SqlStoreOptions {
   /** `sqlite:PATH`, `mysql://…` or `postgres://…`: see `store-url.ts`. */
@@ -36,6 +36,8 @@ export interface SqlStoreOptions {
   /** What to do with an event that the models need and cannot read: leave it out and note it, or stand still before it. */
   readonly fold?: FoldPolicy;
   readonly now?: () => Date;
+  /** Other centrals write to it too, each to the shards that it has taken: see `ofShard`. What a person asks for needs none. */
+  readonly shared?: boolean;
 }
 
 /**
@@ -51,44 +53,35 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     let self = await identity(db, dialect, now());
     const names = createEpochNames();
     await settle(db, model, names, now().toISOString());
-    const own = newOwnership();
+    const holdings: Holdings | null = options.shared === true ? null : { owner: null, tokens: new Map() };
     const deriver = createDeriver(model, names, fold);
-    const pending = createPending();
-    const commands = createCommands({ db, names, deriver, epoch: () => self.epoch, now, projected: pending.add });
+    const commands = createCommands({ db, names, deriver, epoch: () => self.epoch, now });
+    const incarnation = () => self.incarnation;
+    const lead = (token: number | null): Pick<Store, 'project' | 'expire'> => ({
+      project: (limit) => project({ db, names, deriver, now }, token, limit),
+      expire: (options) => expire({ db, model, names, token }, options),
+    });
     return {
       get incarnation() {
         return self.incarnation;
       },
-      ...createIngest(db, own, () => self.incarnation),
+      ...createIngest(db, holdings, incarnation),
+      ...createShared(db, incarnation),
+      asLeader: lead,
       ...createKeys(db),
       ...commands,
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),
       saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
       ...createQuarantine(db),
-      expire: (options) => expire({ db, model, names }, options),
+      ...lead(null),
       segments: () => segmentRows(db),
-      async project(limit) {
-        try {
-          const alone = <T>(work: (trx: Transaction<Tables>) => Promise<T>) =>
-            transact(db, async (trx) => {
-              await takeLock(trx, 'models');
-              return work(trx);
-            });
-          const relearn = (trx: Transaction<Tables>) => deriver.relearn(trx, limit, now().toISOString());
-          const learnt = deriver.relearning ? await alone(relearn) : null;
-          return pending.take(learnt ?? (await alone((trx) => deriver.slice(trx, limit))));
-        } catch (error) {
-          deriver.forget();
-          throw error;
-        }
-      },
       async recover() {
         // It may be another one, or the same as it was last week: nothing that was read from it holds.
         dialect.expect(null);
         names.forget();
         deriver.forget();
-        own.shards.clear();
+        holdings?.tokens.clear();
         await migrate(db, dialect);
         await settle(db, model, names, now().toISOString());
         self = await identity(db, dialect, now());
@@ -123,25 +116,24 @@ async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
   return self;
 }
 
-/** What commands have folded by the way, until the project loop asks. */
-function createPending() {
-  let cats = new Set<number>();
-  let meows: Projected['meows'] = [];
-  return {
-    add(result: Projected) {
-      for (const cat of result.changedCats) cats.add(cat);
-      meows = [...meows, ...result.meows].slice(-MAX_PENDING_MEOWS);
-    },
-    take(result: Projected): Projected {
-      if (cats.size === 0 && meows.length === 0) return result;
-      const all: Projected = {
-        ...result,
-        changedCats: [...new Set([...cats, ...result.changedCats])].sort((a, b) => a - b),
-        meows: [...meows, ...result.meows],
-      };
-      cats = new Set();
-      meows = [];
-      return all;
-    },
-  };
+/** Of what is to be folded, and of what was folded by commands. */
+async function project(
+  { db, names, deriver, now }: Pick<CommandParts, 'db' | 'names' | 'deriver' | 'now'>,
+  token: number | null,
+  limit: number,
+): Promise<Projected> {
+  const alone = <T>(work: (trx: Transaction<Tables>) => Promise<T>) =>
+    transact(db, async (trx) => {
+      await takeLock(trx, 'models');
+      await checkLead(trx, token);
+      return work(trx);
+    });
+  try {
+    const relearn = (trx: Transaction<Tables>) => deriver.relearn(trx, limit, now().toISOString());
+    const learnt = deriver.relearning ? await alone(relearn) : null;
+    return learnt ?? (await alone(async (trx) => takeUntold(trx, names, await deriver.slice(trx, limit))));
+  } catch (error) {
+    deriver.forget();
+    throw error;
+  }
 }

@@ -12,6 +12,7 @@ import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 import type { RecoverableStore } from './recoverable.ts';
 import type { RetentionStore } from './retention-store.ts';
+import type { Claim, SharedStore } from './shared-store.ts';
 
 /** An event with what central added to it. */
 export interface CentralEvent extends StoredEvent {
@@ -249,6 +250,11 @@ export interface Store
     CommandStore,
     ReadStore,
     ProjectStore,
+    SharedStore,
     RecoverableStore {
+  /** Of a shard that was taken. Rejects with code FENCED, and nothing is stored, once a higher token is there. */
+  ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync'>;
+  /** With the token of `takeLead`; rejects with code FENCED, and changes nothing, once a higher one is there. */
+  asLeader(token: number): ProjectStore & Pick<RetentionStore, 'expire'>;
   close(): Promise<void>;
 }

@@ -51,8 +51,12 @@ export interface Tables {
   /** The newest reading of a collar, as an agent's health tells it. */
   heard: { agent_no: number; collar: string; last_heard: string };
   event: EventTable;
-  /** `token` names the owner: who finds another than its own stops writing. */
-  shard: { shard: number; next_arrival: number; next_position: number; token: number };
+  /** `token` only grows: who finds a higher one than its own stops writing. `owner` is for people; null: a central alone. */
+  shard: { shard: number; next_arrival: number; next_position: number; token: number; owner: string | null };
+  /** Centrals that share this store, as they were when they last said so. */
+  worker: WorkerTable;
+  /** Cats that changed, and meows that began (`epoch_no` not 0), in commands: the project loop tells of them. */
+  untold: { cat_id: number; epoch_no: number; seq: number };
   /** Runs of stored seqs above the mark. They neither touch nor overlap. */
   island: { epoch_no: number; from_seq: number; to_seq: number };
   /** What the agent says its chain is, where it is not proven yet. */
@@ -73,6 +77,17 @@ export interface Tables {
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
   checkpoint_v1: { cat_id: number; key: string; state: string };
+}
+
+export interface WorkerTable {
+  id: string;
+  host: string;
+  pid: number;
+  /** Where its page is. */
+  http: string;
+  version: string;
+  started: string;
+  heard: string;
 }
 
 export interface CorrectionTable {

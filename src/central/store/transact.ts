@@ -22,12 +22,16 @@ export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Ta
     try {
       return await db.transaction().execute(work);
     } catch (error) {
-      const again = error instanceof Error && 'code' in error && error.code === 'STORE_AGAIN';
-      if (!again || tries === TRIES) throw error;
+      if (!isUndone(error) || tries === TRIES) throw error;
       // Those that stand in each other's way come back at different times.
       await pause(Math.random() * PAUSE_MS * tries);
     }
   }
+}
+
+/** SQLite: others had its one lock in turn, all the time that a driver may wait. */
+function isUndone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(STORE_AGAIN|SQLITE_BUSY)$/.test(String(error.code));
 }
 
 /** Until the end of the transaction. Where one writer has the whole database, it has the lock already. */

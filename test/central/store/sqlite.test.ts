@@ -72,3 +72,20 @@ describe('a store in a file', () => {
     expect(after.incarnation).not.toBe(before.incarnation);
   });
 });
+
+it('waits on where others have the lock all the time that the driver may wait', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'central.db');
+  const store = await openStore({ url: `sqlite:${path}` });
+  onTestFinished(() => store.close());
+  const other = new Database(path);
+  onTestFinished(() => {
+    other.close();
+  });
+  other.exec('begin immediate');
+  const taking = store.takeShard(3, { token: null, owner: 'one' });
+  // The driver has waited in vain, and this process lives on.
+  setImmediate(() => other.exec('rollback'));
+  expect(await taking).toBe(1);
+});
