@@ -118,24 +118,28 @@ interface Group {
   readonly messages: readonly Incoming[];
 }
 
-/** Neighbouring batches of one epoch that follow each other become one: a commit costs a flush, however small it is. */
+/**
+ * Batches of one epoch that follow each other become one: a commit costs a flush, however small it is. Messages of other agents
+ * may come in between; each agent's own keep their order, since a sync is answered after all that came before it.
+ */
 async function groups({ subscriber, trust }: ReceiveParts, messages: readonly Incoming[]): Promise<Group[]> {
   const grouped: Group[] = [];
+  const newest = new Map<string, number>();
   for (const message of messages) {
     const decoded = decodeIncoming(subscriber.base, message);
     // Before it is joined: a signature is of one batch.
     const received = trust === undefined ? decoded : await trust.admit(decoded).catch(rejectStoreFailed);
-    const before = grouped.at(-1);
+    const agent = parseAgentTopic(subscriber.base, message.topic)?.agent ?? '';
+    const index = newest.get(agent) ?? -1;
+    const before = grouped[index];
     const joined =
       before?.received.type === 'batch' && received.type === 'batch'
         ? join(before.received.batch, received.batch)
         : null;
     if (before !== undefined && joined !== null) {
-      grouped[grouped.length - 1] = {
-        received: { type: 'batch', batch: joined },
-        messages: [...before.messages, message],
-      };
+      grouped[index] = { received: { type: 'batch', batch: joined }, messages: [...before.messages, message] };
     } else {
+      newest.set(agent, grouped.length);
       grouped.push({ received, messages: [message] });
     }
   }

@@ -91,6 +91,38 @@ describe('receive', () => {
     expect((await store.counts()).events).toBe(30);
   });
 
+  it('stores what waits of an agent together, though messages of others come in between', async () => {
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const slow: Store = {
+      ...store,
+      ingest: async (batch, now) => {
+        await gate;
+        return store.ingest(batch, now);
+      },
+    };
+    start({ store: slow });
+    await until('central is there', () => connected);
+    const writers = [
+      meowing('porch', epochId(1), 20),
+      meowing('shed', epochId(2), 20),
+      meowing('attic', epochId(3), 20),
+    ];
+    for (let seq = 1; seq <= 20; seq += 1)
+      for (const writer of writers)
+        await agent.publishAsync(topic('events', writer.agent), encodeBatch(writer.batch(seq, seq)), { qos: 1 });
+    open();
+    await until('all are stored', async () => (await store.counts()).events === 60);
+    for (const name of ['porch', 'shed', 'attic'])
+      expect((await store.agents()).find((row) => row.agent === name)?.epochs).toMatchObject([
+        { mark: 20, chainOk: true },
+      ]);
+    // The first came alone; one commit of each agent, or two where the messages came in two rounds.
+    expect(results.length).toBeLessThan(10);
+  });
+
   it('says of each batch that is not new that it came, and leaves no such answer out for a later one', async () => {
     const porch = meowing('porch', epochId(1), 30);
     const clone = meowing('porch', epochId(1), 30, 'DEADBEEF');
