@@ -8,7 +8,7 @@ assertRuntime();
 
 /** What must hold on every database, and what only servers can do. */
 const STORE_TESTS = ['test/central/store/*.test.ts'];
-const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts', 'test/central/store/plans.test.ts'];
+const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts'];
 const SERVER_TESTS = ['test/central/store/server/*.test.ts'];
 const CLUSTER_TESTS = ['test/clusters/galera.test.ts'];
 /** Of what must hold on every database, that in which nodes of a cluster could differ; all of it: `npm run galera`. */

@@ -8,6 +8,7 @@ import { agentSchema } from '../src/agent/config.ts';
 import { EXIT } from '../src/cli/exit.ts';
 import { isSuitable } from '../src/lib/runtime-guard.ts';
 import { ROOT, readText } from './architecture/files.ts';
+import { findProgram, requireServer } from './servers.ts';
 
 interface Manifest {
   readonly version: string;
@@ -69,11 +70,13 @@ describe('the package', () => {
   });
 });
 
-describe.each(['agent', 'central'])('the unit of the %s', (kind) => {
+const hasAnalyze = requireServer('systemd-analyze', findProgram('systemd-analyze'), 'systemd');
+
+describe.each(['agent', 'central'] as const)('the unit of the %s', (kind) => {
   const unit = readText(`systemd/collard-${kind}.service`);
 
   test('starts the program that is built, on the Node.js that came along', () => {
-    const exec = `ExecStart=/opt/collard/node_modules/.bin/node /opt/collard/${manifest.bin.collard} ${kind} --config`;
+    const exec = `ExecStart=/usr/lib/collard/bin/node /usr/lib/collard/${manifest.bin.collard} ${kind} --config`;
     expect(unit).toContain(`${exec} /etc/collard/${kind}.yaml`);
   });
 
@@ -81,9 +84,16 @@ describe.each(['agent', 'central'])('the unit of the %s', (kind) => {
     expect(unit).toContain(`RestartPreventExitStatus=${EXIT.usage} ${EXIT.config}\n`);
   });
 
-  test('promises no readiness that the program does not tell', () => {
-    expect(unit).toMatch(/^Type=exec$/m);
-    expect(unit).not.toMatch(/^(?:Type=notify|WatchdogSec=|OpenFile=)/m);
+  test.skipIf(!hasAnalyze)('is sandboxed as far as its work allows', () => {
+    const args = ['security', '--offline=true', '--threshold=12', `systemd/collard-${kind}.service`];
+    const { stdout, status } = spawnSync('systemd-analyze', args, { cwd: ROOT, encoding: 'utf8' });
+    expect(status, stdout.trim().split('\n').at(-1)).toBe(0);
+  });
+
+  test('says that it is ready by itself, and is killed where it freezes', () => {
+    expect(unit).toMatch(/^Type=notify$/m);
+    expect(unit).toMatch(/^NotifyAccess=main$/m);
+    expect(unit).toMatch(/^WatchdogSec=60$/m);
   });
 
   test('holds only sections, settings and comments', () => {

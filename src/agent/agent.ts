@@ -1,28 +1,29 @@
 /** An agent as a whole: opens its parts, runs its loops, closes in reverse. */
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { openBrokers } from '../broker/open-broker.ts';
-import type { DiskHealth, DiskState, HealthMessage } from '../contract/message.ts';
+import type { DiskHealth, DiskState } from '../contract/message.ts';
 import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
-import { type Clock, eventTime, isoTime, openClock } from './clock.ts';
+import { type Clock, eventTime, openClock } from './clock.ts';
 import type { AgentConfig, SourceConfig } from './config.ts';
 import { createDecoder } from './decoder/decoder.ts';
 import { runForward } from './forward.ts';
+import { freeBytesOf, healthOf } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
+import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { openFileSource } from './source/file.ts';
-import { createHeard, type Heard } from './source/heard.ts';
+import { createHeard } from './source/heard.ts';
 import { openSerialSource, type SerialPorts } from './source/serial.ts';
 import { createTally } from './source/tally.ts';
+import { type AgentVitals, createVitals } from './vitals.ts';
 
 export interface AgentDeps {
   readonly openLink: OpenLink;
@@ -31,7 +32,7 @@ export interface AgentDeps {
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Told once, when the log is open and the loops begin. */
-  readonly onRunning?: () => void;
+  readonly onRunning?: (vitals: AgentVitals) => void;
   /** Makes the port of a path; the system's by default. */
   readonly createPort?: SerialPorts['create'];
   /** Opens the log; in a thread of its own by default, so that a slow card stops nothing else. */
@@ -47,11 +48,12 @@ const TRIM_MS = 60_000;
 const LINGER_MS = 1_500;
 
 /**
- * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… code, or the
- * disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
+ * Resolves when everything is closed after the signal aborted. Rejects with the first error of a part: a LOG_… or
+ * PLACES_… code, or the disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
+  const rooms = config.places === undefined ? undefined : loadPlaces(config.places);
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
@@ -63,19 +65,26 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
-    deps.onRunning?.();
     const {
-      detect,
       forward,
       log: { groupMs },
     } = config;
     const { monoNow } = clock;
-    const status = createForwardStatus({ log, stalledAfterMs: forward.stalledAfterMs, monoNow, now: clock.wallNow });
+    const detect = { ...config.detect, place: { ...config.detect.place, rooms } };
+    const status = createForwardStatus({
+      log,
+      stalledAfterMs: forward.stalledAfterMs,
+      monoNow,
+      now: clock.wallNow,
+      wentRound: () => vitals.moved('forward'),
+    });
     const heard = createHeard();
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
+    const vitals = createVitals({ monoNow, clock, status, disk, tallies: sources.map(({ tally }) => tally) });
+    deps.onRunning?.(vitals);
     const { version } = deps;
     const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, freeBytes });
-    const openLink = openBrokers({ openLink: deps.openLink, monoNow });
+    const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
     await runAll(
       [
@@ -83,7 +92,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           let lingerMs = 0;
           const stoppedAt = aborted(stop).then(monoNow);
           try {
-            await runIngest({ sources, log, clock, heard, detect, groupMs, logger }, stop);
+            await runIngest(
+              { sources, log, clock, heard, detect, groupMs, logger, moved: () => vitals.moved('ingest') },
+              stop,
+            );
             // A card that took long for the last events has used up the time for it.
             lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
@@ -92,7 +104,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         },
         () =>
           runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
-        (stop) => runTrim(log, clock, disk, logger, stop),
+        (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
       ],
       signal,
     );
@@ -149,14 +161,16 @@ const DISK_LINES: Readonly<Record<DiskState, string>> = {
   losing: 'the disk budget is spent: the oldest events are given up',
 };
 
+interface TrimParts {
+  readonly log: IngestLog;
+  readonly clock: Clock;
+  readonly disk: DiskHealth;
+  readonly logger: Logger;
+  readonly moved: () => void;
+}
+
 /** Makes room in the log from time to time, and notes in `disk` how it stands. */
-async function runTrim(
-  log: IngestLog,
-  clock: Clock,
-  disk: DiskHealth,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<void> {
+async function runTrim({ log, clock, disk, logger, moved }: TrimParts, signal: AbortSignal): Promise<void> {
   for await (const _ of ticks(TRIM_MS, signal)) {
     // Not waited for at the end: on a slow card it takes longer than a stop may, and goes on at the next start.
     const wait = childOf(signal);
@@ -164,6 +178,7 @@ async function runTrim(
     wait.abort();
     wait.release();
     if (trimmed === undefined) return;
+    moved();
     const { deleted, lost } = trimmed;
     const now = trimmed.disk ?? disk;
     if (now.state !== disk.state)
@@ -177,59 +192,4 @@ async function runTrim(
     if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
     if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: events were given up, history.lost tells which');
   }
-}
-
-interface HealthParts {
-  readonly config: AgentConfig;
-  readonly version: string;
-  readonly log: IngestLog;
-  readonly clock: Clock;
-  readonly sources: readonly IngestSource[];
-  readonly heard: Heard;
-  readonly status: ForwardStatus;
-  readonly disk: DiskHealth;
-  readonly freeBytes: (folder: string) => Promise<number | null>;
-}
-
-async function healthOf(parts: HealthParts): Promise<HealthMessage> {
-  const { config, version, log, clock, sources, heard, status } = parts;
-  const current = log.epochs().at(-1);
-  return {
-    version,
-    simulated: config.simulated,
-    epoch: current?.epoch ?? '',
-    lastSeq: current?.lastSeq ?? 0,
-    storedSeq: status.storedSeq,
-    queue: status.queue,
-    oldestUnstored: await oldestUnstored(log),
-    lastConfirmed: status.lastConfirmed,
-    stalled: status.stalled,
-    conflicting: status.conflicting,
-    oversize: status.oversize,
-    lastError: status.lastError,
-    logBytes: log.bytes(),
-    disk: parts.disk.state,
-    walBytes: parts.disk.walBytes,
-    diskFreeBytes: await parts.freeBytes(dirname(config.log.path)),
-    rssBytes: process.memoryUsage.rss(),
-    clock: clock.quality(),
-    protocol: status.protocol,
-    sources: sources.map(({ tally, decoder }) => ({ ...tally.health(), lostSamples: decoder.lostSamples })),
-    collars: heard.health((monoMs) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs))),
-  };
-}
-
-async function oldestUnstored(log: IngestLog): Promise<string | null> {
-  const behind = log.epochs().find((head) => Math.max(head.storedSeq + 1, head.firstSeq) <= head.lastSeq);
-  if (behind === undefined) return null;
-  const from = Math.max(behind.storedSeq + 1, behind.firstSeq);
-  return (await log.read(behind.epoch, from, behind.lastSeq, 1, 1))[0]?.time ?? null;
-}
-
-/** null where the system does not tell. */
-async function freeBytesOf(folder: string): Promise<number | null> {
-  return statfs(folder).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => null,
-  );
 }

@@ -32,7 +32,7 @@ export function openClock(timesync: string = TIMESYNC): Clock {
       if (existsSync(timesync)) return existsSync(`${timesync}/synchronized`) ? 'synced' : 'unsynced';
       return new Date(Date.now()).getUTCFullYear() >= BUILD_YEAR ? 'synced' : 'unsynced';
     },
-    boot: readBootId(),
+    boot: bootIdOf(process.env.BOOT_ID) ?? readBootId(),
   };
 }
 
@@ -49,6 +49,12 @@ export function eventTime(clock: Clock, monoMs: number): EventTime {
 export function isoTime(wallMs: number): string {
   const latest = Date.UTC(9999, 11, 31);
   return new Date(Math.min(latest, Math.max(0, Math.round(wallMs)))).toISOString();
+}
+
+/** As systemd writes it (`%b`), for units that hide /proc/sys; null where it is none. */
+export function bootIdOf(text: string | undefined): string | null {
+  const [, ...parts] = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec((text ?? '').replaceAll('-', '')) ?? [];
+  return parts.length > 0 && parts.every((part) => /^[0-9a-f]+$/.test(part)) ? parts.join('-') : null;
 }
 
 function readBootId(): string {

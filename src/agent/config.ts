@@ -1,6 +1,6 @@
 /** The agent's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
-import { brokerUrl } from '../broker/address.ts';
+import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
 
 const place = z.string().min(1).max(64);
@@ -89,6 +89,7 @@ export const agentSchema = z.strictObject({
   }),
   mqtt: z.strictObject({
     url: brokerUrl,
+    discover: discoverSchema,
     username: z.string().optional(),
     password: z.string().optional(),
     ca: z.string().optional().describe('path of the PEM file with the authority to trust'),
@@ -117,6 +118,7 @@ export const agentSchema = z.strictObject({
       stalledAfterMs: z.int().min(1_000).default(60_000).describe('no progress for so long: say stalled and reconnect'),
     })
     .prefault({}),
+  places: z.string().min(1).optional().describe('path of what collard calibrate has learnt of the rooms'),
   detect: z
     .strictObject({
       shake: z

@@ -49,6 +49,7 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   let session: number | null = null;
   while (!signal.aborted) {
     status.link = 'connecting';
+    status.wentRound();
     // A number that no broker has seen is used again: offline nothing is written for it.
     session ??= await log.nextSession();
     const publisher = await open(parts, session, told, signal);

@@ -52,6 +52,8 @@ export interface IngestParts {
   readonly detect: WatchSettings;
   readonly groupMs: number;
   readonly logger: IngestLogger;
+  /** Told each second while the loop moves. */
+  readonly moved?: () => void;
 }
 
 /**
@@ -193,6 +195,7 @@ async function watchTime(desk: Desk, parts: IngestParts, signal: AbortSignal): P
   let told = false;
   for await (const _ of ticks(TICK_MS, signal)) {
     await desk.feed({ type: 'tick', atMs: clock.monoNow() });
+    parts.moved?.();
     if (told || clock.quality() !== 'synced' || log.unsyncedBoot !== clock.boot) continue;
     told = true;
     await desk.say('clock.synced', { boot: clock.boot, offsetMs: Math.round(clock.wallNow() - clock.monoNow()) });

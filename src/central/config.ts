@@ -1,6 +1,6 @@
 /** Central's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
-import { brokerUrl } from '../broker/address.ts';
+import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
 import { parseStoreUrl } from './store/store-url.ts';
 
@@ -32,6 +32,7 @@ export const centralSchema = z.strictObject({
   }),
   mqtt: z.strictObject({
     url: brokerUrl,
+    discover: discoverSchema,
     username: z.string().optional(),
     password: z.string().optional(),
     ca: z.string().optional(),

@@ -10,9 +10,10 @@ import type { CatRow } from './store/store.ts';
 const SWAP_TRIES = 100;
 
 export interface ReplayProgress {
-  readonly phase: 'folding' | 'catching up' | 'comparing' | 'swapping';
+  readonly phase: 'reading segments' | 'folding' | 'catching up' | 'comparing' | 'swapping';
   readonly version: number;
   readonly resumed: boolean;
+  readonly segmentsLeft: number;
   readonly done: number;
   readonly total: number;
   /** Of this run. */
@@ -42,13 +43,22 @@ export interface ReplayParts {
   readonly elapsedMs: () => number;
 }
 
-/** Rejects with codes REPLAY_TAKEN, NOTHING_BUILT, FOLD_FAILED (policy `stop`) or the store's error. */
+/** Rejects with codes REPLAY_TAKEN, NOTHING_BUILT, EXPIRED, SEGMENT_DAMAGED or the store's error. */
 export async function runReplay(parts: ReplayParts, signal: AbortSignal): Promise<ReplayOutcome> {
-  const { store, options, onProgress, elapsedMs } = parts;
-  const build = await store.build(options);
+  const build = await parts.store.build(parts.options);
+  try {
+    return await follow(build, parts, signal);
+  } finally {
+    build.close();
+  }
+}
+
+async function follow(build: Build, parts: ReplayParts, signal: AbortSignal): Promise<ReplayOutcome> {
+  const { options, onProgress, elapsedMs } = parts;
   const began = elapsedMs();
   let folded = 0;
-  const report = (phase: ReplayProgress['phase']) => onProgress(progressOf(build, phase, folded, elapsedMs() - began));
+  const report = (phase: ReplayProgress['phase'], segmentsLeft = 0) =>
+    onProgress({ ...progressOf(build, folded, elapsedMs() - began), phase, segmentsLeft });
   const outcome = (rest: Partial<ReplayOutcome>): ReplayOutcome => {
     const seconds = (elapsedMs() - began) / 1_000;
     return {
@@ -67,9 +77,9 @@ export async function runReplay(parts: ReplayParts, signal: AbortSignal): Promis
   for (let finished = false; !finished; ) {
     if (signal.aborted) return outcome({ interrupted: true });
     const step = await build.step();
-    folded += step.events;
+    if (step.phase === 'folding') folded += step.events;
     finished = step.finished;
-    report('folding');
+    report(step.phase, step.segmentsLeft);
     // SQLite's driver never waits: signals would not be heard.
     await setImmediate();
   }
@@ -96,10 +106,10 @@ async function swap(build: Build): Promise<boolean> {
   return false;
 }
 
-function progressOf(build: Build, phase: ReplayProgress['phase'], folded: number, ms: number): ReplayProgress {
+function progressOf(build: Build, folded: number, ms: number): Omit<ReplayProgress, 'phase' | 'segmentsLeft'> {
   const { version, resumed, total } = build;
   const done = build.done + folded;
   const rate = ms > 0 ? (folded * 1_000) / ms : 0;
   const secondsLeft = rate > 0 ? Math.max(0, total - done) / rate : null;
-  return { phase, version, resumed, done, total, eventsPerSecond: Math.round(rate), secondsLeft };
+  return { version, resumed, done, total, eventsPerSecond: Math.round(rate), secondsLeft };
 }

@@ -34,6 +34,8 @@ export interface CentralDeps {
   readonly random?: () => number;
   /** Told once, when the page can be opened. */
   readonly onListening?: (url: string) => void;
+  /** Told after it; `why` says at any time what is missing, or null. */
+  readonly onRunning?: (why: () => string | null) => void;
   readonly pageDir?: string;
 }
 
@@ -59,6 +61,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
     const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
     let connected = false;
     const standing = standingStill(logger);
+    const notReady = () => outage.reason() ?? (connected ? standing.why() : 'no connection to the broker');
     const receive: ReceiveParts = {
       store,
       ...options,
@@ -94,8 +97,11 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               version: deps.version,
               simulated: deps.simulated ?? false,
               clock,
-              notReady: () => outage.reason() ?? (connected ? standing.why() : 'no connection to the broker'),
-              onListening: deps.onListening ?? (() => undefined),
+              notReady,
+              onListening(url) {
+                deps.onListening?.(url);
+                deps.onRunning?.(notReady);
+              },
               ...whereGiven(config, deps),
             },
             stop,
@@ -126,10 +132,12 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
 
 function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox) {
   const { mqtt, group } = config;
+  const random = deps.random ?? Math.random;
+  const { discover } = mqtt;
   return {
-    openLink: openBrokers({ openLink: deps.openLink, monoNow: () => performance.now() }),
+    openLink: openBrokers({ openLink: deps.openLink, discover, monoNow: () => performance.now(), random }),
     logger: deps.logger,
-    random: deps.random ?? Math.random,
+    random,
     outbox,
     retry: { firstMs: mqtt.retryFirstMs, maxMs: mqtt.retryMaxMs },
     subscriber: {

@@ -5,11 +5,13 @@ import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
 import { codeOf } from '../agent/log/log-error.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
+import { runAsService } from './as-service.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { agentKeyCommand } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { tell } from './output.ts';
-import { stopOnSignals } from './stop.ts';
+import { onHangUp, stopOnSignals } from './stop.ts';
+import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
 
 interface AgentOptions {
@@ -27,16 +29,32 @@ export function agentCommand(): Command {
 }
 
 async function agent(options: AgentOptions): Promise<void> {
-  const { value: config, warnings } = loadConfig(options.config, agentSchema, {
-    env: process.env,
-    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
-    secrets: AGENT_SECRETS,
-  });
-  for (const warning of warnings) tell(`warning: ${warning}`);
+  const load = () => {
+    const { value, warnings } = loadConfig(options.config, agentSchema, {
+      env: process.env,
+      credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+      secrets: AGENT_SECRETS,
+    });
+    for (const warning of warnings) tell(`warning: ${warning}`);
+    return value;
+  };
+  const first = load();
   const stop = stopOnSignals();
   const logger = await openLogger(options.logLevel);
+  const deps = { openLink: openMqttLink, logger, version: version() };
+  const manager = await openServiceManager(process.env);
   try {
-    await runAgent(config, { openLink: openMqttLink, logger, version: version() }, stop);
+    await runAsService(
+      {
+        manager,
+        first,
+        load,
+        run: (config, { ready }, signal) => runAgent(config, { ...deps, onRunning: ready }, signal),
+        logger,
+        onReload: onHangUp,
+      },
+      stop,
+    );
   } catch (error) {
     throw asFailure(error);
   }
@@ -48,6 +66,7 @@ export function asFailure(error: unknown): Error {
   const code = codeOf(error);
   const fail = (exitCode: number) => new CommandError(exitCode, error.message, null, { cause: error });
   if (code === 'LOG_IN_USE') return fail(EXIT.unavailable);
+  if (/^PLACES_/.test(code)) return fail(EXIT.config);
   if (/^LOG_(OTHER_AGENT|FOREIGN|NEWER|UNSAFE)$/.test(code)) return fail(EXIT.config);
   if (/^(LOG_|SQLITE_|E[A-Z]+$)/.test(code)) return fail(EXIT.io);
   return error;

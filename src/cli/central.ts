@@ -1,16 +1,18 @@
 /** `collard central`: receives events, stores them, serves the page and the API, until it is told to stop. */
 import { Command, Option } from 'commander';
-import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
+import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { runCentral } from '../central/service.ts';
 import { parseStoreUrl, storeName } from '../central/store/store-url.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
+import { type Running, runAsService, type Vitals } from './as-service.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { centralKeyCommands } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { migrateCommand } from './migrate.ts';
 import { print, tell } from './output.ts';
-import { stopOnSignals } from './stop.ts';
+import { onHangUp, stopOnSignals } from './stop.ts';
+import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
 
 interface CentralOptions {
@@ -30,20 +32,32 @@ export function centralCommand(): Command {
 }
 
 async function central(options: CentralOptions): Promise<void> {
-  const { value: config, warnings } = loadConfig(options.config, centralSchema, {
-    env: process.env,
-    credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
-    secrets: CENTRAL_SECRETS,
-  });
-  for (const warning of warnings) tell(`warning: ${warning}`);
+  const load = () => {
+    const { value, warnings } = loadConfig(options.config, centralSchema, {
+      env: process.env,
+      credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+      secrets: CENTRAL_SECRETS,
+    });
+    for (const warning of warnings) tell(`warning: ${warning}`);
+    return value;
+  };
+  const first = load();
   const stop = stopOnSignals();
   const logger = await openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
+  const manager = await openServiceManager(process.env);
+  const run = (config: CentralConfig, { ready }: Running, signal: AbortSignal) =>
+    runCentral(config, { ...deps, onRunning: (why) => ready(vitalsOf(why)) }, signal);
   try {
-    await runCentral(config, deps, stop);
+    await runAsService({ manager, first, load, run, logger, onReload: onHangUp }, stop);
   } catch (error) {
-    throw asFailure(error, config.store.url);
+    throw asFailure(error, first.store.url);
   }
+}
+
+/** Its loops wait for a database and a broker that are away, for as long as that takes: only the process itself can freeze. */
+function vitalsOf(why: () => string | null): Vitals {
+  return { status: () => why() ?? 'receives, stores and serves', overdue: () => [] };
 }
 
 /** As a person knows it, without any secret. */

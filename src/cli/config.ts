@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { parseDocument } from 'yaml';
 import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
+import { explainBrokers } from '../broker/address.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { ConfigError, type LoadedConfig, loadConfig, MAX_CONFIG_BYTES, masked } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -67,8 +68,10 @@ function check(file: string, json: boolean): void {
   try {
     const { kind, config } = loadAnyConfig(file);
     for (const warning of config.warnings) tell(`warning: ${warning}`);
-    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings });
-    else print('ok');
+    const { url, discover } = config.value.mqtt;
+    const brokers = explainBrokers(url, discover);
+    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings, brokers });
+    else for (const line of ['ok', ...brokers.map(safe)]) print(line);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     printJson({ file, ok: false, problems: error.problems, warnings: [] });

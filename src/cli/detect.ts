@@ -8,6 +8,7 @@ import type { Decoded, Decoder, Reading } from '../agent/decoder/reading.ts';
 import { createReceivers } from '../agent/decoder/receivers.ts';
 import type { Detection } from '../agent/detector/detection.ts';
 import { createWatch, step, type WatchInput, type WatchSettings } from '../agent/detector/watch.ts';
+import { loadPlaces, PlacesError } from '../agent/places-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { safe, tell } from './output.ts';
 
@@ -18,6 +19,7 @@ interface Options {
   readonly sensitivity: number;
   readonly collar?: string;
   readonly place?: string;
+  readonly places?: string;
   readonly unit?: DecoderOptions['unit'];
   readonly verbose?: true;
   readonly json?: true;
@@ -42,6 +44,7 @@ export function detectCommand(): Command {
     .option('--sensitivity <n>', 'above 1: weaker shakes count', sensitivityOf, sensitivity)
     .option('--collar <id>', 'the collar of readings that name none')
     .option('--place <name>', 'where the receiver stood, for readings that do not say it')
+    .option('--places <file>', 'rooms as collard calibrate has learnt them')
     .option('--unit <unit>', 'csv: g, mg, m/s2, or how many counts are 1 g', unitOf)
     .option('--json', 'the output is always JSON, so this changes nothing')
     .option('--verbose', 'tell counts on stderr (default on a terminal)')
@@ -51,7 +54,9 @@ export function detectCommand(): Command {
 async function detect(files: readonly string[], options: Options): Promise<void> {
   for (const file of files) if (file !== STDIN) checkFile(file);
   const { sensitivity } = options;
-  const settings = agentSchema.shape.detect.parse({ shake: { sensitivity } });
+  const detecting = agentSchema.shape.detect.parse({ shake: { sensitivity } });
+  const rooms = options.places === undefined ? undefined : placesOf(options.places);
+  const settings: WatchSettings = { ...detecting, place: { ...detecting.place, rooms } };
   for (const file of files) {
     const recording = createRecording(file, options, settings);
     try {
@@ -166,8 +171,18 @@ export function formatOf(file: string, first: Uint8Array): Format {
   return BEGINNINGS.find(([, line]) => line.test(text))?.[0] ?? 'csv';
 }
 
+function placesOf(path: string) {
+  try {
+    return loadPlaces(path);
+  } catch (error) {
+    if (!(error instanceof PlacesError)) throw error;
+    const code = error.code === 'PLACES_UNREADABLE' ? EXIT.unavailable : EXIT.data;
+    throw new CommandError(code, safe(error.message), null, { cause: error });
+  }
+}
+
 /** Before anything is printed: half a result with an error behind it is easily taken for a whole one. */
-function checkFile(file: string): void {
+export function checkFile(file: string): void {
   let reason: string;
   try {
     if (!statSync(file).isDirectory()) return;
@@ -182,7 +197,7 @@ function checkFile(file: string): void {
   );
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'this user may not read it';

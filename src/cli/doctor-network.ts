@@ -2,13 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AgentConfig } from '../agent/config.ts';
-import { brokerAddresses } from '../broker/address.ts';
+import { brokerAddresses, isDiscovery } from '../broker/address.ts';
+import { type Endpoint, reach } from '../broker/endpoint.ts';
+import { findBrokers, noneFound } from '../broker/find.ts';
 import type { CentralConfig } from '../central/config.ts';
 import { inspectStore } from '../central/store/inspect.ts';
 import { isPlainAcrossNetwork, parseStoreUrl } from '../central/store/store-url.ts';
 import { parseObject } from '../contract/message.ts';
 import { centralStateTopic } from '../contract/topic.ts';
-import { type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
+import { type LinkOptions, type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
 import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
 
 /** A retained message comes right after SUBACK. */
@@ -17,24 +19,52 @@ const CONNECT_MS = 5_000;
 
 type MqttConfig = AgentConfig['mqtt'] | CentralConfig['mqtt'];
 
-/** Each broker by itself. That one of several does not answer is what the others are for. */
+/** Each broker by itself, also those that are found. That one of several does not answer is what the others are for. */
 export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean): Promise<Finding[]> {
-  const checked = await Promise.all(brokerAddresses(mqtt.url).map((url) => checkBroker({ ...mqtt, url }, askCentral)));
-  const findings = checked.flat();
+  let tls: Tls;
+  try {
+    tls = await readTls(mqtt);
+  } catch (error) {
+    return [fail('broker', messageOf(error), 'correct mqtt in the configuration')];
+  }
+  const found = await Promise.all(brokerAddresses(mqtt.url).map((address) => lookUp(address, mqtt, tls)));
+  const endpoints = found.flatMap((one) => one.endpoints);
+  const checked = await Promise.all(endpoints.map((endpoint) => checkBroker(mqtt, endpoint, tls, askCentral)));
+  const findings = [...found.map((one) => one.findings), ...checked].flat();
   const isReached = findings.some(({ check, result }) => check === 'broker' && result === 'ok');
   return findings.map((finding) => (isReached && finding.result === 'fail' ? { ...finding, result: 'warn' } : finding));
 }
 
+interface LookedUp {
+  readonly endpoints: readonly Endpoint[];
+  readonly findings: readonly Finding[];
+}
+
+async function lookUp(address: string, { discover }: MqttConfig, tls: Tls): Promise<LookedUp> {
+  const fix = 'correct mqtt.url, or register the broker there: collard config check tells what is looked for';
+  const parts = { discover, tls, random: Math.random };
+  try {
+    const { endpoints, refused } = await findBrokers(address, parts, AbortSignal.timeout(2 * CONNECT_MS));
+    if (!isDiscovery(address)) return { endpoints, findings: [] };
+    const left = refused.map((reason) => warn('discover', `${address}: ${reason}`, 'mend what is registered there'));
+    const names = endpoints.map(({ url, servername }) => (servername === undefined ? url : `${url} (${servername})`));
+    const all = names.length === 0 ? fail('discover', noneFound(address, refused).message, fix) : null;
+    return { endpoints, findings: [all ?? ok('discover', `${address}: ${names.join(', ')}`), ...left] };
+  } catch (error) {
+    return { endpoints: [], findings: [fail('discover', messageOf(error), fix)] };
+  }
+}
+
 /** Connects as a guest of its own name, so that no running agent loses its session. */
-export async function checkBroker(mqtt: MqttConfig, askCentral: boolean): Promise<Finding[]> {
+async function checkBroker(mqtt: MqttConfig, endpoint: Endpoint, tls: Tls, askCentral: boolean): Promise<Finding[]> {
   let link: MqttLink;
   try {
-    link = await openGuest(mqtt);
+    link = await openGuest(mqtt, endpoint, tls);
   } catch (error) {
     return [fail('broker', messageOf(error), 'correct mqtt in the configuration, or start the broker')];
   }
   try {
-    const found = ok('broker', `${new URL(mqtt.url).host} answers MQTT ${link.protocol}`);
+    const found = ok('broker', `${new URL(endpoint.url).host} answers MQTT ${link.protocol}`);
     return askCentral ? [found, await checkCentral(link, mqtt.baseTopic)] : [found];
   } finally {
     await link.close();
@@ -63,7 +93,9 @@ export async function checkDatabase(url: string, password: string | undefined): 
   }
 }
 
-async function openGuest(mqtt: MqttConfig): Promise<MqttLink> {
+type Tls = Pick<LinkOptions, 'ca' | 'cert' | 'key'>;
+
+async function readTls(mqtt: MqttConfig): Promise<Tls> {
   const pem = async (key: 'ca' | 'cert' | 'key') => {
     const path = mqtt[key];
     if (path === undefined) return undefined;
@@ -71,23 +103,23 @@ async function openGuest(mqtt: MqttConfig): Promise<MqttLink> {
       throw new Error(`cannot read mqtt.${key}: ${messageOf(cause)}`, { cause });
     });
   };
-  return openMqttLink(
-    {
-      url: mqtt.url,
-      clientId: `collard-doctor-${randomUUID().slice(0, 8)}`,
-      username: mqtt.username,
-      password: mqtt.password,
-      ca: await pem('ca'),
-      cert: await pem('cert'),
-      key: await pem('key'),
-      cleanStart: true,
-      sessionExpirySeconds: 0,
-      keepaliveSeconds: mqtt.keepaliveSeconds,
-      connectTimeoutMs: Math.min(CONNECT_MS, mqtt.connectTimeoutMs),
-      incomingLimit: 10,
-    },
-    AbortSignal.timeout(2 * CONNECT_MS),
-  );
+  return { ca: await pem('ca'), cert: await pem('cert'), key: await pem('key') };
+}
+
+function openGuest(mqtt: MqttConfig, endpoint: Endpoint, tls: Tls): Promise<MqttLink> {
+  const { username, password, keepaliveSeconds, connectTimeoutMs } = mqtt;
+  const options = {
+    ...tls,
+    username,
+    password,
+    clientId: `collard-doctor-${randomUUID().slice(0, 8)}`,
+    cleanStart: true,
+    sessionExpirySeconds: 0,
+    keepaliveSeconds,
+    connectTimeoutMs: Math.min(CONNECT_MS, connectTimeoutMs),
+    incomingLimit: 10,
+  };
+  return openMqttLink(reach(options, endpoint), AbortSignal.timeout(2 * CONNECT_MS));
 }
 
 async function checkCentral(link: MqttLink, baseTopic: string): Promise<Finding> {

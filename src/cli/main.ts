@@ -39,6 +39,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./detect.ts')).detectCommand(),
   },
   {
+    name: 'calibrate',
+    summary: 'learn the rooms of a home from labelled recordings',
+    load: async () => (await import('./calibrate.ts')).calibrateCommand(),
+  },
+  {
     name: 'events',
     summary: 'print events of a log or store, list their versions, correct them',
     load: async () => (await import('./events.ts')).eventsCommand(),

@@ -34,7 +34,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr, nowM
 }
 
 export function progressLine(progress: ReplayProgress): string {
-  const { phase, version, resumed, done, total, eventsPerSecond, secondsLeft } = progress;
+  const { phase, version, resumed, segmentsLeft, done, total, eventsPerSecond, secondsLeft } = progress;
+  if (segmentsLeft > 0) return `version ${version}: ${phase}, ${segmentsLeft} left`;
   if (phase !== 'folding') return `version ${version}: ${phase}`;
   const percent = total === 0 ? 100 : Math.min(100, Math.floor((100 * done) / total));
   const again = resumed ? ', goes on from before' : '';

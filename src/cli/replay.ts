@@ -15,6 +15,7 @@ import { moment } from './moment.ts';
 import { openExisting } from './open-existing.ts';
 import { print, printJson, safe, tell } from './output.ts';
 import { createProgress } from './progress.ts';
+import { asSealedFailure } from './sealed.ts';
 import { stopOnSignals } from './stop.ts';
 import { version } from './version.ts';
 
@@ -59,7 +60,8 @@ async function replay(options: ReplayOptions): Promise<void> {
     secrets: CENTRAL_SECRETS,
   }).value;
   const { url, password } = config.store;
-  const store = await openExisting(url, () => openReplayStore({ url, password, fold: config.fold }));
+  const { fold, retention } = config;
+  const store = await openExisting(url, () => openReplayStore({ url, password, fold, segments: retention?.segments }));
   try {
     if (swapBack) await goBack(store, options);
     else await build(store, options, { to, accept, program: version() });
@@ -136,7 +138,6 @@ function asFailure(error: unknown, options: ReplayOptions): Error {
   const code = 'code' in error ? String(error.code) : '';
   const fail = (exitCode: number, message: string, fix: string | null) =>
     new CommandError(exitCode, message, fix, { cause: error });
-  if (code === 'EXPIRED') return fail(EXIT.unavailable, error.message, null);
   if (code === 'REPLAY_TAKEN') return fail(EXIT.retry, 'another replay has taken this one over', 'let that one end');
   if (code === 'NOTHING_BUILT') {
     return fail(EXIT.checkFailed, error.message, `collard replay --config ${safe(options.config)}`);
@@ -145,5 +146,5 @@ function asFailure(error: unknown, options: ReplayOptions): Error {
   if (code.startsWith('STORE_')) return fail(EXIT.unavailable, error.message, 'run it again: it goes on from there');
   if (code.startsWith('SQLITE_BUSY')) return fail(EXIT.retry, 'another program keeps the database', 'try again');
   if (code.startsWith('SQLITE_')) return fail(EXIT.io, error.message, 'look at the disk and the rights of the file');
-  return error;
+  return asSealedFailure(error) as Error;
 }

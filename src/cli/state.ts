@@ -6,6 +6,7 @@ import { loadConfig } from '../lib/config-file.ts';
 import { catList } from './cat-list.ts';
 import { moment } from './moment.ts';
 import { print, printJson } from './output.ts';
+import { asSealedFailure } from './sealed.ts';
 import { openExistingStore } from './verify.ts';
 import { tellStatus } from './versions.ts';
 
@@ -37,6 +38,8 @@ async function state(options: StateOptions): Promise<void> {
     if (options.json === true) for (const cat of cats) printJson(cat);
     else print(catList(cats));
     tellStatus(await store.foldStatus());
+  } catch (error) {
+    throw asSealedFailure(error);
   } finally {
     await store.close();
   }

@@ -26,3 +26,9 @@ export function stopOnSignals(): AbortSignal {
   }
   return stop.signal;
 }
+
+/** SIGHUP: the configuration is to be loaded anew. */
+export function onHangUp(reload: () => void, signal: AbortSignal): void {
+  process.on('SIGHUP', reload);
+  signal.addEventListener('abort', () => process.removeListener('SIGHUP', reload), { once: true });
+}

@@ -1,15 +1,17 @@
-/** `collard verify --models`: the live models against a fold of all stored events. */
+/** `collard verify --models`: the live models against a fold of all events, in segments and in the store. */
 import type { CentralConfig } from '../central/config.ts';
 import { openReplayStore } from '../central/open-store.ts';
 import { comparisonSentences } from './comparison.ts';
 import { EXIT } from './exit.ts';
 import { openExisting } from './open-existing.ts';
 import { print, printJson } from './output.ts';
+import { asSealedFailure } from './sealed.ts';
 
 /** Sets exit code 1 where they differ. Writes nothing, and keeps no writer waiting. */
 export async function verifyModels(config: CentralConfig, json: boolean): Promise<void> {
   const { url, password } = config.store;
-  const store = await openExisting(url, () => openReplayStore({ url, password, fold: config.fold }));
+  const { fold, retention } = config;
+  const store = await openExisting(url, () => openReplayStore({ url, password, fold, segments: retention?.segments }));
   try {
     const { version, events, cats, ...comparison } = await store.verifyModels(() => undefined);
     const { equal, live, rebuilt, inFlight, difference } = comparison;
@@ -19,6 +21,8 @@ export async function verifyModels(config: CentralConfig, json: boolean): Promis
       for (const line of comparisonSentences({ ...comparison, cats })) print(line);
     }
     if (!equal) process.exitCode = EXIT.checkFailed;
+  } catch (error) {
+    throw asSealedFailure(error);
   } finally {
     await store.close();
   }

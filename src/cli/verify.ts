@@ -96,8 +96,9 @@ async function openHistory(agent: string, options: VerifyOptions, config: Centra
         agent,
         answerWithinMs: seconds * 1_000,
       };
-      const openLink = openBrokers({ openLink: openMqttLink, monoNow: () => performance.now() });
-      return await openRemoteHistory(ask, openLink, new AbortController().signal);
+      const { discover } = config.mqtt;
+      const ports = { openLink: openMqttLink, discover, monoNow: () => performance.now(), random: Math.random };
+      return await openRemoteHistory(ask, openBrokers(ports), new AbortController().signal);
     }
     const reader = openLogReader(log);
     if (reader.agent !== agent) {

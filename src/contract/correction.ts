@@ -11,7 +11,7 @@
  */
 import type { StoredEvent } from './event.ts';
 import { CENTRAL_AGENT } from './topic.ts';
-import { upcast } from './upcast.ts';
+import { type Upcastable, upcast } from './upcast.ts';
 
 export interface Correction {
   /** The event that it speaks of. */
@@ -23,7 +23,7 @@ export interface Correction {
 }
 
 /** Null where the event is no correction, or none that this program can read. */
-export function correctionOf(event: StoredEvent): Correction | null {
+export function correctionOf(event: Upcastable): Correction | null {
   const result = upcast(event);
   if (result.type === 'unknown') return null;
   const { type, data } = result.event;

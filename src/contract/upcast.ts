@@ -6,10 +6,13 @@ import { type EventData, type EventType, type StoredEvent, shortType, WRITTEN_VE
 
 export type Body = Readonly<Record<string, unknown>>;
 
-/** An event with typed data, for folds. */
+/** What an event says, typed, for folds. */
 export type UpcastEvent = {
-  [T in EventType]: Omit<StoredEvent, 'type' | 'data' | 'version'> & { readonly type: T; readonly data: EventData[T] };
+  [T in EventType]: { readonly type: T; readonly data: EventData[T] };
 }[EventType];
+
+/** What of an event is looked at. */
+export type Upcastable = Pick<StoredEvent, 'type' | 'version' | 'data'>;
 
 export type Upcast =
   | { readonly type: 'known'; readonly event: UpcastEvent }
@@ -66,13 +69,13 @@ export function readable(type: string, version: number): Readable {
 }
 
 /** The event as a fold reads it, or why no fold may: an unknown type, a newer version, a body of another shape. */
-export function upcast(event: StoredEvent): Upcast {
+export function upcast(event: Upcastable): Upcast {
   const type = knownType(event.type);
   if (type === null) return { type: 'unknown', reason: `type ${event.type} is not known` };
   const body = upcastBody(readers[type], event.version, event.data);
   if (body === 'newer') return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
   if (body === 'misshapen') return { type: 'unknown', reason: `data of ${event.type} has another shape` };
-  return { type: 'known', event: { ...event, type, data: body } as unknown as UpcastEvent };
+  return { type: 'known', event: { type, data: body } as unknown as UpcastEvent };
 }
 
 /** The body in the newest version that `reader` knows. `data` is the compact JSON that is stored. */

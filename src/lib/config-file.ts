@@ -180,7 +180,9 @@ function overlay(root: unknown, shape: Shape, options: ConfigOptions, origins: M
     if (statSync(file).size > MAX_CREDENTIAL_BYTES) {
       throw new ConfigError([{ where: file, path, message: `is larger than ${MAX_CREDENTIAL_BYTES} bytes` }]);
     }
-    set(path, coerce(readFileSync(file, 'utf8').replace(/\r?\n$/, ''), leaf), `credential ${path}`);
+    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    // A unit that hands over a credential does not start where there is no file: an empty one says that there is none.
+    if (text !== '') set(path, coerce(text, leaf), `credential ${path}`);
   }
   for (const { path, env, shape: leaf } of settings) {
     const text = options.env[env];

@@ -26,6 +26,8 @@ export interface LinkOptions {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
+  /** Of whom the broker's certificate must be; of the host of the URL where it is not given. */
+  readonly servername?: string | undefined;
   /** false: the broker keeps our subscriptions and messages for `sessionExpirySeconds`. */
   readonly cleanStart: boolean;
   readonly sessionExpirySeconds: number;
@@ -124,8 +126,8 @@ async function attempt(options: LinkOptions, protocol: '5' | '3.1.1', signal: Ab
 }
 
 function clientOptions(options: LinkOptions, protocol: '5' | '3.1.1'): IClientOptions {
-  const { clientId, username, password, ca, cert, key, will } = options;
-  const tls = { ...given({ ca, cert, key }), rejectUnauthorized: true, minVersion: 'TLSv1.2' as const };
+  const { clientId, username, password, ca, cert, key, servername, will } = options;
+  const tls = { ...given({ ca, cert, key, servername }), rejectUnauthorized: true, minVersion: 'TLSv1.2' as const };
   const properties = {
     sessionExpiryInterval: options.sessionExpirySeconds,
     receiveMaximum: Math.min(65_535, Math.max(1, options.incomingLimit)),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -185,3 +185,17 @@ async function typesIn(path: string): Promise<readonly string[]> {
     return [String(error)];
   }
 }
+
+it('places that cannot be read stop it before it opens its log', async () => {
+  const home = tempFolder();
+  const config = agentSchema.parse({
+    agent: 'porch',
+    sources: [{ file: join(home, 'none.ndjson'), format: 'json' }],
+    log: { path: join(home, 'events.db') },
+    mqtt: { url: 'mqtt://127.0.0.1:9' },
+    places: join(home, 'places.json'),
+  });
+  const running = runAgent(config, { openLink: openMqttLink, logger, version: '1' }, new AbortController().signal);
+  await expect(running).rejects.toMatchObject({ code: 'PLACES_UNREADABLE' });
+  expect(readdirSync(home)).toEqual([]);
+});

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
+import { bootIdOf, eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
 
 it('the clock is synced once timesyncd says so, and by a plausible year where timesyncd does not run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'collard-clock-'));
@@ -36,4 +36,14 @@ it('an unsynced event says boot and milliseconds since boot, a synced one neithe
 it('a wall time beyond what the wire can say is brought back to its edge', () => {
   expect(isoTime(-5)).toBe('1970-01-01T00:00:00.000Z');
   expect(isoTime(1e16)).toBe('9999-12-31T00:00:00.000Z');
+});
+
+it.each([
+  ['0f3c2a9be7d14c55a0b1c2d3e4f50617', '0f3c2a9b-e7d1-4c55-a0b1-c2d3e4f50617'],
+  ['0f3c2a9b-e7d1-4c55-a0b1-c2d3e4f50617', '0f3c2a9b-e7d1-4c55-a0b1-c2d3e4f50617'],
+  ['%b', null],
+  ['', null],
+  [undefined, null],
+])('the boot id of a unit, %s, is %s', (text, id) => {
+  expect(bootIdOf(text)).toBe(id);
 });

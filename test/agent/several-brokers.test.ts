@@ -8,23 +8,29 @@ import { openBrokers } from '../../src/broker/open-broker.ts';
 import type { HealthMessage } from '../../src/contract/message.ts';
 import { centralStateTopic } from '../../src/contract/topic.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { etcdPath, startEtcd } from '../broker/servers.ts';
 import { mosquittoPath, requireServer, startMosquitto, until } from '../servers.ts';
 import { levels, openLog, tempPath } from './log/log-fixture.ts';
 import { BASE, startCentral } from './scripted-central.ts';
 
 const AGENT = 'porch';
 
-function forward(url: readonly string[], log: EventLog) {
+function forward(url: string | readonly string[], log: EventLog) {
   const config = agentSchema.parse({
     agent: AGENT,
     sources: [{ file: 'none' }],
     log: { path: 'none' },
-    mqtt: { url, retryFirstMs: 20, retryMaxMs: 100, connectTimeoutMs: 2_000 },
+    mqtt: { url, discover: { plain: true }, retryFirstMs: 20, retryMaxMs: 100, connectTimeoutMs: 2_000 },
     forward: { syncAfterMs: 200, stalledAfterMs: 1_000, batchEvents: 50 },
   });
   const monoNow = () => performance.now();
   const status = createForwardStatus({ log, stalledAfterMs: 1_000, monoNow, now: Date.now });
-  const openLink = openBrokers({ openLink: openMqttLink, monoNow });
+  const openLink = openBrokers({
+    openLink: openMqttLink,
+    discover: config.mqtt.discover,
+    monoNow,
+    random: Math.random,
+  });
   const logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const stop = new AbortController();
   const ports = { openLink, status, logger, monoNow, random: Math.random, version: '1.2.3' };
@@ -46,14 +52,30 @@ async function twoBrokers() {
   return { brokers, log, urls: brokers.map(({ url }) => url) };
 }
 
+/** How an agent learns of these brokers. */
+const places: [string, (urls: readonly string[]) => Promise<string | readonly string[]>][] = [
+  ['its configuration', async (urls) => urls],
+];
+if (requireServer('etcd', etcdPath, 'etcd-server')) {
+  places.push([
+    'etcd',
+    async (urls) => {
+      const etcd = await startEtcd();
+      onTestFinished(() => etcd.stop());
+      for (const [i, url] of urls.entries()) await etcd.put(`/collard/brokers/${i}`, url);
+      return `etcd+http://${etcd.host}`;
+    },
+  ]);
+}
+
 const isDone = (log: EventLog) => log.epochs().every(({ lastSeq, storedSeq }) => storedSeq === lastSeq);
 
 describe.skipIf(!requireServer('mosquitto', mosquittoPath))('with two brokers', () => {
-  test('the first is killed while events are on the way: all of them arrive over the second, once', async () => {
+  test.each(places)('the first is killed, found by %s: all events arrive over the second, once', async (_, found) => {
     const { brokers, log, urls } = await twoBrokers();
     const central = await startCentral(brokers[0].url, AGENT);
     await log.append(levels(2_000));
-    const status = forward(urls, log);
+    const status = forward(await found(urls), log);
     await until('some are stored', () => central.mark(log.epochs()[0]?.epoch ?? '') >= 100);
     await brokers[0].kill();
     await central.stop();

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { discoverSchema } from '../../src/broker/address.ts';
 import { BEHIND_MS, openBrokers } from '../../src/broker/open-broker.ts';
 import type { LinkOptions, MqttLink } from '../../src/lib/mqtt-link.ts';
 
 const never = new AbortController().signal;
 const link = { clientId: 'c', cleanStart: true, sessionExpirySeconds: 0, keepaliveSeconds: 1 };
-const options = (url: string): LinkOptions => ({ ...link, url, connectTimeoutMs: 1, incomingLimit: 1 });
+const options = (names: string): LinkOptions => ({
+  ...link,
+  url: names.replace(/\w+/g, 'mqtt://$&'),
+  connectTimeoutMs: 1,
+  incomingLimit: 1,
+});
 const failure = (code: string, text: string) => Object.assign(new Error(text), { code });
 
 /** Brokers that do what the script says: 'up', or the error that they answer. */
@@ -13,10 +19,13 @@ function house(script: Record<string, 'up' | Error>) {
   const clock = { nowMs: 0 };
   let end: () => void = () => undefined;
   const open = openBrokers({
+    discover: discoverSchema.parse({}),
+    random: Math.random,
     monoNow: () => clock.nowMs,
     openLink: async ({ url }) => {
-      tried.push(url);
-      const answer = script[url] ?? expect.unreachable(url);
+      const name = url.replace('mqtt://', '');
+      tried.push(name);
+      const answer = script[name] ?? expect.unreachable(name);
       if (answer !== 'up') throw answer;
       const ended = new Promise<Error | null>((resolve) => {
         end = () => resolve(null);

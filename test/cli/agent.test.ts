@@ -8,7 +8,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import { asFailure } from '../../src/cli/agent.ts';
 import { openPty, skipPty } from '../agent/source/pty.ts';
-import { freePort } from '../servers.ts';
+import { freePort, requireServer, socatPath } from '../servers.ts';
+import { listen } from './notify-socket.ts';
 
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
@@ -33,8 +34,11 @@ async function writeConfig(
   return config;
 }
 
-function start(config: string) {
-  const child = spawn(process.execPath, [bin, 'agent', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+function start(config: string, env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [bin, 'agent', '--config', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const text = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
     text.out += part;
@@ -136,7 +140,9 @@ describe('how it ends', () => {
     ['LOG_FAILED', 74],
     ['LOG_IN_USE', 69],
     ['LOG_UNSAFE', 78],
-  ])('%s is exit code %i, with the words of the log', (code, exitCode) => {
+    ['PLACES_UNREADABLE', 78],
+    ['PLACES_INVALID', 78],
+  ])('%s is exit code %i, with the words of the part', (code, exitCode) => {
     const failure = asFailure(Object.assign(new Error('what to do'), { code }));
     expect(failure).toMatchObject({ exitCode, message: 'what to do' });
   });
@@ -147,5 +153,31 @@ describe('how it ends', () => {
     const never = /^RestartPreventExitStatus=(.*)$/m.exec(unit)?.[1]?.split(' ');
     expect(never).toContain('78');
     expect(never).not.toContain('74');
+  });
+});
+
+describe.skipIf(!requireServer('socat', socatPath))('collard agent as a service', () => {
+  it('says when it is ready, loads a sound configuration anew at SIGHUP, and keeps to the old one otherwise', async () => {
+    const home = tempFolder();
+    const { address, heard } = await listen();
+    const config = await writeConfig(home, { port: join(home, 'first') });
+    const { child, text, done } = start(config, { NOTIFY_SOCKET: address, WATCHDOG_USEC: '6000000' });
+    await expect.poll(heard, { timeout: 10_000 }).toContain('READY=1');
+    await expect.poll(heard, { timeout: 10_000 }).toMatch(/STATUS=no link to the broker, .*NOT READ: .*first/);
+    expect(heard()).toContain('WATCHDOG=1');
+
+    writeFileSync(config, 'agent: 7 8\n');
+    child.kill('SIGHUP');
+    await expect.poll(() => text.err, { timeout: 10_000 }).toContain('not loaded anew');
+    expect(heard()).not.toContain('RELOADING=1');
+
+    await writeConfig(home, { port: join(home, 'second') });
+    child.kill('SIGHUP');
+    await expect.poll(heard, { timeout: 10_000 }).toMatch(/RELOADING=1\nMONOTONIC_USEC=\d+\nREADY=1/);
+    await expect.poll(heard, { timeout: 10_000 }).toMatch(/NOT READ: .*second/);
+
+    child.kill('SIGTERM');
+    expect((await done).code).toBe(0);
+    expect(heard()).toContain('STOPPING=1');
   });
 });

@@ -121,6 +121,17 @@ describe('config check', () => {
     });
   });
 
+  test('says where brokers are looked for, and what is demanded of them', async () => {
+    const file = write(
+      'srv.yaml',
+      'store: {url: "sqlite:/x"}\nmqtt: {url: [mqtt://b, srv://example.org], discover: {name: n}}\n',
+    );
+    const told =
+      'srv://example.org: the SRV records of _secure-mqtt._tcp.example.org, over TLS with a certificate of n';
+    expect((await collard(['config', 'check', file])).stdout).toBe(`ok\n${told}\n`);
+    expect(JSON.parse((await collard(['config', 'check', file, '--json'])).stdout)).toMatchObject({ brokers: [told] });
+  });
+
   test('tells every fault with its place and exits with 78', async () => {
     const file = write(
       'bad.yaml',

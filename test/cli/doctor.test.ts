@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
 import { openSigningKey } from '../../src/agent/publisher/signing-key.ts';
+import { discoverSchema } from '../../src/broker/address.ts';
 import {
   checkClock,
   checkFolder,
@@ -29,9 +30,10 @@ import {
   kindFinding,
   roomFinding,
 } from '../../src/cli/doctor-machine.ts';
-import { checkBroker, checkBrokers, checkPage } from '../../src/cli/doctor-network.ts';
+import { checkBrokers, checkPage } from '../../src/cli/doctor-network.ts';
 import { centralStateTopic } from '../../src/contract/topic.ts';
-import { freePort, startAedes } from '../servers.ts';
+import { etcdPath, startEtcd } from '../broker/servers.ts';
+import { freePort, requireServer, startAedes } from '../servers.ts';
 import { collard } from './run.ts';
 
 let folder = '';
@@ -152,7 +154,7 @@ describe('the machine', () => {
 describe('the network', () => {
   test('a broker that nobody runs fails, and says where', async () => {
     const port = await freePort();
-    const [broker] = await checkBroker(mqttOf(`mqtt://127.0.0.1:${port}`), true);
+    const [broker] = await checkBrokers(mqttOf(`mqtt://127.0.0.1:${port}`), true);
     expect(broker).toMatchObject({ check: 'broker', result: 'fail', message: expect.stringContaining(`:${port}`) });
   });
 
@@ -166,18 +168,46 @@ describe('the network', () => {
     expect(await check(dead, url)).toEqual(['broker fail', 'broker fail']);
   });
 
+  test.skipIf(!requireServer('etcd', etcdPath, 'etcd-server'))(
+    'what is found is listed and checked, what is left out is a warning, and nothing found is a failure',
+    async () => {
+      const [etcd, { url, stop }] = [await startEtcd(), await startAedes()];
+      const mqtt = (discover: object) => ({
+        ...mqttOf(`etcd+http://${etcd.host}`),
+        discover: discoverSchema.parse(discover),
+      });
+      const check = async (discover: object) =>
+        (await checkBrokers(mqtt(discover), false)).map(({ result, message }) => `${result} ${message}`);
+      const address = `etcd+http://${etcd.host}`;
+      expect(await check({})).toEqual([`fail ${address} leads to no broker`]);
+      await etcd.put('/collard/brokers/a', url);
+      const why = `"${url}" has no TLS: mqtt.discover.plain allows such brokers`;
+      expect(await check({})).toEqual([
+        `fail ${address} leads to no broker (1 left out: ${why})`,
+        `warn ${address}: ${why}`,
+      ]);
+      expect(await check({ plain: true })).toEqual([
+        `ok ${address}: ${url}`,
+        `ok ${new URL(url).host} answers MQTT 3.1.1`,
+      ]);
+      await stop();
+      await etcd.stop();
+      expect((await check({}))[0]).toMatch(/^fail .* cannot be looked up: .*ECONNREFUSED/);
+    },
+  );
+
   test('a port that speaks something else fails', async () => {
     const server = createTcpServer((socket) => socket.end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const [broker] = await checkBroker(mqttOf(`mqtt://127.0.0.1:${port}`), true);
+    const [broker] = await checkBrokers(mqttOf(`mqtt://127.0.0.1:${port}`), true);
     expect(broker?.result).toBe('fail');
     server.close();
   });
 
   test('a missing certificate fails and names its file', async () => {
     const mqtt = { ...mqttOf('mqtts://127.0.0.1:8883'), ca: join(folder, 'ca.pem') };
-    const [broker] = await checkBroker(mqtt, false);
+    const [broker] = await checkBrokers(mqtt, false);
     expect(broker).toMatchObject({ result: 'fail', message: expect.stringContaining('ca.pem') });
   });
 
@@ -194,7 +224,7 @@ describe('the network', () => {
       const packet = { cmd: 'publish', topic, payload, retain: true, qos: 1, dup: false } as const;
       await new Promise<void>((done) => broker.publish(packet, () => done()));
     }
-    const findings = await checkBroker(mqtt, true);
+    const findings = await checkBrokers(mqtt, true);
     expect(findings[0]).toMatchObject({ check: 'broker', result: 'ok', message: expect.stringContaining('3.1.1') });
     expect(findings[1]).toMatchObject({ check: 'central', result, message: expect.stringContaining(message) });
     await stop();

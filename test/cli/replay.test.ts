@@ -225,6 +225,7 @@ describe('collard replay', { timeout: 180_000 }, () => {
 describe('the progress', () => {
   const folding = {
     phase: 'folding',
+    segmentsLeft: 0,
     version: 2,
     resumed: false,
     done: 0,
@@ -242,5 +243,8 @@ describe('the progress', () => {
     expect(progressLine({ ...folding, secondsLeft: 300 })).toContain('5 min left');
     expect(progressLine({ ...folding, resumed: true })).toContain('goes on from before');
     expect(progressLine({ ...folding, phase: 'comparing' })).toBe('version 2: comparing');
+    expect(progressLine({ ...folding, phase: 'reading segments', segmentsLeft: 3 })).toBe(
+      'version 2: reading segments, 3 left',
+    );
   });
 });

@@ -1,5 +1,11 @@
 /** What is fuzzed: a border where strangers write, with the promises that must hold for any bytes. */
 
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MEMORY = '/dev/shm';
+
 export interface FuzzTarget {
   /** Inputs to begin with: one of each kind that there is. */
   readonly seeds: readonly Uint8Array[];
@@ -44,6 +50,18 @@ export const BORDERS: Readonly<Record<string, Border>> = {
     module: 'config',
     instrument: ['src/lib/config-file.ts', 'src/agent/config.ts', 'src/central/config.ts', 'node_modules/yaml/dist/'],
   },
+  body: {
+    module: 'body',
+    instrument: [
+      'src/central/api/schema.ts',
+      'src/central/api/correction-schema.ts',
+      'src/central/api/quarantine-schema.ts',
+      'src/central/cats/',
+      'src/central/store/cursor.ts',
+      'src/contract/correction.ts',
+      'node_modules/secure-json-parse/',
+    ],
+  },
   http: { module: 'http', instrument: ['src/central/api/', 'src/central/cats/', 'src/central/store/read'] },
   terminal: { module: 'terminal', instrument: ['src/cli/output.ts', 'src/cli/logger.ts'] },
   // No borders of ours: faults that must be found, one of them by guidance only.
@@ -60,6 +78,11 @@ export async function openTarget(name: string): Promise<FuzzTarget> {
   if (border === undefined) throw new Error(`no target ${name}: there are ${TARGETS.join(', ')}`);
   const { open } = (await import(`./targets/${border.module}.ts`)) as { open(): FuzzTarget | Promise<FuzzTarget> };
   return open();
+}
+
+/** Where the files of a target cost no flush. */
+export function openFolder(): string {
+  return mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'collard-fuzz-'));
 }
 
 export function bytes(text: string): Uint8Array {

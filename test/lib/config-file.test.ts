@@ -242,6 +242,14 @@ describe('layers', () => {
     ]);
   });
 
+  test('an empty credential says that there is none', () => {
+    const credentials = join(folder, 'empty');
+    mkdirSync(credentials, { recursive: true });
+    writeFileSync(join(credentials, 'mqtt.password'), '\n');
+    const config = load(text, { credentialsDirectory: credentials });
+    expect(config.value.mqtt).toMatchObject({ password: 'file' });
+  });
+
   test('a value of the file has a line and a column', () => {
     const config = load('name: a\ninputs:\n  - serial: /dev/x\n');
     expect(config.origin('inputs[0].serial')).toBe(`${file}:3:13`);

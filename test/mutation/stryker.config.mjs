@@ -16,7 +16,7 @@ export default {
   tsconfigFile: 'none.json',
   disableTypeChecks: false,
   // Beyond one and a half times what the tests take without a mutant. On a busy machine less would take slowness for a mutant noticed.
-  timeoutMS: 60_000,
+  timeoutMS: 120_000,
   reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
   jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },

@@ -12,8 +12,8 @@ export default defineConfig({
     include: groups.flatMap(({ tests }) => tests),
     setupFiles: group === undefined ? [] : [join(import.meta.dirname, 'hurry.ts')],
     // A mutant that waits for ever is found so late; nobody waits for it longer than that.
-    testTimeout: group === undefined ? 60_000 : 30_000,
-    hookTimeout: group === undefined ? 60_000 : 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // One thread for all files of a mutant: to load them anew costs more than to run them.
     isolate: group === undefined,
     maxWorkers: 2,

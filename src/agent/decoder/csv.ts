@@ -2,7 +2,7 @@
  * Comma-separated rows (semicolons or tabs where a line has no comma). The header line, or `columns` of the configuration,
  * tells what they hold: `t_ms` or `t`; `ax ay az` in the configured unit, or with their own as `ax_g`, `ax_mg`, `ax_ms2`;
  * `rssi` or `rssi_<receiver>` (one sighting each, place and sensor named by the receiver); `collar`, `n`, `shake`,
- * `motion`, `battery`. Other columns, such as `place` (the truth of a calibration), are ignored.
+ * `motion`, `battery`. Other columns are ignored, such as `place` (the truth of a calibration) where it is not asked for.
  * A header that comes again is obeyed: logs are joined.
  */
 import { NO_COLLAR } from './json.ts';
@@ -29,6 +29,8 @@ interface CsvOptions {
   readonly collar?: string | undefined;
   readonly columns?: readonly string[] | undefined;
   readonly unit?: AccelerationUnit | undefined;
+  /** For a calibration: sightings carry the truth of the column `place`; rows without it are only sightings. */
+  readonly truth?: boolean | undefined;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -38,6 +40,7 @@ interface Row {
   reading: Mutable<Reading>;
   t: number | undefined;
   collar: string | undefined;
+  truth: string | undefined;
   sightings: { receiver: string; rssiDbm: number }[];
 }
 
@@ -49,17 +52,25 @@ export function createCsvDecoder(options: CsvOptions): Decoder {
   const timeOf = createLineClock();
   const counters = createLineCounter();
   let lostSamples = 0;
-  let columns = options.columns === undefined ? null : readHeader(options.columns, unit);
+  const read = (names: readonly string[]) =>
+    names.map((name) => (options.truth === true && nameOf(name) === 'place' ? truth : columnOf(name, unit)));
+  let columns = options.columns === undefined ? null : read(options.columns);
 
   const readLine = (line: string, atMs: number | null, readings: Reading[]): DiscardReason | null => {
     const cells = split(line);
-    const header = looksLikeHeader(cells) ? readHeader(cells, unit) : null;
+    const header = looksLikeHeader(cells) ? read(cells) : null;
     if (header !== null) {
       if (options.columns === undefined) columns = header;
       return 'comment';
     }
     if (columns === null || columns.length !== cells.length) return 'no-columns';
-    const row: Row = { reading: { collar: '', atMs: 0 }, t: undefined, collar: undefined, sightings: [] };
+    const row: Row = {
+      reading: { collar: '', atMs: 0 },
+      t: undefined,
+      collar: undefined,
+      truth: undefined,
+      sightings: [],
+    };
     if (!fill(row, columns, cells)) return 'bad-value';
     const { reading, sightings } = row;
     reading.collar = row.collar ?? options.collar ?? NO_COLLAR;
@@ -75,7 +86,9 @@ export function createCsvDecoder(options: CsvOptions): Decoder {
     if (options.place !== undefined) reading.place = options.place;
     if (says) readings.push(reading);
     for (const { receiver, rssiDbm } of sightings) {
-      readings.push({ collar: reading.collar, atMs: reading.atMs, place: receiver, sensor: receiver, rssiDbm });
+      const { collar, atMs: sightedMs } = reading;
+      const sighting = { collar, atMs: sightedMs, place: receiver, sensor: receiver, rssiDbm };
+      readings.push(row.truth === undefined ? sighting : { ...sighting, truth: row.truth });
     }
     return null;
   };
@@ -93,10 +106,6 @@ function looksLikeHeader(cells: readonly string[]): boolean {
   return cells.filter((cell) => columnOf(cell, 'g') !== null).length >= 2;
 }
 
-function readHeader(names: readonly string[], unit: AccelerationUnit): (Column | null)[] {
-  return names.map((name) => columnOf(name, unit));
-}
-
 /** All cells of a row, or false: a bad value, or not all three axes. */
 function fill(row: Row, columns: readonly (Column | null)[], cells: readonly string[]): boolean {
   for (const [i, column] of columns.entries()) {
@@ -109,7 +118,7 @@ function fill(row: Row, columns: readonly (Column | null)[], cells: readonly str
 
 /** What to do with a column of this name, or null where it is none of ours. */
 function columnOf(header: string, unit: AccelerationUnit): Column | null {
-  const name = header.trim().replace(/^"(.*)"$/, '$1');
+  const name = nameOf(header);
   const axis = /^(a[xyz])(?:_(g|mg|ms2))?$/.exec(name);
   if (axis !== null) {
     const key = `${axis[1]}G` as 'axG' | 'ayG' | 'azG';
@@ -123,6 +132,16 @@ function columnOf(header: string, unit: AccelerationUnit): Column | null {
   }
   return Object.hasOwn(plainColumns, name) ? (plainColumns[name] ?? null) : null;
 }
+
+function nameOf(header: string): string {
+  return header.trim().replace(/^"(.*)"$/, '$1');
+}
+
+const truth: Column = (row, cell) => {
+  const place = checkName(cell);
+  if (typeof place === 'string') row.truth = place;
+  return typeof place === 'string';
+};
 
 const time: Column = (row, cell) => {
   const t = checkMs(number(cell));

@@ -22,6 +22,8 @@ export interface DecoderOptions extends SensorsOptions {
   readonly columns?: readonly string[] | undefined;
   /** json, csv: unit of acceleration where the column does not tell it. */
   readonly unit?: AccelerationUnit | undefined;
+  /** csv: for a calibration, sightings carry what the column `place` says. */
+  readonly truth?: boolean | undefined;
   /** bthome: bind keys, 32 hex digits each, by address. */
   readonly bindKeys?: Readonly<Record<string, string>> | undefined;
 }

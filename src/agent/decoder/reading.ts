@@ -24,6 +24,8 @@ export interface Reading {
   /** Which of several receivers or sensors, where a place has more than one. */
   readonly sensor?: string;
   readonly rssiDbm?: number;
+  /** Where the collar truly was, as somebody wrote down while calibrating. Only where a decoder is asked for it. */
+  readonly truth?: string;
   readonly batteryPercent?: number;
 }
 

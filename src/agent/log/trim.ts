@@ -4,7 +4,7 @@
  * `history.lost` in the transaction that gives it up.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type EventData, type NewEvent, newEvent } from '../../contract/event.ts';
+import { type EventData, fullType, type NewEvent, newEvent } from '../../contract/event.ts';
 import type { DiskState } from '../../contract/message.ts';
 import { budgetNow, rowsIn, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
 import { appendRows, type EpochState, type LogCore, write } from './core.ts';
@@ -19,6 +19,9 @@ export interface Trimmed {
 }
 
 type Lost = EventData['history.lost'];
+
+const LOST = fullType('history.lost');
+const GIVEN_UP = 'disk budget';
 
 /** Rows in one transaction: a slow card flushes it well within a second. */
 const BATCH_ROWS = 2_000;
@@ -135,8 +138,9 @@ function toldBetween(core: LogCore, epoch: EpochState, from: number, to: number)
   return told;
 }
 
-/** Gives up the oldest events until it is enough, at most OLDEST_BATCHES, and says so. Returns how many. */
+/** Gives up the oldest events until it is enough, at most OLDEST_BATCHES, and says so. Returns how many: none where that wins nothing. */
 function giveUp(core: LogCore, isEnough: () => boolean, most: () => number, ports: TrimPorts): number {
+  if (isToldOnly(core)) return 0;
   return write(core, () => {
     const lost: Lost[] = [];
     let count = 0;
@@ -148,12 +152,27 @@ function giveUp(core: LogCore, isEnough: () => boolean, most: () => number, port
       // What tells of earlier losses goes as well: it must be said again.
       const { removed, told } = removeThrough(core, epoch, toSeq);
       count += removed;
-      lost.push(...told, { epoch: epoch.epoch, fromSeq, toSeq, count: removed, reason: 'disk budget' });
+      lost.push(...told, { epoch: epoch.epoch, fromSeq, toSeq, count: removed, reason: GIVEN_UP });
     }
     const events: NewEvent[] = merge(lost).map((data) => newEvent('history.lost', null, data, ports.when()));
     if (events.length > 0) appendRows(core, events);
     return count;
   });
+}
+
+/** Nothing is held but what tells of losses, in as few events as it would take again: no budget gets less. */
+function isToldOnly(core: LogCore): boolean {
+  const told: Lost[] = [];
+  const again: Lost[] = [];
+  for (const epoch of core.epochs) {
+    const { epoch: name, base, firstSeq, lastSeq } = epoch;
+    for (const { type, data, seq } of core.rows.iterate(epoch, base + firstSeq, base + lastSeq)) {
+      if (type !== LOST) return false;
+      told.push(JSON.parse(data) as Lost);
+      again.push({ epoch: name, fromSeq: seq, toSeq: seq, count: 1, reason: GIVEN_UP });
+    }
+  }
+  return merge([...told, ...again]).length >= told.length;
 }
 
 /** One event for each epoch and reason: below the oldest event that is held everything is gone, so one range says it all. */

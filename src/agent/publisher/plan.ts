@@ -25,7 +25,7 @@ import { clip, has, type Ranges, span, union, without } from './ranges.ts';
 
 export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: number): Plan {
   return {
-    epochs: epochs.map((head, i) => openEpoch(head, now, rules.confirm === 'store', i === epochs.length - 1)),
+    epochs: epochs.map((head) => openEpoch(head, now, rules.confirm === 'store')),
     flights: [],
     nextFlight: 1,
     refusals: 0,
@@ -35,7 +35,7 @@ export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: numb
   };
 }
 
-function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean): EpochPlan {
+function openEpoch(head: LogSpan, now: number, asks: boolean): EpochPlan {
   const { epoch, firstSeq, lastSeq } = head;
   const mark = Math.min(head.storedSeq, lastSeq);
   return {
@@ -53,8 +53,8 @@ function openEpoch(head: LogSpan, now: number, asks: boolean, current: boolean):
     untold: [],
     skipped: [],
     // Also what is wholly stored: central may have been restored from a backup while we were away.
-    // And what is not held any more: it takes our word for it to let the mark pass.
-    syncDue: asks && (current || firstSeq <= lastSeq || mark < lastSeq),
+    // And what is not held any more: it takes our word for it to let the mark pass, and notes what it lacks for ever.
+    syncDue: asks,
     question: null,
     askedAt: Number.NEGATIVE_INFINITY,
     doubt: false,
@@ -219,7 +219,7 @@ function follow(plan: Plan, heads: readonly LogSpan[], now: number): Plan {
 
 /** An epoch that began during this link: central cannot know it, so there is nothing to ask. */
 function newEpoch(head: LogSpan, now: number): EpochPlan {
-  return openEpoch({ ...head, lastSeq: 0, storedSeq: 0 }, now, false, true);
+  return openEpoch({ ...head, lastSeq: 0, storedSeq: 0 }, now, false);
 }
 
 /**

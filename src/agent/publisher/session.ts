@@ -99,6 +99,7 @@ async function send(
       next = take(session.plan, monoNow(), rules);
     }
     status.look();
+    status.wentRound();
     if (isDeaf(session.plan, monoNow(), rules)) {
       end(`the broker has acknowledged nothing for ${rules.stalledAfterMs} ms`);
     } else if (isStalled(session.plan, monoNow(), rules)) {

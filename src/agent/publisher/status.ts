@@ -29,6 +29,8 @@ export interface ForwardStatus {
   confirmed(): void;
   /** Notices that something began to wait. */
   look(): void;
+  /** The loop has gone round once more, with or without a link. */
+  wentRound(): void;
 }
 
 export interface StatusPorts {
@@ -37,9 +39,10 @@ export interface StatusPorts {
   readonly monoNow: () => number;
   /** Wall clock in milliseconds since 1970. */
   readonly now: () => number;
+  readonly wentRound?: () => void;
 }
 
-export function createForwardStatus({ log, stalledAfterMs, monoNow, now }: StatusPorts): ForwardStatus {
+export function createForwardStatus({ log, stalledAfterMs, monoNow, now, wentRound }: StatusPorts): ForwardStatus {
   let waited = false;
   let progressAt = monoNow();
   const queueOf = () =>
@@ -76,6 +79,7 @@ export function createForwardStatus({ log, stalledAfterMs, monoNow, now }: Statu
       if (waits && !waited) progressAt = monoNow();
       waited = waits;
     },
+    wentRound: () => wentRound?.(),
   };
   return status;
 }

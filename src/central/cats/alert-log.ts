@@ -54,7 +54,8 @@ function standingOf(events: readonly CentralEvent[]): ReadonlyMap<string, Alert>
     if ((event.type !== 'alert.raised' && event.type !== 'alert.cleared') || said.has(event.data.key)) continue;
     const { rule, key, text } = event.data;
     said.add(key);
-    if (event.type === 'alert.raised') standing.set(key, { rule: rule as Alert['rule'], key, since: event.time, text });
+    if (event.type === 'alert.raised')
+      standing.set(key, { rule: rule as Alert['rule'], key, since: stored.time, text });
   }
   return standing;
 }

@@ -2,8 +2,7 @@
 import { correctionOf, orderKey } from '../../contract/correction.ts';
 import { catOf, collarOf, type EventType, shortType } from '../../contract/event.ts';
 import { type UpcastEvent, upcast } from '../../contract/upcast.ts';
-import type { CentralEvent } from '../store/store.ts';
-import type { CatChange, FactKey, Meaning } from './model.ts';
+import type { CatChange, FactKey, Meaning, ModelEvent } from './model.ts';
 
 /** What tells of a cat or its collar. */
 export const CAT_EVENTS = [
@@ -20,11 +19,11 @@ export const CAT_EVENTS = [
 /** What the models are made of. Another event that cannot be read leaves nothing out of them. */
 const NEEDED: ReadonlySet<string> = new Set<EventType>([...CAT_EVENTS, 'event.revoked', 'event.reassigned']);
 
-export function factKey(event: Pick<CentralEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey {
+export function factKey(event: Pick<ModelEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey {
   return orderKey(event);
 }
 
-export function meaningOf(stored: CentralEvent): Meaning {
+export function meaningOf(stored: ModelEvent): Meaning {
   const skipped = (reason: string): Meaning => {
     const short = shortType(stored.type);
     return { type: 'skipped', reason, needed: short !== stored.type && NEEDED.has(short) };

@@ -17,6 +17,12 @@ export type CatChange =
   | { readonly type: 'heard' }
   | { readonly type: 'battery' };
 
+/** What of an event the models look at. */
+export type ModelEvent = Pick<
+  CentralEvent,
+  'agent' | 'epoch' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'data' | 'revoked' | 'reassignedTo'
+>;
+
 /** One thing that happened to one cat. */
 export interface CatFact {
   readonly key: FactKey;
@@ -105,8 +111,8 @@ export interface Wearings {
 
 /** The pure functions that the store is handed to build the models `cat` and `meowing`. */
 export interface CatModel {
-  key(event: Pick<CentralEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey;
-  meaning(event: CentralEvent): Meaning;
+  key(event: Pick<ModelEvent, 'time' | 'agent' | 'epoch' | 'seq'>): FactKey;
+  meaning(event: ModelEvent): Meaning;
   wearings(assignments: readonly Assignment[]): Wearings;
   start(catId: number): CatState;
   evolve(state: CatState, fact: CatFact): Evolved;

@@ -32,9 +32,13 @@ export interface AsideParts {
   readonly model: CatModel;
   readonly names: EpochNames;
   readonly policy: FoldPolicy;
+  /** The folder of segments. */
+  readonly segments?: string | undefined;
   /** Events of one page of a build. */
   readonly pageEvents?: number | undefined;
 }
+
+type FoldParts = Pick<AsideParts, 'db' | 'model' | 'names' | 'policy'>;
 
 /** Rejects where the version is no longer ours to write. */
 export type Guard = (trx: Trx) => Promise<void>;
@@ -68,7 +72,7 @@ export function atOneMoment<T>(
 }
 
 /** Takes in what the live version has seen since. Resolves to the number of events. */
-export async function catchUp(parts: AsideParts, tables: ModelTables, guard: Guard): Promise<number> {
+export async function catchUp(parts: FoldParts, tables: ModelTables, guard: Guard): Promise<number> {
   const { db, names } = parts;
   const upTo = await modelCursor(db, await liveTables(db));
   const access: Access = {
@@ -89,7 +93,7 @@ export async function catchUp(parts: AsideParts, tables: ModelTables, guard: Gua
 }
 
 /** Within a transaction: the last few. False: there are too many, or they may take long. */
-export async function catchUpAtOnce(parts: AsideParts, trx: Trx, tables: ModelTables): Promise<boolean> {
+export async function catchUpAtOnce(parts: FoldParts, trx: Trx, tables: ModelTables): Promise<boolean> {
   const upTo = await modelCursor(trx, await liveTables(trx));
   const events = await nextEvents(trx, tables, parts.names, LAST_EVENTS + 1, upTo);
   if (events.length > LAST_EVENTS || events.some(mayChangeWearings)) return false;
@@ -98,7 +102,7 @@ export async function catchUpAtOnce(parts: AsideParts, trx: Trx, tables: ModelTa
 }
 
 async function foldIn(
-  { model, names, policy }: AsideParts,
+  { model, names, policy }: Omit<FoldParts, 'db'>,
   access: Access,
   tables: ModelTables,
   events: readonly CentralEvent[],

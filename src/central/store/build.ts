@@ -1,14 +1,16 @@
 /** Makes a version from all events, in the order of time. Each step is one short transaction, and the next replay may go on from it. */
 import type { Transaction } from 'kysely';
-import type { CatModel, CatState } from '../models/model.ts';
+import type { CatModel, CatState, FactKey } from '../models/model.ts';
 import { type AsideParts, type Guard, write } from './aside.ts';
 import { seenUpTo } from './derive.ts';
 import { CHECKPOINT_FACTS } from './derive-cat.ts';
 import { readWearings, type Scope } from './facts.ts';
+import { readHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
 import { meowingRow, saveCats, saveCheckpoints } from './model-rows.ts';
 import { MODEL, type ModelTables, modelCursor } from './model-tables.ts';
 import type { BuildStep } from './replay-store.ts';
+import { openSealedRows } from './sealed-rows.ts';
 import { noteSkipped, type Skipped } from './skipped.ts';
 import type { MeowingTable, Tables } from './tables.ts';
 import { type TimelinePage, timeline } from './timeline.ts';
@@ -39,23 +41,39 @@ export async function saveProgress(trx: Trx, progress: BuildProgress): Promise<v
   await row.where('model', '=', MODEL).execute();
 }
 
-/** Steps of one version, from where `progress` says. */
+export interface Steps {
+  step(): Promise<BuildStep>;
+  close(): void;
+}
+
+/** Steps of one version, from where `progress` says. Rejects with code EXPIRED as `openSealedRows` does. */
 export async function createSteps(
   parts: AsideParts,
   tables: ModelTables,
   progress: BuildProgress,
   guard: Guard,
-): Promise<() => Promise<BuildStep>> {
+): Promise<Steps> {
   const { db, model, names, policy } = parts;
   const { to } = progress;
   let now = progress;
-  if (now.state !== 'folding') return async () => ({ events: 0, finished: true });
+  if (now.state !== 'folding') {
+    return {
+      step: async () => ({ phase: 'folding', events: 0, segmentsLeft: 0, finished: true }),
+      close: () => undefined,
+    };
+  }
+  const sealed = await openSealedRows(db, parts.segments, { from: now.time, to });
   const seen = policy === 'stop' ? { isSeen: seenUpTo(await modelCursor(db, tables)) } : {};
   const scope: Scope = { ...seen, before: to };
-  const fold = createFold(model, await savedStates(parts, tables));
+  // A past time is looked at and never goes on.
+  const fold = createFold(model, await savedStates(parts, tables), to === null ? await readHorizon(db) : '');
   const wearings = await readWearings(db, model, names, scope);
-  const pages = timeline({ db, model, names, wearings, scope, rows: parts.pageEvents }, now.time);
-  return async () => {
+  const pages = timeline({ db, model, names, wearings, scope, rows: parts.pageEvents, sealed }, now.time);
+  const step = async (): Promise<BuildStep> => {
+    if (sealed.left > 0) {
+      const events = await sealed.loadNext();
+      return { phase: 'reading segments', events, segmentsLeft: sealed.left, finished: false };
+    }
     const skipped: Skipped[] = [];
     let [events, finished] = [0, false];
     for (let page = 0; page < PAGES && !finished; page += 1) {
@@ -68,6 +86,7 @@ export async function createSteps(
       now = { ...now, state: finished ? 'whole' : 'folding', time: value.next ?? now.time };
     }
     now = { ...now, done: now.done + events };
+    if (finished) fold.end();
     const { rows, checkpoints, states } = fold.take();
     await write(db, async (trx) => {
       await guard(trx);
@@ -77,8 +96,9 @@ export async function createSteps(
       await noteSkipped(trx, tables.name, skipped);
       await saveProgress(trx, now);
     });
-    return { events, finished };
+    return { phase: 'folding', events, segmentsLeft: 0, finished };
   };
+  return { step, close: sealed.close };
 }
 
 async function savedStates({ db }: AsideParts, tables: ModelTables): Promise<Map<number, CatState>> {
@@ -88,6 +108,8 @@ async function savedStates({ db }: AsideParts, tables: ModelTables): Promise<Map
 
 export interface Fold {
   add(page: TimelinePage): void;
+  /** There is no more: what has had no fact since the pin gets its checkpoint. */
+  end(): void;
   /** What all pages since the last call have made. */
   take(): Folded;
 }
@@ -100,15 +122,21 @@ interface Folded {
   readonly states: readonly CatState[];
 }
 
-/** Holds one state a cat, and what nobody has taken yet. */
-export function createFold(model: CatModel, states: Map<number, CatState>): Fold {
+/**
+ * Holds one state a cat, and what nobody has taken yet. Each cat gets a checkpoint with all its facts before `pinAt`: what comes late
+ * goes back no further, since the events before it are no rows any more.
+ */
+export function createFold(model: CatModel, states: Map<number, CatState>, pinAt: FactKey = ''): Fold {
   const sinceCheckpoint = new Map<number, number>();
+  const isPinned = ({ key }: CatState) => key !== '' && key < pinAt;
   let rows = new Map<number, MeowingTable[]>();
   let checkpoints: CatState[] = [];
   return {
     add({ facts }) {
       for (const { catId, fact } of facts) {
-        const { state, row } = model.evolve(states.get(catId) ?? model.start(catId), fact);
+        const before = states.get(catId) ?? model.start(catId);
+        if (fact.key >= pinAt && isPinned(before)) checkpoints.push(before);
+        const { state, row } = model.evolve(before, fact);
         states.set(catId, state);
         const ofCat = rows.get(catId) ?? [];
         if (ofCat.length === 0) rows.set(catId, ofCat);
@@ -117,6 +145,9 @@ export function createFold(model: CatModel, states: Map<number, CatState>): Fold
         sinceCheckpoint.set(catId, since % CHECKPOINT_FACTS);
         if (since === CHECKPOINT_FACTS) checkpoints.push(state);
       }
+    },
+    end() {
+      checkpoints.push(...[...states.values()].filter(isPinned));
     },
     take() {
       const changed = [...rows.keys()].flatMap((catId) => states.get(catId) ?? []);

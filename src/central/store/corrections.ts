@@ -136,6 +136,15 @@ export async function correctionsInForce(db: Db, events: readonly Target[]): Pro
       rows.push(...(await query.where('seq', 'in', seqs.slice(at, at + LOOK_UP)).execute()));
     }
   }
+  return byTarget(rows);
+}
+
+/** What is in force now, for whoever reads all events; by `epochNo/seq`. Corrections are few. */
+export async function allCorrections(db: Db): Promise<ReadonlyMap<string, Corrections>> {
+  return byTarget(await db.selectFrom('correction').selectAll().where('in_force', '=', 1).execute());
+}
+
+function byTarget(rows: CorrectionTable[]): ReadonlyMap<string, Corrections> {
   const found = new Map<string, Corrections>();
   // The newest last, so that it stays.
   for (const row of rows.sort((a, b) => (a.sort_key < b.sort_key ? -1 : 1))) {

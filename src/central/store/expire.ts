@@ -9,17 +9,19 @@ import type { Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
+import { catchUp } from './aside.ts';
 import { KEPT_TYPES, lastSegment } from './expired.ts';
 import { checkLead } from './fence.ts';
 import { pinCats, saveHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
-import { MODEL, modelTables } from './model-tables.ts';
+import { modelTables, modelVersions } from './model-tables.ts';
 import type { Expired, ExpireOptions } from './retention-store.ts';
 import { type EpochNames, storedEvent } from './rows.ts';
 import { type SealedEvent, sealSegment, segmentFile, verifySegment } from './segment-file.ts';
 import { lockSegments, removeParts } from './segment-lock.ts';
 import { openShard } from './shard.ts';
-import type { SegmentTable, Tables } from './tables.ts';
+import type { FoldPolicy } from './stopped.ts';
+import type { EpochTable, SegmentTable, Tables } from './tables.ts';
 import { takeLock, transact } from './transact.ts';
 
 /** Events of one segment: its size in memory while it is chosen is a few numbers each. */
@@ -28,11 +30,7 @@ export const SEGMENT_EVENTS = 50_000;
 export const DELETE_SEQS = 2_000;
 const PAGE_ROWS = 2_000;
 
-interface Epoch {
-  readonly no: number;
-  readonly epoch: string;
-  readonly mark: number;
-  readonly shard: number;
+interface Epoch extends Pick<EpochTable, 'no' | 'epoch' | 'mark' | 'shard'> {
   readonly agent: string;
 }
 
@@ -40,6 +38,7 @@ interface Parts {
   readonly db: Kysely<Tables>;
   readonly model: CatModel;
   readonly names: EpochNames;
+  readonly policy: FoldPolicy;
   /** Of who leads; null: nobody does, or a person asks. */
   readonly token: number | null;
 }
@@ -65,8 +64,7 @@ async function expireLocked(parts: Parts, options: Required<ExpireOptions>): Pro
     await verifySegment(dir, open.file);
     await deleteRows(db, open, signal, step);
   }
-  const { building } = await versions(db);
-  if (building !== null) return { segments, events, waiting: 'models are being rebuilt' };
+  if (!(await bringUpPrevious(parts))) return { segments, events, waiting: 'models are being rebuilt' };
   for (const epoch of await epochsOf(db)) {
     while (!signal.aborted) {
       const segment = await sealNext(parts, epoch, dir, before, step);
@@ -80,6 +78,24 @@ async function expireLocked(parts: Parts, options: Required<ExpireOptions>): Pro
   return { segments, events, waiting: null };
 }
 
+/** The version that was live before must have seen what goes, too: it may be live again. False: a replay is at work. */
+async function bringUpPrevious(parts: Parts): Promise<boolean> {
+  const { db } = parts;
+  const { previous, building } = await modelVersions(db);
+  if (building !== null) return false;
+  if (previous === null) return true;
+  let mayGoOn = true;
+  const guard = async (trx: Transaction<Tables>) => {
+    const now = await modelVersions(trx);
+    mayGoOn = now.building === null && now.previous === previous;
+    if (!mayGoOn) throw new Error('a replay has begun');
+  };
+  await catchUp(parts, modelTables(previous), guard).catch((error: unknown) => {
+    if (mayGoOn) throw error;
+  });
+  return mayGoOn;
+}
+
 async function epochsOf(db: Kysely<Tables>): Promise<readonly Epoch[]> {
   return (
     db
@@ -91,10 +107,6 @@ async function epochsOf(db: Kysely<Tables>): Promise<readonly Epoch[]> {
       .orderBy('epoch.no')
       .execute()
   );
-}
-
-async function versions(db: Kysely<Tables>) {
-  return db.selectFrom('model_version').selectAll().where('model', '=', MODEL).executeTakeFirstOrThrow();
 }
 
 /** The next segment of an epoch, noted; null where nothing of it may go. */
@@ -124,7 +136,7 @@ async function sealNext(parts: Parts, epoch: Epoch, dir: string, before: string,
     await openShard(trx, epoch.shard);
     // What came meanwhile although it had been given up is in no file.
     if ((await countRows(trx, segment)) !== segment.events) return false;
-    const { live, previous, building } = await versions(trx);
+    const { live, previous, building } = await modelVersions(trx);
     // A replay that has begun needs the rows.
     if (building !== null) return false;
     for (const version of [live, previous]) {
@@ -156,7 +168,7 @@ async function countRows(trx: Transaction<Tables>, { epoch_no, from_seq, to_seq 
  * The first event that is not ends it, so that what goes is always the beginning of an epoch.
  */
 async function oldEnd(db: Kysely<Tables>, epoch: Epoch, from: number, before: string): Promise<number | null> {
-  const { live, previous } = await versions(db);
+  const { live, previous } = await modelVersions(db);
   const seen = await db
     .selectFrom('model_cursor')
     .select(['model', 'arrival'])

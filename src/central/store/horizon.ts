@@ -21,13 +21,6 @@ export async function readHorizon(db: Db): Promise<FactKey> {
   return row?.value ?? '';
 }
 
-/** Rejects with code EXPIRED where a part of the events is in segments only. */
-export async function refuseExpired(db: Db): Promise<void> {
-  if ((await readHorizon(db)) === '') return;
-  const text = 'old events are in segments, and a replay does not read them yet: the live models stay';
-  throw Object.assign(new Error(text), { code: 'EXPIRED' });
-}
-
 /** It never goes back: what was deleted stays deleted. */
 export async function saveHorizon(trx: Trx, time: string): Promise<void> {
   await insertOnce(trx, 'meta', [{ name: HORIZON, value: time }]);

@@ -85,7 +85,9 @@ async function identity(ask: Ask): Promise<string> {
 
 function ddlWith(collation: string): (statement: string) => string {
   return (statement) => {
-    const text = statement.replaceAll(/\btext\b(?= not null|,|\))/g, 'mediumtext');
+    // An index is of all rows here.
+    const whole = statement.replace(/^(create index .*) where .*$/, '$1');
+    const text = whole.replaceAll(/\btext\b(?= not null|,|\))/g, 'mediumtext');
     return /^create table/.test(text)
       ? `${text} engine=InnoDB default character set utf8mb4 collate ${collation}`
       : text;

@@ -10,6 +10,8 @@ import type { SqlStoreOptions } from './sql-store.ts';
 import type { Tables } from './tables.ts';
 
 export interface SqlReplayOptions extends Omit<SqlStoreOptions, 'now'> {
+  /** The folder of segments: needed once there are some. */
+  readonly segments?: string | undefined;
   /** Events that are folded in at once: a few of these pages share a transaction. */
   readonly pageEvents?: number;
 }
@@ -23,7 +25,15 @@ export async function openSqlReplay(options: SqlReplayOptions): Promise<ReplaySt
     await migrate(db, dialect);
     const names = createEpochNames();
     await settle(db, model, names, new Date().toISOString());
-    const parts = { db, dialect, model, names, policy: fold, pageEvents: options.pageEvents };
+    const parts = {
+      db,
+      dialect,
+      model,
+      names,
+      policy: fold,
+      segments: options.segments,
+      pageEvents: options.pageEvents,
+    };
     return { ...createReplay(parts), close: () => db.destroy() };
   } catch (error) {
     await db.destroy();

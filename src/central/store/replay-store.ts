@@ -21,9 +21,11 @@ export interface Build {
   readonly done: number;
   /**
    * Folds the next events in. What is committed stays: a later replay goes on from there. Rejects with code REPLAY_TAKEN when
-   * another replay has taken this one over.
+   * another replay has taken this one over, SEGMENT_DAMAGED where a segment is not what was sealed: the message names it.
    */
   step(): Promise<BuildStep>;
+  /** What it holds beside the version. */
+  close(): void;
   /** Takes in what has come since, as far as the live version has it. Resolves to the number of events. */
   catchUp(): Promise<number>;
   /** The live version against this one at the same place of arrival. */
@@ -37,7 +39,10 @@ export interface Build {
 }
 
 export interface BuildStep {
+  /** Segments are read before anything is folded: no event counts yet then. */
+  readonly phase: 'reading segments' | 'folding';
   readonly events: number;
+  readonly segmentsLeft: number;
   readonly finished: boolean;
 }
 
@@ -65,7 +70,10 @@ export interface Difference {
 }
 
 export interface ReplayStore {
-  /** Begins the next version, or goes on with the one that was begun. Earlier ones that are neither live nor wanted are dropped. */
+  /**
+   * Begins the next version, or goes on with the one that was begun. Earlier ones that are neither live nor wanted are dropped. Rejects
+   * with code EXPIRED where there are segments and no folder of them is named.
+   */
   build(options: ReplayOptions): Promise<Build>;
   /** Brings the version that was live before up to now and makes it live again. Null: there is none. */
   swapBack(): Promise<{ readonly live: number; readonly previous: number } | null>;

@@ -7,7 +7,6 @@ import { moveCursor } from './derive.ts';
 import { deleteAfter } from './derive-cat.ts';
 import { firstCat, firstDifference } from './difference.ts';
 import { catHashes, modelDigest, tableRows } from './digest.ts';
-import { refuseExpired } from './horizon.ts';
 import { earlier, inFlight } from './in-flight.ts';
 import {
   createVersion,
@@ -21,6 +20,7 @@ import {
 } from './model-tables.ts';
 import { catRow, readCats } from './read-models.ts';
 import type { Build, Comparison, ReplayOptions, ReplayStore } from './replay-store.ts';
+import { refuseUnnamed } from './sealed-rows.ts';
 import type { ModelVersionTable, Tables } from './tables.ts';
 import { takeLock } from './transact.ts';
 import { verifyModels } from './verify-models.ts';
@@ -55,10 +55,7 @@ export function createReplay(parts: AsideParts): Omit<ReplayStore, 'close'> {
         if (isBack) return { live: previous, previous: live };
       }
     },
-    async verifyModels(onPage) {
-      await refuseExpired(db);
-      return verifyModels(parts, onPage);
-    },
+    verifyModels: (onPage) => verifyModels(parts, onPage),
   };
 }
 
@@ -69,7 +66,7 @@ async function begin(
   options: ReplayOptions,
 ): Promise<{ readonly version: number; readonly progress: BuildProgress; readonly resumed: boolean }> {
   const { db, dialect } = parts;
-  await refuseExpired(db);
+  await refuseUnnamed(db, parts.segments);
   await write(db, (trx) => setVersions(trx, { owner }));
   const found = await modelVersions(db);
   const before = readProgress(found.progress);
@@ -83,7 +80,7 @@ async function begin(
   if (found.building !== null) await drop(parts, owner, found.building);
   if (found.previous !== null && options.to === null) await drop(parts, owner, found.previous);
   return write(db, async (trx) => {
-    await refuseExpired(trx);
+    await refuseUnnamed(trx, parts.segments);
     const row = await modelVersions(trx);
     if (row.owner !== owner) throw taken();
     const version = Math.max(row.live, row.previous ?? 0) + 1;
@@ -151,12 +148,14 @@ async function openBuild(
 ): Promise<Build> {
   const { db } = parts;
   const guard = guardOf(tables.version, owner);
+  const { step, close } = await createSteps(parts, tables, progress, guard);
   return {
     version: tables.version,
     resumed,
     total: progress.total,
     done: progress.done,
-    step: await createSteps(parts, tables, progress, guard),
+    step,
+    close,
     catchUp: () => catchUp(parts, tables, guard),
     async compare() {
       const result = await compare(parts, tables);

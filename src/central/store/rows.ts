@@ -6,36 +6,51 @@ import { type Corrections, correctionsInForce } from './corrections.ts';
 import type { CentralEvent } from './store.ts';
 import type { EventRow, EventTable, Tables } from './tables.ts';
 
+export interface EpochName {
+  readonly epoch: string;
+  readonly agent: string;
+}
+
 /** Names of epochs never change, so they are looked up once. Bounded by the epochs that a store admits. */
 export interface EpochNames {
   events(db: Db, rows: readonly EventRow[]): Promise<CentralEvent[]>;
+  /** Of these numbers, and perhaps of others. Rejects where one is not there. */
+  of(db: Db, epochNos: Iterable<number>): Promise<ReadonlyMap<number, EpochName>>;
   /** Another database may have taken the place of this one. */
   forget(): void;
 }
 
 export function createEpochNames(): EpochNames {
-  const names = new Map<number, { readonly epoch: string; readonly agent: string }>();
+  const names = new Map<number, EpochName>();
+  const learn = async (db: Db, epochNos: Iterable<number>) => {
+    const unknown = [...new Set(epochNos)].filter((no) => !names.has(no));
+    if (unknown.length === 0) return names;
+    const found = await db
+      .selectFrom('epoch')
+      .innerJoin('agent', 'agent.no', 'epoch.agent_no')
+      .select(['epoch.no', 'epoch.epoch', 'agent.name'])
+      .where('epoch.no', 'in', unknown)
+      .execute();
+    for (const row of found) names.set(row.no, { epoch: row.epoch, agent: row.name });
+    const missing = unknown.find((no) => !names.has(no));
+    if (missing !== undefined) throw new Error(`epoch ${missing} has events and no row`);
+    return names;
+  };
   return {
+    of: learn,
     async events(db, rows) {
-      const unknown = [...new Set(rows.map((row) => row.epoch_no).filter((no) => !names.has(no)))];
-      if (unknown.length > 0) {
-        const found = await db
-          .selectFrom('epoch')
-          .innerJoin('agent', 'agent.no', 'epoch.agent_no')
-          .select(['epoch.no', 'epoch.epoch', 'agent.name'])
-          .where('epoch.no', 'in', unknown)
-          .execute();
-        for (const row of found) names.set(row.no, { epoch: row.epoch, agent: row.name });
-      }
+      await learn(
+        db,
+        rows.map((row) => row.epoch_no),
+      );
       const corrected = rows.filter((row) => row.corrections > 0);
       const corrections = await correctionsInForce(
         db,
         corrected.map((row) => ({ epochNo: row.epoch_no, seq: row.seq })),
       );
       return rows.map((row) => {
-        const name = names.get(row.epoch_no);
-        if (name === undefined) throw new Error(`epoch ${row.epoch_no} has events and no row`);
-        return toEvent(row, name.epoch, name.agent, corrections.get(`${row.epoch_no}/${row.seq}`));
+        const { epoch, agent } = names.get(row.epoch_no) as EpochName;
+        return toEvent(row, epoch, agent, corrections.get(`${row.epoch_no}/${row.seq}`));
       });
     },
     forget: () => names.clear(),

@@ -9,9 +9,6 @@ import type { Tables } from './tables.ts';
 
 /** Entries of an index that are looked through at once where few are wanted: others wait no longer than this takes. */
 export const MAX_WINDOW_ENTRIES = 20_000;
-/** A type is rare that is so many times rarer than the collar; told by how far so many entries of each reach. */
-const RARER = 8;
-const PROBE_ENTRIES = 100;
 /** The first window, as a multiple of what is wanted: most often it is enough. */
 const FIRST_WINDOW = 8;
 
@@ -22,12 +19,15 @@ export interface TimeOrder {
   readonly limit: number;
 }
 
+/** In the order of the index's columns. */
+interface Equal {
+  readonly column: 'cat_id' | 'subject' | 'type' | 'agent_no';
+  readonly value: string | number;
+}
+
 /** One stretch of one index. */
 export interface Run {
-  readonly equal: {
-    readonly column: 'cat_id' | 'subject' | 'type' | 'agent_no';
-    readonly value: string | number;
-  } | null;
+  readonly equal: readonly Equal[];
   readonly from: string | undefined;
   /** Exclusive, unless `toIncluded`. */
   readonly to: string | undefined;
@@ -54,46 +54,33 @@ export function runsOf(
   if (types?.length === 0 || agent === null) return [];
   const epochs = agent?.epochs;
   const run = (equal: Run['equal'], more: Partial<Run> = {}): Run => {
-    return { equal, from, to, toIncluded: false, types, epochs, subject: undefined, ...more };
+    return { equal, from, to, toIncluded: false, types: undefined, epochs, subject: undefined, ...more };
   };
-  const subject = (id: string) => ({ column: 'subject', value: `collar/${id}` }) as const;
+  const ofTypes = types === undefined ? null : [...new Set(types)].map((value): Equal => ({ column: 'type', value }));
+  const ofCollar = (id: string, more: Partial<Run> = {}): readonly Run[] => {
+    const subject: Equal = { column: 'subject', value: `collar/${id}` };
+    return ofTypes === null ? [run([subject], more)] : ofTypes.map((type) => run([subject, type], more));
+  };
   if (catId !== undefined) {
     const worn = (wearings?.ofCat(catId) ?? []).filter((wearing) => collar === undefined || wearing.collar === collar);
+    const named: Equal = { column: 'cat_id', value: catId };
     return [
       // Few events name the cat itself: what else is asked of them is looked up in their rows.
-      run({ column: 'cat_id', value: catId }, { subject: collar === undefined ? undefined : `collar/${collar}` }),
-      ...worn.map(({ collar: id, fromTime, toTime }) => {
+      run([named], { types, subject: collar === undefined ? undefined : `collar/${collar}` }),
+      ...worn.flatMap(({ collar: id, fromTime, toTime }) => {
         const since = fromTime !== '' && (from === undefined || fromTime > from) ? { from: fromTime } : {};
         const until = toTime !== null && (to === undefined || toTime < to) ? { to: toTime, toIncluded: true } : {};
-        return run(subject(id), { ...since, ...until });
+        return ofCollar(id, { ...since, ...until });
       }),
     ];
   }
-  if (collar !== undefined) return [run(subject(collar))];
-  if (types === undefined) {
-    return [agent === undefined ? run(null) : run({ column: 'agent_no', value: agent.no }, { epochs: undefined })];
-  }
-  return [...new Set(types)].map((type) => run({ column: 'type', value: type }, { types: undefined }));
+  if (collar !== undefined) return ofCollar(collar);
+  if (ofTypes !== null) return ofTypes.map((type) => run([type]));
+  return [agent === undefined ? run([]) : run([{ column: 'agent_no', value: agent.no }], { epochs: undefined })];
 }
 
-/** The first `limit` places of one run, or a few more, in any order. Where a type of a collar is rare among all, it is looked for among its like. */
+/** The first `limit` places of one run, in order. */
 export async function readRun(db: Db, run: Run, by: TimeOrder): Promise<readonly TimePlace[]> {
-  if (run.types === undefined || run.equal?.column !== 'subject') return sift(db, run, by);
-  const found: TimePlace[] = [];
-  const common: string[] = [];
-  const subject = String(run.equal.value);
-  const far = await windowEnd(db, run, by, PROBE_ENTRIES * RARER);
-  for (const type of new Set(run.types)) {
-    const ofType: Run = { ...run, equal: { column: 'type', value: type }, types: undefined, subject };
-    const near = await windowEnd(db, ofType, by, PROBE_ENTRIES);
-    const rare = far !== null && (near === null || (by.order === 'asc' ? near.time > far.time : near.time < far.time));
-    if (rare) found.push(...(await sift(db, ofType, by)));
-    else common.push(type);
-  }
-  return common.length === 0 ? found : [...found, ...(await sift(db, { ...run, types: common }, by))];
-}
-
-async function sift(db: Db, run: Run, by: TimeOrder): Promise<readonly TimePlace[]> {
   const { types, epochs, subject } = run;
   if (types === undefined && epochs === undefined && subject === undefined) return places(db, run, by, null);
   const found: TimePlace[] = [];
@@ -131,7 +118,7 @@ async function places(db: Db, run: Run, { order, beyond, limit }: TimeOrder, end
 function inRun(db: Db, run: Run, order: TimeOrder['order'], beyond: TimePlace | null) {
   const { equal, from, to } = run;
   let select = db.selectFrom('event').select(['time', 'epoch_no', 'seq']);
-  if (equal !== null) select = select.where(equal.column, '=', equal.value);
+  for (const { column, value } of equal) select = select.where(column, '=', value);
   if (from !== undefined) select = select.where('time', '>=', from);
   if (to !== undefined) select = select.where('time', run.toIncluded ? '<=' : '<', to);
   if (beyond !== null) select = select.where((eb) => follows(eb, order, beyond));
@@ -147,7 +134,11 @@ function place(row: { readonly time: string; readonly epoch_no: number; readonly
 }
 
 /** Written so that every engine takes the time as an end of the range in its index. */
-function follows(eb: ExpressionBuilder<Tables, 'event'>, order: TimeOrder['order'], { time, epochNo, seq }: TimePlace) {
+export function follows(
+  eb: ExpressionBuilder<Tables, 'event'>,
+  order: TimeOrder['order'],
+  { time, epochNo, seq }: TimePlace,
+) {
   const [beyond, beyondOrAt] = order === 'asc' ? (['>', '>='] as const) : (['<', '<='] as const);
   return eb.and([
     eb('time', beyondOrAt, time),

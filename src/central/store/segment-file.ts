@@ -116,7 +116,7 @@ export async function* readSegment(dir: string, file: string): AsyncGenerator<Se
   yield* readLines(join(dir, file), agent, null);
 }
 
-async function readManifest(dir: string, file: string): Promise<Manifest> {
+export async function readManifest(dir: string, file: string): Promise<Manifest> {
   const path = join(dir, manifestFile(file));
   let value: unknown;
   try {
@@ -176,7 +176,7 @@ async function readWhole(path: string, { agent, chainBefore, fromSeq, toSeq }: N
   return { events, firstTime, lastTime, chain: tally.chainText(), sha256: sha.digest('hex'), linesSha256 };
 }
 
-async function* readLines(
+export async function* readLines(
   path: string,
   agent: string,
   sha: Hash | null,
@@ -232,7 +232,7 @@ async function refuseLonger(dir: string, file: string, toSeq: number): Promise<v
   });
 }
 
-function damaged(
+export function damaged(
   path: string,
   what: string,
   fix = 'put it back from a backup, with its manifest',

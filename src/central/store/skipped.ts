@@ -18,7 +18,7 @@ const MAX_REASON = 255;
 export const MAX_SKIPPED_TYPES = 100;
 
 export interface Skipped {
-  readonly event: CentralEvent;
+  readonly event: Pick<CentralEvent, 'epoch' | 'seq' | 'type' | 'version'>;
   readonly reason: string;
   readonly needed: boolean;
 }

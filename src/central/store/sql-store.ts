@@ -59,7 +59,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     const incarnation = () => self.incarnation;
     const lead = (token: number | null): Pick<Store, 'project' | 'expire'> => ({
       project: (limit) => project({ db, names, deriver, now }, token, limit),
-      expire: (options) => expire({ db, model, names, token }, options),
+      expire: (options) => expire({ db, model, names, policy: fold, token }, options),
     });
     return {
       get incarnation() {

@@ -189,5 +189,11 @@ export interface MeowingTable {
   new_value: string | null;
 }
 
+/** What of an event a fold looks at. */
+export type TimelineRow = Pick<
+  EventTable,
+  'epoch_no' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'data' | 'shard' | 'arrival'
+>;
+
 /** One row each: `kysely` types stop here, the rest of the store reads these. */
 export type EventRow = EventTable & { /** Corrections in force. */ readonly corrections: number };

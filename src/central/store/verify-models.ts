@@ -1,4 +1,4 @@
-/** The live version against a fold of everything, in memory: nothing is written. */
+/** The live version against a fold of everything, in segments and in rows, in memory: nothing is written. */
 import type { CatState } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import { type AsideParts, atOneMoment } from './aside.ts';
@@ -13,12 +13,13 @@ import {
   modelDigest,
   tableRows,
 } from './digest.ts';
-import { factsOfCat, readWearings } from './facts.ts';
+import { readWearings } from './facts.ts';
 import { inFlight } from './in-flight.ts';
-import { catTableRow, meowingRow } from './model-rows.ts';
+import { catTableRow } from './model-rows.ts';
 import { liveTables, modelCursor } from './model-tables.ts';
 import type { Comparison } from './replay-store.ts';
-import { timeline } from './timeline.ts';
+import { openSealedRows, type SealedRows } from './sealed-rows.ts';
+import { type TimelinePage, timeline } from './timeline.ts';
 
 export function verifyModels(
   parts: AsideParts,
@@ -26,36 +27,47 @@ export function verifyModels(
 ): Promise<Comparison & { readonly version: number; readonly events: number }> {
   const { model, names } = parts;
   return atOneMoment(parts, async (db) => {
-    const tables = await liveTables(db);
-    const horizon = await inFlight(db, model, names, await modelCursor(db, tables));
-    const live = tableRows(db, tables);
-    const hashes = await catHashes(live, horizon);
-    const { rebuilt, events } = await foldedHashes(parts, db, horizon, onPage);
-    const catId = firstCat(hashes, rebuilt);
-    const difference =
-      catId === null ? null : await firstDifference(live, foldedRows(parts, db), catId, horizon.get(catId));
-    return {
-      version: tables.version,
-      events,
-      live: modelDigest(hashes),
-      rebuilt: modelDigest(rebuilt),
-      equal: catId === null,
-      inFlight: horizon.size,
-      cats: rebuilt.size,
-      difference,
-    };
+    const sealed = await openSealedRows(db, parts.segments, { from: '', to: null });
+    try {
+      while (sealed.left > 0) await sealed.loadNext();
+      const tables = await liveTables(db);
+      const horizon = await inFlight(db, model, names, await modelCursor(db, tables));
+      const live = tableRows(db, tables);
+      const hashes = await catHashes(live, horizon);
+      const { rebuilt, events } = await foldedHashes(parts, db, sealed, horizon, onPage);
+      const catId = firstCat(hashes, rebuilt);
+      const folded = foldedRows(parts, db, sealed);
+      return {
+        version: tables.version,
+        events,
+        live: modelDigest(hashes),
+        rebuilt: modelDigest(rebuilt),
+        equal: catId === null,
+        inFlight: horizon.size,
+        cats: rebuilt.size,
+        difference: catId === null ? null : await firstDifference(live, folded, catId, horizon.get(catId)),
+      };
+    } finally {
+      sealed.close();
+    }
   });
+}
+
+async function* pagesOf({ model, names }: AsideParts, db: Db, sealed: SealedRows): AsyncGenerator<TimelinePage> {
+  const wearings = await readWearings(db, model, names);
+  yield* timeline({ db, model, names, wearings, scope: {}, sealed }, '');
 }
 
 /** One pass in the order of time; of each cat one state and one hash are held. */
 async function foldedHashes(
-  { model, names }: AsideParts,
+  parts: AsideParts,
   db: Db,
+  sealed: SealedRows,
   horizon: Horizon,
   onPage: (events: number) => void,
 ): Promise<{ readonly rebuilt: ReadonlyMap<number, string>; readonly events: number }> {
   const states = new Map<number, CatState>();
-  const fold = createFold(model, states);
+  const fold = createFold(parts.model, states);
   const open = new Map<number, CatHash>();
   const hashOf = (catId: number) => {
     const hash = open.get(catId) ?? createCatHash(horizon.get(catId));
@@ -63,8 +75,7 @@ async function foldedHashes(
     return hash;
   };
   let events = 0;
-  const wearings = await readWearings(db, model, names);
-  for await (const page of timeline({ db, model, names, wearings, scope: {} }, '')) {
+  for await (const page of pagesOf(parts, db, sealed)) {
     fold.add(page);
     for (const row of fold.take().rows) hashOf(row.cat_id).add(row);
     events += page.events;
@@ -78,18 +89,15 @@ async function foldedHashes(
   return { rebuilt, events };
 }
 
-/** A cat as its facts make it, for looking at one whose hash differs. */
-function foldedRows({ model, names }: AsideParts, db: Db): ModelRows {
+/** A cat as its facts make it, for looking at one whose hash differs: all events are folded once more for it. */
+function foldedRows(parts: AsideParts, db: Db, sealed: SealedRows): ModelRows {
+  const { model } = parts;
   const pages = async function* (catId: number) {
-    const wearings = await readWearings(db, model, names);
-    let state = model.start(catId);
-    for await (const facts of factsOfCat(db, model, names, wearings, catId, '')) {
-      const rows = facts.flatMap((fact) => {
-        const evolved = model.evolve(state, fact);
-        state = evolved.state;
-        return evolved.row === null ? [] : [meowingRow(evolved.row, fact)];
-      });
-      yield { rows, state };
+    const states = new Map<number, CatState>();
+    const fold = createFold(model, states);
+    for await (const page of pagesOf(parts, db, sealed)) {
+      fold.add({ ...page, facts: page.facts.filter((one) => one.catId === catId) });
+      yield { rows: fold.take().rows, state: states.get(catId) ?? model.start(catId) };
     }
   };
   return {

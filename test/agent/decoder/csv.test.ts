@@ -26,6 +26,18 @@ describe('csv', () => {
     expect(reasons(total)).toEqual(['comment', 'comment']);
   });
 
+  it('gives the truth where it is asked for, in any pieces', () => {
+    const bytes = text('t_ms,rssi_1,place\n5,-54,living\n6,-55,\n7,-56,hall\n');
+    const sighting = { collar: 'tag', place: '1', sensor: '1' };
+    for (let cut = 0; cut <= bytes.length; cut += 1) {
+      expect(decodeAll(csv({ collar: 'tag', truth: true }), bytes, [cut]).readings).toEqual([
+        { ...sighting, atMs: 5, rssiDbm: -54, truth: 'living' },
+        { ...sighting, atMs: 6, rssiDbm: -55 },
+        { ...sighting, atMs: 7, rssiDbm: -56, truth: 'hall' },
+      ]);
+    }
+  });
+
   it('reads collar, counter, battery and the flags, and adds the place of the source', () => {
     const lines = 'collar,n,battery,shake,motion,rssi\nC0FFEE01,7,50,1,0,-40\nC0FFEE01,9,50,0,1,-41\n';
     const total = decodeAll(csv({ place: 'hall' }), text(lines));

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../../src/agent/decoder/reading.ts';
 import type { Detection } from '../../../src/agent/detector/detection.ts';
+import { learnRooms } from '../../../src/agent/detector/learn-rooms.ts';
 import { createPlace, MAX_RECEIVERS, placeReading, placeTick, UNHEARD_MS } from '../../../src/agent/detector/place.ts';
+import { prepareRooms } from '../../../src/agent/detector/room-filter.ts';
+import { type HomeRow, homeRows, ROOMS } from './home.ts';
 
 const settings = { marginDb: 4, dwellMs: 2_000 };
 const collar = 'C0FFEE01';
@@ -113,5 +116,59 @@ describe('motion sensors', () => {
   test('the motion flag of a collar is no sensor of a room', () => {
     expect(detect([{ collar, atMs: 0, place: 'hall', motion: true, rssiDbm: -60 }])).toEqual([]);
     expect(detect([{ collar, atMs: 0, place: 'hall', motion: true, axG: 0, ayG: 0, azG: 1 }])).toEqual([]);
+  });
+});
+
+describe('with a calibration', () => {
+  const sightings = (rows: readonly HomeRow[]): Reading[] =>
+    rows.flatMap(({ atMs, dbm }) =>
+      [...dbm].map(([place, rssiDbm]) => ({ collar, atMs, place, sensor: place, rssiDbm })),
+    );
+  const learnt = learnRooms(
+    ROOMS.map((room, i) =>
+      homeRows([{ room, forMs: 60_000 }], i).flatMap(({ atMs, dbm }) =>
+        [...dbm].map(([receiver, one]) => ({ atMs, receiver, dbm: one, room: `the ${room}` })),
+      ),
+    ),
+  );
+  const rooms = learnt.ok ? prepareRooms(learnt.model) : undefined;
+  const detectIn = (readings: readonly Reading[], state = createPlace(collar)) => {
+    const out: Detection[] = [];
+    for (const reading of readings) {
+      placeTick(state, reading.atMs, { ...settings, rooms }, out);
+      placeReading(state, reading, { ...settings, rooms }, out);
+    }
+    return out.flatMap((d) => (d.type === 'cat.moved' ? [d] : []));
+  };
+  const stay = (room: string, forMs: number, fromMs = 0) => sightings(homeRows([{ room, forMs }], 20, fromMs));
+
+  test('the places are the rooms that were learnt, and each move says how certain it is', () => {
+    const moves = detectIn([...stay('kitchen', 30_000), ...stay('bath', 30_000, 30_000)]);
+    expect(moves.map(({ from, to }) => [from, to])).toEqual([
+      [null, 'the kitchen'],
+      ['the kitchen', 'the bath'],
+    ]);
+    for (const { confidence } of moves) {
+      expect(confidence).toBeGreaterThan(0.5);
+      expect(confidence).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('after a restart the place that is remembered is not told again', () => {
+    expect(detectIn(stay('kitchen', 30_000), createPlace(collar, 'the kitchen'))).toEqual([]);
+  });
+
+  test('a motion sensor wins at once, and signals that agree change nothing', () => {
+    const pir: Reading = { collar, atMs: 30_000, place: 'the bath', sensor: 'pir', motion: true };
+    const moves = detectIn([...stay('kitchen', 30_000), pir, ...stay('bath', 30_000, 30_100)]);
+    expect(moves.map(({ atMs, to }) => [atMs, to]).slice(1)).toEqual([[30_000, 'the bath']]);
+  });
+
+  test('a receiver of which it knows nothing speaks only while those it knows are silent', () => {
+    const garage = (fromMs: number, toMs: number) =>
+      heard(fromMs, toMs, { garage: -40 }).map((reading) => ({ ...reading, sensor: 'garage' }));
+    const inOrder = [...stay('kitchen', 30_000), ...garage(0, 30_000)].sort((a, b) => a.atMs - b.atMs);
+    const moves = detectIn([...inOrder, ...garage(30_000, 60_000)]);
+    expect(moves.map(({ to }) => to)).toEqual(['the kitchen', 'garage']);
   });
 });

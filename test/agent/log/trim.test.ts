@@ -5,7 +5,7 @@ import type { IngestLog } from '../../../src/agent/log/event-log.ts';
 import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
 import { trimLog } from '../../../src/agent/log/trim.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
-import type { NewEvent, StoredEvent } from '../../../src/contract/event.ts';
+import { type NewEvent, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
 import { event, GIGABYTE, levels, openLog, openLogInThread, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 import { mix, newCore } from './thin-rig.ts';
 
@@ -141,6 +141,33 @@ describe('the disk budget', () => {
       step: 'ok',
     });
     expect(core.epochs).toMatchObject([{ firstSeq: 1, lastSeq: 0 }]);
+    core.db.close();
+  });
+
+  it('that no log could keep is told once, and not again and again', async () => {
+    const core = newCore(tempPath(), 'e');
+    const ports = { when: () => when, freeBytes: () => 1e9 };
+    const limits = { keepDays: 1, keepBytes: 1e9, budgetBytes: 1 };
+    write(core, () => appendRows(core, mix(Array<'moved'>(200).fill('moved'), 0)));
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    write(core, () => appendRows(core, mix(Array<'moved'>(200).fill('moved'), 200)));
+    expect(await trimLog(core, T0, limits, ports)).toEqual({ deleted: 0, lost: 400, step: 'losing' });
+    const told = eventsOf(core);
+    expect(told.map(({ seq, data }) => [seq, JSON.parse(data)])).toEqual([
+      [201, { epoch: 'e', fromSeq: 1, toSeq: 200, count: 200, reason: 'disk budget' }],
+      [202, { epoch: 'f', fromSeq: 1, toSeq: 200, count: 200, reason: 'disk budget' }],
+    ]);
+    expect(await trimLog(core, T0, limits, ports)).toEqual({ deleted: 0, lost: 0, step: 'ok' });
+    // Of several that say the same of an epoch one is made.
+    const again = { epoch: 'e', fromSeq: 1, toSeq: 9, count: 9, reason: 'disk budget' };
+    const lost = newEvent('history.lost', null, again, when);
+    write(core, () => appendRows(core, [lost, lost, lost]));
+    expect((await trimLog(core, T0, limits, ports)).lost).toBe(5);
+    expect(eventsOf(core).map(({ seq, data }) => [seq, JSON.parse(data)])).toEqual([
+      [206, { epoch: 'e', fromSeq: 1, toSeq: 200, count: 227, reason: 'disk budget' }],
+      [207, { epoch: 'f', fromSeq: 1, toSeq: 205, count: 205, reason: 'disk budget' }],
+    ]);
+    expect((await trimLog(core, T0, limits, ports)).lost).toBe(0);
     core.db.close();
   });
 

@@ -2,13 +2,12 @@
  * Configuration files: read, or refused with a ConfigError that names no secret, in bounded time. The first byte of an input
  * chooses the schema and whether the password stands in the file or in the environment.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_SECRETS, agentSchema } from '../../../src/agent/config.ts';
 import { CENTRAL_SECRETS, centralSchema } from '../../../src/central/config.ts';
 import { ConfigError, loadConfig, masked } from '../../../src/lib/config-file.ts';
-import { bytes, type FuzzTarget, hold } from '../target.ts';
+import { bytes, type FuzzTarget, hold, openFolder } from '../target.ts';
 
 const CANARY = 'canary-7f3a91';
 const SIDES = [
@@ -19,7 +18,7 @@ const SIDES = [
 const MQTT = `mqtt: { url: "mqtt://u:${CANARY}@h:1883", password: "${CANARY}" }\n`;
 
 export function open(): FuzzTarget {
-  const folder = mkdtempSync(join(tmpdir(), 'collard-fuzz-'));
+  const folder = openFolder();
   const file = join(folder, 'some.yaml');
   const sample = (name: string) => readFileSync(new URL(`../../../config/${name}.yaml`, import.meta.url), 'utf8');
   const bare = (text: string) => text.replaceAll(/^\s*#.*\n|\s+#.*$/gm, '');
@@ -51,7 +50,7 @@ export function open(): FuzzTarget {
       '\n  ',
     ],
     maxBytes: 1_500,
-    usualBytes: 1_000,
+    usualBytes: 200,
     run(input) {
       const choice = input[0] ?? 0;
       const side = SIDES[choice & 1] ?? SIDES[0];

@@ -2,8 +2,7 @@
  * Requests to the real server over a real store: never a 5xx, every refusal a problem in JSON, every answer bounded.
  * The first byte of an input chooses the method, the second the route; the first line is the query, the rest the body.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { pino } from 'pino';
@@ -18,7 +17,7 @@ import { statsOf } from '../../../src/central/stats.ts';
 import { decodeCursor, encodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
-import { bytes, type FuzzTarget, hold } from '../target.ts';
+import { bytes, type FuzzTarget, hold, openFolder } from '../target.ts';
 import { EPOCH } from './message.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
@@ -41,8 +40,8 @@ const ROUTES = [
   '/',
 ];
 const MAX_ANSWER_BYTES = 4_000_000;
-/** A store of its own for so many requests: cats are added all the time. */
-const REQUESTS_A_STORE = 5_000;
+/** A store of its own for so many requests: cats are added all the time, and no household has a thousand. */
+const REQUESTS_A_STORE = 300;
 
 interface House {
   readonly app: FastifyInstance;
@@ -51,15 +50,13 @@ interface House {
 }
 
 export async function open(): Promise<FuzzTarget> {
-  const folder = mkdtempSync(join(tmpdir(), 'collard-fuzz-'));
+  const folder = openFolder();
   let houses = 0;
   let asked = 0;
-  const build = async (): Promise<House> => {
-    houses += 1;
-    const store = await openStore({ url: `sqlite:${join(folder, `central-${houses}.db`)}` });
-    const abort = new AbortController();
-    const app = await createServer(partsOf(store, abort.signal, folder), pino({ level: 'silent' }));
-    await app.inject({ method: 'POST', url: '/api/v1/cats', payload: { name: 'Mia', collar: 'C1' } });
+  const first = join(folder, 'first.db');
+  const furnish = async () => {
+    const store = await openStore({ url: `sqlite:${first}` });
+    await openCatService(store, () => new Date()).addCat('Mia', 'C1');
     const topic = agentTopic(DEFAULT_BASE_TOPIC, 'porch', 'events');
     for (const payload of [bytes('[]'), bytes('{}')]) {
       await store.quarantine(
@@ -68,6 +65,15 @@ export async function open(): Promise<FuzzTarget> {
       );
     }
     while ((await store.project(500)).events > 0);
+    await store.close();
+  };
+  const build = async (): Promise<House> => {
+    houses += 1;
+    const file = join(folder, `central-${houses}.db`);
+    copyFileSync(first, file);
+    const store = await openStore({ url: `sqlite:${file}` });
+    const abort = new AbortController();
+    const app = await createServer(partsOf(store, abort.signal, folder), pino({ level: 'silent' }));
     return { app, store, abort };
   };
   const leave = async ({ app, store, abort }: House) => {
@@ -76,6 +82,7 @@ export async function open(): Promise<FuzzTarget> {
     await store.close();
     for (const end of ['', '-wal', '-shm']) rmSync(join(folder, `central-${houses}.db${end}`), { force: true });
   };
+  await furnish();
   let house = await build();
   const input = (method: number, route: number, query: string, body = '') =>
     Buffer.concat([Uint8Array.of(method, route), bytes(`${query}\n${body}`)]);

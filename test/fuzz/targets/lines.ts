@@ -11,6 +11,7 @@ export function open(): FuzzTarget {
     ],
     words: ['\n', '\r\n', '\u20ac'],
     maxBytes: 2 * MAX_LINE_BYTES + 100,
+    usualBytes: 120,
     run(input) {
       const wire = input.subarray(1);
       const expected = reference(wire);

@@ -15,6 +15,7 @@ export function open(): FuzzTarget {
     ],
     words: [],
     maxBytes: 128,
+    usualBytes: 48,
     run(input) {
       const limit = 1 + ((input[0] ?? 0) & 31);
       const wire = input.subarray(2);
@@ -29,7 +30,7 @@ export function open(): FuzzTarget {
 function decode(wire: Uint8Array, limit: number, step: number): string {
   const told: string[] = [];
   const slip = createSlip(limit, {
-    frame: (payload, bytes) => told.push(`${bytes}:${Buffer.from(payload).toString('hex')}`),
+    frame: (payload, bytes) => told.push(`${bytes}:${asLatin1(payload)}`),
     discard: (reason, bytes) => told.push(`${bytes}:${reason}`),
   });
   for (let at = 0; at < wire.length; at += Math.max(step, 1)) {
@@ -45,25 +46,30 @@ function reference(wire: Uint8Array, limit: number): string {
   const told: string[] = [];
   for (let from = 0; from < wire.length; ) {
     const end = wire.indexOf(END, from);
-    const frame = [...wire.subarray(from, end < 0 ? wire.length : end)];
-    const bytes = frame.length + (end < 0 ? 0 : 1);
-    if (frame.length > 0) told.push(`${bytes}:${read(frame, limit)}`);
+    const to = end < 0 ? wire.length : end;
+    if (to > from) told.push(`${to - from + (end < 0 ? 0 : 1)}:${read(wire, from, to, limit)}`);
     from = end < 0 ? wire.length : end + 1;
   }
   return told.join(' ');
 }
 
-function read(frame: readonly number[], limit: number): string {
+function read(wire: Uint8Array, from: number, to: number, limit: number): string {
   const payload: number[] = [];
-  for (let i = 0; i < frame.length; i++) {
-    let byte = frame[i] ?? 0;
+  for (let i = from; i < to; i++) {
+    let byte = wire[i] ?? 0;
     if (byte === ESC) {
-      const next = frame[++i];
+      i += 1;
+      const next = i < to ? wire[i] : null;
       if (next !== ESC_END && next !== ESC_ESC) return 'bad-escape';
       byte = next === ESC_END ? END : ESC;
     }
     if (payload.length === limit) return 'too-long';
     payload.push(byte);
   }
-  return Buffer.from(payload).toString('hex');
+  return asLatin1(payload);
+}
+
+/** A character for each byte. */
+function asLatin1(bytes: Iterable<number>): string {
+  return String.fromCharCode(...bytes);
 }
