@@ -128,7 +128,9 @@ export function collarOf(event: Pick<StoredEvent, 'subject'>): string | null {
 
 /** The number of the cat that the event is about by its subject, or null. */
 export function catOf(event: Pick<StoredEvent, 'subject'>): number | null {
-  const match = /^cat\/(\d{1,15})$/.exec(event.subject ?? '');
+  // Most are of collars: they cost no more than a look.
+  if (event.subject?.startsWith('cat/') !== true) return null;
+  const match = /^cat\/(\d{1,15})$/.exec(event.subject);
   return match === null ? null : Number(match[1]);
 }
 

@@ -2,7 +2,7 @@
  * Brings stored bodies of older versions up to the one that this program reads: pure functions, chained v1 → v2 → ….
  * Nothing that is stored is ever changed: an event is brought up each time that it is read.
  */
-import { type EventData, type EventType, type StoredEvent, shortType, WRITTEN_VERSIONS } from './event.ts';
+import { type EventData, type EventType, fullType, type StoredEvent, WRITTEN_VERSIONS } from './event.ts';
 
 export type Body = Readonly<Record<string, unknown>>;
 
@@ -56,26 +56,31 @@ const readers: { readonly [T in EventType]: TypeReader } = {
   'event.reassigned': v1(text('epoch'), number('seq'), number('catId'), text('reason')),
 };
 
+/** By the full type. A stranger's type is not ours, even where it has the short name of one of ours. */
+const known: ReadonlyMap<string, { readonly type: EventType; readonly reader: TypeReader }> = new Map(
+  (Object.keys(readers) as EventType[]).map((type) => [fullType(type), { type, reader: readers[type] }]),
+);
+
 /** What this program can do with a stored version of a type. */
 export type Readable = 'current' | 'older' | 'newer' | 'unknown';
 
 /** By type and version alone; a body may still have another shape. Takes the full type, as it is stored. */
 export function readable(type: string, version: number): Readable {
-  const known = knownType(type);
-  if (known === null) return 'unknown';
-  const newest = WRITTEN_VERSIONS[known];
+  const ours = known.get(type);
+  if (ours === undefined) return 'unknown';
+  const newest = WRITTEN_VERSIONS[ours.type];
   if (version === newest) return 'current';
   return version < newest ? 'older' : 'newer';
 }
 
 /** The event as a fold reads it, or why no fold may: an unknown type, a newer version, a body of another shape. */
 export function upcast(event: Upcastable): Upcast {
-  const type = knownType(event.type);
-  if (type === null) return { type: 'unknown', reason: `type ${event.type} is not known` };
-  const body = upcastBody(readers[type], event.version, event.data);
+  const ours = known.get(event.type);
+  if (ours === undefined) return { type: 'unknown', reason: `type ${event.type} is not known` };
+  const body = upcastBody(ours.reader, event.version, event.data);
   if (body === 'newer') return { type: 'unknown', reason: `version ${event.version} of ${event.type} is newer` };
   if (body === 'misshapen') return { type: 'unknown', reason: `data of ${event.type} has another shape` };
-  return { type: 'known', event: { type, data: body } as unknown as UpcastEvent };
+  return { type: 'known', event: { type: ours.type, data: body } as unknown as UpcastEvent };
 }
 
 /** The body in the newest version that `reader` knows. `data` is the compact JSON that is stored. */
@@ -83,16 +88,11 @@ export function upcastBody(reader: TypeReader, version: number, data: string): B
   if (version > reader.steps.length + 1) return 'newer';
   let body: unknown;
   try {
-    body = reader.steps.slice(version - 1).reduce((older, step) => step(older), JSON.parse(data) as Body);
+    body = JSON.parse(data);
+    for (const step of reader.steps.slice(version - 1)) body = step(body as Body);
   } catch {
     // Whatever a stranger wrote there, it is not what that version was.
     return 'misshapen';
   }
   return typeof body === 'object' && body !== null && reader.shape(body as Body) ? (body as Body) : 'misshapen';
-}
-
-/** The type of ours, or null. A stranger's type is not ours, even where it has the short name of one of ours. */
-function knownType(type: string): EventType | null {
-  const short = shortType(type);
-  return short !== type && Object.hasOwn(readers, short) ? (short as EventType) : null;
 }

@@ -34,8 +34,8 @@ export interface AsideParts {
   readonly policy: FoldPolicy;
   /** The folder of segments. */
   readonly segments?: string | undefined;
-  /** Events of one page of a build. */
-  readonly pageEvents?: number | undefined;
+  /** Events of one step of a build. */
+  readonly stepEvents?: number | undefined;
 }
 
 type FoldParts = Pick<AsideParts, 'db' | 'model' | 'names' | 'policy'>;

@@ -17,8 +17,12 @@ import { type TimelinePage, timeline } from './timeline.ts';
 
 type Trx = Transaction<Tables>;
 
-/** Pages of one step: so much shares a transaction, and no writer waits longer than it takes. */
-const PAGES = 4;
+/** Events of one step: they share a transaction, and no writer waits longer than it takes. */
+const STEP_EVENTS = 16_000;
+/** Pages of one step, at least. */
+const STEP_PAGES = 4;
+/** Small pages are gone before they burden the garbage collector. */
+const PAGE_EVENTS = 1_000;
 
 /** Kept with the version in the making. */
 export interface BuildProgress {
@@ -53,7 +57,8 @@ export async function createSteps(
   progress: BuildProgress,
   guard: Guard,
 ): Promise<Steps> {
-  const { db, model, names, policy } = parts;
+  const { db, model, names, policy, stepEvents = STEP_EVENTS } = parts;
+  const pageEvents = Math.min(PAGE_EVENTS, Math.ceil(stepEvents / STEP_PAGES));
   const { to } = progress;
   let now = progress;
   if (now.state !== 'folding') {
@@ -68,7 +73,7 @@ export async function createSteps(
   // A past time is looked at and never goes on.
   const fold = createFold(model, await savedStates(parts, tables), to === null ? await readHorizon(db) : '');
   const wearings = await readWearings(db, model, names, scope);
-  const pages = timeline({ db, model, names, wearings, scope, rows: parts.pageEvents, sealed }, now.time);
+  const pages = timeline({ db, model, names, wearings, scope, rows: pageEvents, sealed }, now.time);
   const step = async (): Promise<BuildStep> => {
     if (sealed.left > 0) {
       const events = await sealed.loadNext();
@@ -76,7 +81,7 @@ export async function createSteps(
     }
     const skipped: Skipped[] = [];
     let [events, finished] = [0, false];
-    for (let page = 0; page < PAGES && !finished; page += 1) {
+    while (events < stepEvents && !finished) {
       const { value }: { value?: TimelinePage } = await pages.next();
       if (value === undefined) break;
       skipped.push(...value.skipped);

@@ -45,8 +45,14 @@ export interface Words {
 
 export interface StoreAdapter extends DialectAdapter {
   readonly words: Words;
+  /** Statements that were put together before. */
+  readonly inserts: Map<string, string>;
+}
+
+export function adapterOf(db: Kysely<Tables> | Transaction<Tables>): StoreAdapter {
+  return db.getExecutor().adapter as StoreAdapter;
 }
 
 export function wordsOf(db: Kysely<Tables> | Transaction<Tables>): Words {
-  return (db.getExecutor().adapter as StoreAdapter).words;
+  return adapterOf(db).words;
 }

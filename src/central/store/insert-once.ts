@@ -1,6 +1,6 @@
 /** Inserts that leave alone what is there. The unique key does the deduplication; a value that does not fit is an error. */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
-import { type Words, wordsOf } from './dialect.ts';
+import { adapterOf, type StoreAdapter } from './dialect.ts';
 import type { Tables } from './tables.ts';
 
 /**
@@ -35,29 +35,32 @@ export async function insertOnce<T extends keyof Tables & string>(
 ): Promise<number> {
   const first = rows[0];
   if (first === undefined) return 0;
-  const words = wordsOf(db);
-  const key = KEYS[table.replace(/_v\d+$/, '_v1') as T];
-  if (key === undefined) throw new Error(`insert-once.ts names no key of ${table}`);
+  const adapter = adapterOf(db);
   const columns = Object.keys(first) as (keyof Tables[T] & string)[];
   let inserted = 0;
   for (let at = 0; at < rows.length; ) {
-    const size = words.insertSizes.find((n) => n <= rows.length - at) ?? 1;
-    const values = rows.slice(at, at + size).flatMap((row) => columns.map((column) => row[column]));
-    const text = statement(words, table, columns, key, size);
-    const result = await db.executeQuery(CompiledQuery.raw(text, values));
+    const size = adapter.words.insertSizes.find((n) => n <= rows.length - at) ?? 1;
+    const values: unknown[] = [];
+    for (const row of rows.slice(at, at + size)) for (const column of columns) values.push(row[column]);
+    const result = await db.executeQuery(CompiledQuery.raw(statement(adapter, table, columns, size), values));
     inserted += Number(result.numAffectedRows ?? 0n);
     at += size;
   }
   return inserted;
 }
 
+/** Put together once for each table, its columns and number of rows: it is as long as what it inserts. */
 function statement(
-  words: Words,
-  table: string,
+  { words, inserts }: StoreAdapter,
+  table: keyof Tables & string,
   columns: readonly string[],
-  key: readonly string[],
   size: number,
 ): string {
+  const name = `${table} ${size} ${columns.join()}`;
+  const known = inserts.get(name);
+  if (known !== undefined) return known;
+  const key = KEYS[table.replace(/_v\d+$/, '_v1') as typeof table];
+  if (key === undefined) throw new Error(`insert-once.ts names no key of ${table}`);
   const quoted = (name: string) => words.quote + name + words.quote;
   let n = 0;
   const parameter = () => {
@@ -66,5 +69,7 @@ function statement(
   };
   const tuples = Array.from({ length: size }, () => `(${columns.map(parameter).join(',')})`);
   const into = `insert into ${quoted(table)} (${columns.map(quoted).join(',')})`;
-  return `${into} values ${tuples.join(',')} ${words.keep(key.map(quoted))}`;
+  const text = `${into} values ${tuples.join(',')} ${words.keep(key.map(quoted))}`;
+  inserts.set(name, text);
+  return text;
 }

@@ -23,6 +23,7 @@ const WORDS: Words = {
 
 class MysqlStoreAdapter extends MysqlAdapter implements StoreAdapter {
   readonly words = WORDS;
+  readonly inserts = new Map<string, string>();
 }
 
 /** Rejects with code STORE_AWAY, NOT_DURABLE or STORE_SETTING, or the disk's error for a certificate that cannot be read. */

@@ -12,8 +12,8 @@ import type { Tables } from './tables.ts';
 export interface SqlReplayOptions extends Omit<SqlStoreOptions, 'now'> {
   /** The folder of segments: needed once there are some. */
   readonly segments?: string | undefined;
-  /** Events that are folded in at once: a few of these pages share a transaction. */
-  readonly pageEvents?: number;
+  /** Events that are folded in at once, in one transaction. */
+  readonly stepEvents?: number;
 }
 
 /** Rejects as `openSqlStore` does. What it commits may be lost in a power cut, newest first: all of it can be made anew. */
@@ -32,7 +32,7 @@ export async function openSqlReplay(options: SqlReplayOptions): Promise<ReplaySt
       names,
       policy: fold,
       segments: options.segments,
-      pageEvents: options.pageEvents,
+      stepEvents: options.stepEvents,
     };
     return { ...createReplay(parts), close: () => db.destroy() };
   } catch (error) {

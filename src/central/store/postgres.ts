@@ -26,6 +26,7 @@ const WORDS: Words = {
 
 class PostgresStoreAdapter extends PostgresAdapter implements StoreAdapter {
   readonly words = WORDS;
+  readonly inserts = new Map<string, string>();
 }
 
 /** Nothing is connected yet. Throws the disk's error for a certificate that cannot be read. */

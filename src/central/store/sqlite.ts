@@ -75,6 +75,7 @@ class WholeSchemaDialect extends SqliteDialect {
 
 class WholeSchemaAdapter extends SqliteAdapter implements StoreAdapter {
   readonly words = WORDS;
+  readonly inserts = new Map<string, string>();
 
   override get supportsTransactionalDdl(): boolean {
     return true;

@@ -43,12 +43,12 @@ async function expire(store: Store, dir: string, second: number): Promise<number
 
 /** A new version of everything, broken off once; live, whatever it says of the one before. Resolves to what it says. */
 async function replayAll(url: string, segments: string, breakAt: number) {
-  let replay = await openReplayStore({ url, segments, pageEvents: 3 });
+  let replay = await openReplayStore({ url, segments, stepEvents: 12 });
   let build = await replay.build(everything);
   for (let n = 0; n < breakAt && !(await build.step()).finished; n += 1);
   build.close();
   await replay.close();
-  replay = await openReplayStore({ url, segments, pageEvents: 3 });
+  replay = await openReplayStore({ url, segments, stepEvents: 12 });
   try {
     build = await replay.build(everything);
     expect(build.resumed).toBe(true);
@@ -153,7 +153,7 @@ async function house(second = 30) {
   await projectAll(store);
   expect(await expire(store, dir, second)).toBe(2 + Math.min(second, 60));
   const opened = async (segments: string | undefined) => {
-    const replay = await openReplayStore({ url, segments, pageEvents: 3 });
+    const replay = await openReplayStore({ url, segments, stepEvents: 12 });
     onTestFinished(() => replay.close());
     return replay;
   };

@@ -21,7 +21,7 @@ async function projectAll(store: Store): Promise<void> {
 async function opened(url: string) {
   const store = await openStore({ url });
   onTestFinished(() => store.close());
-  const replay = await openReplayStore({ url, pageEvents: 3 });
+  const replay = await openReplayStore({ url, stepEvents: 12 });
   onTestFinished(() => replay.close());
   return { store, replay };
 }
@@ -51,7 +51,7 @@ const story = fc.array(step, { minLength: 1, maxLength: 60, size: 'max' });
 async function replayed(url: string, steps: readonly Step[], cuts: readonly number[], arrives: readonly number[]) {
   const writers = writersOf(steps);
   const store = await openStore({ url });
-  let replay: ReplayStore = await openReplayStore({ url, pageEvents: 3 });
+  let replay: ReplayStore = await openReplayStore({ url, stepEvents: 12 });
   for (const writer of writers) await store.ingest(writer.batch(1, 1), NOW);
   const rest = batches(writers, cuts, arrives);
   const arrive = async (project: boolean) => {
@@ -66,7 +66,7 @@ async function replayed(url: string, steps: readonly Step[], cuts: readonly numb
     finished = (await build.step()).finished;
     if (n !== 1) continue;
     await replay.close();
-    replay = await openReplayStore({ url, pageEvents: 3 });
+    replay = await openReplayStore({ url, stepEvents: 12 });
     build = await replay.build(everything);
     expect(build.resumed).toBe(true);
   }
@@ -232,7 +232,7 @@ describe('two replays', () => {
     const { url, replay } = await house();
     const first = await replay.build(everything);
     await first.step();
-    const other = await openReplayStore({ url, pageEvents: 3 });
+    const other = await openReplayStore({ url, stepEvents: 12 });
     onTestFinished(() => other.close());
     const second = await other.build(everything);
     expect([second.version, second.resumed]).toEqual([first.version, true]);
