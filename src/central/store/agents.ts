@@ -1,5 +1,5 @@
 /** Who writes: agents, their epochs, and what they say of themselves. */
-import type { Kysely, Transaction } from 'kysely';
+import type { ExpressionBuilder, Kysely, Transaction } from 'kysely';
 import { chainHex, chainStart } from '../../contract/chain.ts';
 import type { StateMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
@@ -41,10 +41,17 @@ export async function agentNo(trx: Trx, name: string): Promise<number> {
   return no;
 }
 
+/** Where an agent is looked up by the way. SQLite plans a join anew each time that it is asked with another value, and this not. */
+export function noOf(eb: ExpressionBuilder<Tables, keyof Tables>, name: string) {
+  return eb.selectFrom('agent').select('agent.no').where('agent.name', '=', name);
+}
+
 /** The epoch, which belongs to the agent that named it first. Rejects with code `REFUSED` where it is another's. */
 export async function claimEpoch(trx: Trx, agent: string, epoch: string): Promise<EpochTable> {
-  const owner = await agentNo(trx, agent);
   const named = trx.selectFrom('epoch').selectAll().where('epoch', '=', epoch);
+  const own = await named.where('agent_no', '=', (eb) => noOf(eb, agent)).executeTakeFirst();
+  if (own !== undefined) return own;
+  const owner = await agentNo(trx, agent);
   const known = (await named.executeTakeFirst()) ?? (await sinceLocked(trx, () => named.executeTakeFirst()));
   if (known !== undefined) {
     if (known.agent_no !== owner) throw refused(`epoch ${epoch} belongs to another agent than ${agent}`);

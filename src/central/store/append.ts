@@ -1,7 +1,7 @@
 /** Appends a batch inside a transaction. The unique key does the deduplication; what the code sorts out before only tells
  * duplicates from conflicts. */
 import type { Transaction } from 'kysely';
-import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
+import { type ChainHash, chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
 import { keepConflicts } from './conflicts.ts';
@@ -48,9 +48,11 @@ export async function appendBatch(
   shard.nextArrival += rows.length;
   shard.nextPosition += positioned;
   epoch.highest_seq = Math.max(epoch.highest_seq, last);
-  if (batch.chain !== null) await claim(trx, epoch, last, chainHex(batch.chain), true);
-  if (direct) await moveMark(trx, epoch, fresh);
-  else for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
+  if (direct) await moveMark(trx, epoch, fresh, batch.chain);
+  else {
+    if (batch.chain !== null) await claim(trx, epoch, last, chainHex(batch.chain), true);
+    for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
+  }
   for (const { seq } of fresh) if (seq <= markBefore) await fillGap(trx, epoch.no, seq, REJECTED);
   const { holes, ...outcome } = counted;
   const rejected = await rejectItems(trx, epoch, batch, holes, now);
@@ -76,11 +78,8 @@ async function sortOut(
 ) {
   const seqs = [...events, ...bad].map(({ seq }) => seq);
   const from = Math.min(...seqs);
-  const fromRow = trx.selectFrom('event').selectAll().where('epoch_no', '=', epoch.no);
-  const rows = await fromRow
-    .where('seq', '>=', from)
-    .where('seq', '<=', Math.max(...seqs))
-    .execute();
+  // Nothing is stored above it.
+  const rows = from > epoch.highest_seq ? [] : await rowsBetween(trx, epoch.no, from, Math.max(...seqs));
   const existing = new Map(rows.map((row) => [row.seq, row]));
   const gaps =
     from > epoch.mark && bad.length === 0
@@ -105,6 +104,11 @@ async function sortOut(
   const unkept = await keepConflicts(trx, epoch, other, now);
   const duplicates = seqs.length - fresh.length - other.length - holes.length;
   return { fresh, holes, unkept, conflicts: other.length, duplicates };
+}
+
+async function rowsBetween(trx: Trx, epochNo: number, from: number, to: number): Promise<EventTable[]> {
+  const ofEpoch = trx.selectFrom('event').selectAll().where('epoch_no', '=', epochNo);
+  return ofEpoch.where('seq', '>=', from).where('seq', '<=', to).execute();
 }
 
 /** Puts items that are no events into quarantine and a gap into their places, so that the mark passes them. */
@@ -167,8 +171,13 @@ function eventRow(
   };
 }
 
-/** The usual case: all new and right after the mark. */
-async function moveMark(trx: Trx, epoch: EpochTable, fresh: readonly StoredEvent[]): Promise<void> {
+/** The usual case: all new and right after the mark. What the batch claims is proven at once, and need not be noted. */
+async function moveMark(
+  trx: Trx,
+  epoch: EpochTable,
+  fresh: readonly StoredEvent[],
+  claimedAtEnd: ChainHash | null,
+): Promise<void> {
   const to = fresh.at(-1)?.seq ?? epoch.mark;
   const claims = await claimsUpTo(trx, epoch, to);
   let chain = parseChainHex(epoch.mark_chain) ?? new Uint8Array();
@@ -179,7 +188,8 @@ async function moveMark(trx: Trx, epoch: EpochTable, fresh: readonly StoredEvent
   }
   epoch.mark = to;
   epoch.mark_chain = chainHex(chain);
-  await forgetClaims(trx, epoch);
+  if (claimedAtEnd !== null && chainHex(claimedAtEnd) !== epoch.mark_chain) epoch.chain_ok = 0;
+  if (claims.size > 0) await forgetClaims(trx, epoch);
 }
 
 function runsAbove(events: readonly StoredEvent[], mark: number): [number, number][] {

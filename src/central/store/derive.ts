@@ -125,10 +125,17 @@ export async function nextEvents(
 ): Promise<readonly CentralEvent[]> {
   const behind = await db
     .selectFrom('shard')
-    .leftJoin('model_cursor', (join) =>
-      join.onRef('model_cursor.shard', '=', 'shard.shard').on('model_cursor.model', '=', name),
-    )
-    .select(['shard.shard', 'shard.next_arrival', 'model_cursor.arrival'])
+    .select((eb) => [
+      'shard.shard',
+      'shard.next_arrival',
+      // A join would be planned anew each time by SQLite.
+      eb
+        .selectFrom('model_cursor')
+        .select('model_cursor.arrival')
+        .whereRef('model_cursor.shard', '=', 'shard.shard')
+        .where('model_cursor.model', '=', name)
+        .as('arrival'),
+    ])
     .execute();
   const events: CentralEvent[] = [];
   for (const { shard, next_arrival, arrival } of behind) {

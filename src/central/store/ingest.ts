@@ -47,29 +47,31 @@ export function createIngest(
       });
     }
   };
-  const answer = async (epochNo: number) => {
-    const epoch = await db.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
-    return { stored: await storedMessage(db, incarnation(), epoch), chainOk: epoch.chain_ok === 1 };
-  };
+  const answer = async (epoch: EpochTable) => ({
+    stored: await storedMessage(db, incarnation(), epoch),
+    chainOk: epoch.chain_ok === 1,
+  });
+  const walked = (epochNo: number) =>
+    db.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
   return {
     async ingest(batch, now) {
-      const { epochNo, shard, token, walks, ...counted } = await transact(db, async (trx) => {
+      const { epoch, token, walks, ...counted } = await transact(db, async (trx) => {
         const shard = await heldShard(trx, shardOf(batch.agent), holdings);
         const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
         const appended = await appendBatch(trx, epoch, shard, batch, now);
-        return { epochNo: epoch.no, shard: epoch.shard, token: shard.token, ...appended };
+        return { epoch, token: shard.token, ...appended };
       });
       // What was not committed is not held.
-      holdings?.tokens.set(shard, token);
+      holdings?.tokens.set(epoch.shard, token);
       for (const no of walks) await walkOn(no);
-      const { stored, chainOk } = await answer(epochNo);
+      const { stored, chainOk } = await answer(walks.length === 0 ? epoch : await walked(epoch.no));
       return { ...counted, stored: { ...stored, batch: echoOf(batch, counted.inserted) }, chainOk };
     },
     async sync(agent, message, now) {
       const epoch = await transact(db, (trx) => noteSync(trx, agent, message, now, holdings));
       // Islands and claims lie above the mark and not above the highest: without room between there is nothing to walk.
       if (epoch.highest_seq > epoch.mark) await walkOn(epoch.no);
-      return { ...(await answer(epoch.no)).stored, batch: null };
+      return { ...(await answer(await walked(epoch.no))).stored, batch: null };
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The public keys of agents: enrolled by a person, or by their first word. A revoked key stays, so that it is known as such. */
 import type { Kysely } from 'kysely';
 import { encodePublicKey, keyIdOf, parsePublicKey } from '../../contract/signature.ts';
-import { agentNo, type Db } from './agents.ts';
+import { agentNo, type Db, noOf } from './agents.ts';
 import type { AgentKey, KeyStore } from './key-store.ts';
 import type { AgentRow } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -56,14 +56,19 @@ export function createKeys(db: Kysely<Tables>): KeyStore {
 
 /** Of one agent, or of all; by agent, oldest first. */
 async function readKeys(db: Db, agent?: string): Promise<readonly AgentKey[]> {
-  let query = db
-    .selectFrom('agent_key')
-    .innerJoin('agent', 'agent.no', 'agent_key.agent_no')
-    .select(['agent.name', 'agent_key.public_key', 'agent_key.how', 'agent_key.since', 'agent_key.revoked_at'])
-    .orderBy('agent.name')
-    .orderBy('agent_key.since');
-  if (agent !== undefined) query = query.where('agent.name', '=', agent);
-  return (await query.execute()).flatMap(({ name, public_key, how, since, revoked_at }) => {
+  const columns = ['agent_key.public_key', 'agent_key.how', 'agent_key.since', 'agent_key.revoked_at'] as const;
+  const keys = db.selectFrom('agent_key').select(columns).orderBy('agent_key.since');
+  const rows =
+    agent === undefined
+      ? await db
+          .selectFrom('agent_key')
+          .innerJoin('agent', 'agent.no', 'agent_key.agent_no')
+          .select([...columns, 'agent.name'])
+          .orderBy('agent.name')
+          .orderBy('agent_key.since')
+          .execute()
+      : (await keys.where('agent_no', '=', (eb) => noOf(eb, agent)).execute()).map((row) => ({ ...row, name: agent }));
+  return rows.flatMap(({ name, public_key, how, since, revoked_at }) => {
     const key = parsePublicKey(public_key);
     if (key === null) return [];
     const by = how === 'first-use' ? how : 'enrolled';

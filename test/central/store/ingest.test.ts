@@ -124,6 +124,15 @@ describe('ingest', () => {
     expect(await store.ingest(porch.batch(1, 10), NOW)).toMatchObject({ chainOk: false, stored: { seq: 20 } });
   });
 
+  it('proves what a sync and a batch claim at the same end, each', async () => {
+    const porch = meowing('porch', epochId(1), 20);
+    const sync = { epoch: epochId(1), firstSeq: 1, lastSeq: 10 };
+    await store.sync('porch', { ...sync, chain: porch.chain(10) }, NOW);
+    expect(await store.ingest(porch.batch(1, 10), NOW)).toMatchObject({ chainOk: true, stored: { seq: 10 } });
+    await store.sync('porch', { ...sync, lastSeq: 20, chain: porch.chain(3) }, NOW);
+    expect(await store.ingest(porch.batch(11, 20), NOW)).toMatchObject({ chainOk: false, stored: { seq: 20 } });
+  });
+
   it('walks over what the agent says is lost, and takes the chain from beyond', async () => {
     const porch = meowing('porch', epochId(1), 10);
     porch.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
