@@ -201,6 +201,7 @@ function openDog(
     store,
     rules: config.rules,
     clock,
+    checks: store,
     log: openAlertLog(store, clock),
     onAlert: (change, cat, alert) => {
       logger.warn({ cat: cat.name, alert }, `alert ${change}`);

@@ -1,9 +1,11 @@
 /**
  * CatWatchDog: looks at what a cat did since the last look and raises alerts. Memory per cat is bounded, and so is the number
- * of cats. An alert is raised once and cleared once: with a log of alerts also over restarts, and over several centrals.
+ * of cats. An alert is raised once and cleared once: with a log of alerts also over restarts, and over several centrals. With what
+ * the store knows of checks, a cat is looked at once a second over all of them.
  */
 import { fullType } from '../../contract/event.ts';
 import type { Rule } from '../config.ts';
+import type { CheckClaim, CheckStore } from '../store/check-store.ts';
 import type { CatRow, CentralEvent, ReadStore } from '../store/store.ts';
 import type { AlertLog } from './alert-log.ts';
 import { type Alert, applyRules, keyOf, longestWindowMs, MAX_KEPT_MEOWS, noMemory, type RuleMemory } from './rules.ts';
@@ -19,7 +21,7 @@ export interface CatActivity {
   readonly catId: number;
   /** RFC 3339: when the real check was made that this answer comes from. */
   readonly checkedAt: string;
-  /** Events that this check read and no earlier one did, 0 to 10. */
+  /** Events that this check read and no earlier one did, 0 to 10; 0 where another process has just looked. */
   readonly newEvents: number;
   /** What holds now. */
   readonly alerts: readonly Alert[];
@@ -36,6 +38,8 @@ export interface WatchDogParts {
   readonly store: Pick<ReadStore, 'newest' | 'cats'>;
   readonly rules: readonly Rule[];
   readonly clock: () => Date;
+  /** Who may look when, over all processes; without it, this one alone. */
+  readonly checks?: CheckStore;
   /** Where alerts are written before anybody is told; without one they are only told. */
   readonly log?: AlertLog;
   /** Told once when an alert is raised and once when it is cleared. */
@@ -50,6 +54,10 @@ interface Watched {
 
 interface Checked {
   readonly activity: CatActivity;
+  /** When it was found, by whomever. */
+  readonly atMs: number;
+  /** When this process last looked itself; null where it never did. */
+  readonly lookedMs: number | null;
   readonly memory: RuleMemory;
   /** Ids of the events that the check read. */
   readonly seen: ReadonlySet<string>;
@@ -58,13 +66,16 @@ interface Checked {
 export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
   const watched = new Map<number, Watched>();
 
-  const checkOne = async (id: number, known: CatRow | null): Promise<CatActivity> => {
-    const nowMs = parts.clock().getTime();
+  /** With a claim it looks whatever it remembers: nobody else may. */
+  const checkOne = async (
+    id: number,
+    known: CatRow | null,
+    nowMs: number,
+    claim?: CheckClaim,
+  ): Promise<CatActivity> => {
     const last = watched.get(id);
-    const ageMs = nowMs - (last?.atMs ?? Number.NEGATIVE_INFINITY);
-    // A clock that was set back must not keep the dog asleep.
-    if (last !== undefined && ageMs >= 0 && ageMs < CHECK_EVERY_MS) return (await last.answer).activity;
-    const answer = check(parts, id, known, nowMs, last?.answer);
+    if (last !== undefined && claim === undefined && isFresh(last, nowMs)) return (await last.answer).activity;
+    const answer = check(parts, { id, known, nowMs, claim }, last?.answer);
     watched.delete(id);
     watched.set(id, { atMs: nowMs, answer });
     for (const oldest of watched.keys()) {
@@ -72,7 +83,10 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
       watched.delete(oldest);
     }
     try {
-      return (await answer).activity;
+      const { atMs, activity } = await answer;
+      // What another process has found grows old from then on, and not from now.
+      if (watched.get(id)?.answer === answer) watched.set(id, { atMs, answer });
+      return activity;
     } catch (error) {
       // A failed check is no answer: the next one starts where the last good one ended.
       if (watched.get(id)?.answer === answer) {
@@ -83,30 +97,63 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
     }
   };
   return {
-    checkCatActivity: (id) => checkOne(id, null),
+    checkCatActivity: (id) => checkOne(id, null, parts.clock().getTime()),
     async checkCats(cats) {
+      const nowMs = parts.clock().getTime();
+      const due = cats.map(({ id }) => ({ id, last: watched.get(id) })).filter(({ last }) => !isFresh(last, nowMs));
+      // In one transaction; what is found later is of the moment in which it was allowed.
+      const claims = await claimChecks(parts, due, nowMs);
       const activities: CatActivity[] = [];
-      for (const cat of cats) activities.push(await checkOne(cat.id, cat));
+      for (const cat of cats) activities.push(await checkOne(cat.id, cat, nowMs, claims?.get(cat.id)));
       return activities;
     },
   };
 }
 
-async function check(
-  { store, rules, clock, log, onAlert }: WatchDogParts,
-  id: number,
-  known: CatRow | null,
+/** A clock that was set back must not keep the dog asleep. */
+function isFresh(last: Watched | undefined, nowMs: number): boolean {
+  const ageMs = nowMs - (last?.atMs ?? Number.NEGATIVE_INFINITY);
+  return ageMs >= 0 && ageMs < CHECK_EVERY_MS;
+}
+
+/** Undefined where this process is alone. */
+async function claimChecks(
+  { checks }: Pick<WatchDogParts, 'checks'>,
+  due: readonly { readonly id: number; readonly last: Watched | undefined }[],
   nowMs: number,
+): Promise<ReadonlyMap<number, CheckClaim> | undefined> {
+  if (checks === undefined || due.length === 0) return undefined;
+  const wanted = due.map(async ({ id, last }) => ({ catId: id, lastMs: (await last?.answer)?.lookedMs ?? null }));
+  return checks.claimChecks(await Promise.all(wanted), nowMs, CHECK_EVERY_MS);
+}
+
+interface Asked {
+  readonly id: number;
+  readonly known: CatRow | null;
+  readonly nowMs: number;
+  readonly claim: CheckClaim | undefined;
+}
+
+async function check(
+  parts: WatchDogParts,
+  { id, known, nowMs, claim }: Asked,
   before: Promise<Checked> | undefined,
 ): Promise<Checked> {
+  const { store, rules, clock, checks, log, onAlert } = parts;
   const last = await before;
   const cat = known ?? (await store.cats(clock())).find((row) => row.id === id);
   if (cat === undefined) throw Object.assign(new Error('cat not found'), { code: 'CAT_NOT_FOUND' });
+  const wanted = [{ catId: id, lastMs: last?.lookedMs ?? null }];
+  const claimed = claim ?? (await checks?.claimChecks(wanted, nowMs, CHECK_EVERY_MS))?.get(id) ?? { type: 'mine' };
+  if (claimed.type === 'taken') return takenAnswer(parts, id, claimed.atMs, last);
   const { events } = await store.newest({ catId: id, limit: MAX_EVENTS_READ });
   // By id and not by time: what arrives late has an early time and is new all the same.
   const seen = new Set(events.map((event) => `${event.epoch}/${event.seq}`));
-  const fresh = events.filter((event) => last === undefined || !last.seen.has(`${event.epoch}/${event.seq}`));
-  const memory = last?.memory ?? (log === undefined ? noMemory : await remember(store, log, rules, id, nowMs, fresh));
+  const unseen = events.filter((event) => last === undefined || !last.seen.has(`${event.epoch}/${event.seq}`));
+  // What others saw in between is in no memory here: then it is all read anew.
+  const kept = claimed.type === 'mine' ? last?.memory : undefined;
+  const fresh = kept === undefined ? events : unseen;
+  const memory = kept ?? (log === undefined ? noMemory : await remember(store, log, rules, id, nowMs, fresh));
   const step = applyRules(rules, memory, { cat, events: fresh, nowMs });
   const changes = [
     ...step.raised.map((alert) => ['raised', alert] as const),
@@ -119,9 +166,29 @@ async function check(
   const alerts = step.memory.alerts.filter((alert) => alert !== null);
   const checkedAt = new Date(nowMs).toISOString();
   return {
-    activity: { catId: id, checkedAt, newEvents: fresh.length, alerts },
+    activity: { catId: id, checkedAt, newEvents: unseen.length, alerts },
+    atMs: nowMs,
+    lookedMs: nowMs,
     memory: step.memory,
     seen,
+  };
+}
+
+/** What the other process found stands in the log. */
+async function takenAnswer(
+  { log, rules }: WatchDogParts,
+  id: number,
+  atMs: number,
+  last: Checked | undefined,
+): Promise<Checked> {
+  const standing = await log?.standing(id);
+  const alerts = rules.flatMap((rule) => standing?.get(keyOf(rule)) ?? []);
+  return {
+    activity: { catId: id, checkedAt: new Date(atMs).toISOString(), newEvents: 0, alerts },
+    atMs,
+    lookedMs: last?.lookedMs ?? null,
+    memory: last?.memory ?? noMemory,
+    seen: last?.seen ?? new Set(),
   };
 }
 

@@ -22,6 +22,7 @@ const KEYS: { readonly [T in keyof Tables]?: readonly (keyof Tables[T] & string)
   skipped: ['model', 'epoch_no', 'seq'],
   model_cursor: ['model', 'shard'],
   segment: ['epoch_no', 'from_seq'],
+  cat_check: ['cat_id'],
   cat_v1: ['id'],
   meowing_v1: ['cat_id', 'key'],
   checkpoint_v1: ['cat_id', 'key'],

@@ -22,6 +22,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0010_type_index', statements: widenTypeIndex },
   { name: '0011_collar_type_index', statements: addCollarTypeIndex },
   { name: '0012_workers', statements: ({ clustered }) => createWorkers(clustered) },
+  { name: '0013_cat_check', statements: createCatCheck },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -180,6 +181,11 @@ function addCollarTypeIndex(): readonly string[] {
     `create index event_named_cat on event (cat_id, time, epoch_no, seq) where cat_id is not null`,
     `drop index event_cat on event`,
   ];
+}
+
+/** When the watchdog last looked at a cat, in milliseconds. */
+function createCatCheck(): readonly string[] {
+  return [`create table cat_check (cat_id bigint not null primary key, checked_ms bigint not null)`];
 }
 
 /** What was deleted and lies in files; see `expire.ts`. */

@@ -5,6 +5,7 @@ import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { claimEpoch, saveHealth, saveState } from './agents.ts';
+import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
 import type { SqlDialect } from './dialect.ts';
@@ -69,6 +70,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createShared(db, incarnation),
       asLeader: lead,
       ...createKeys(db),
+      ...createChecks(db),
       ...commands,
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),

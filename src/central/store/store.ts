@@ -6,6 +6,7 @@ import type { ChainHash } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
+import type { CheckStore } from './check-store.ts';
 import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
@@ -251,6 +252,7 @@ export interface Store
     ReadStore,
     ProjectStore,
     SharedStore,
+    CheckStore,
     RecoverableStore {
   /** Of a shard that was taken. Rejects with code FENCED, and nothing is stored, once a higher token is there. */
   ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync'>;

@@ -73,6 +73,8 @@ export interface Tables {
   model_cursor: { model: string; shard: number; arrival: number };
   model_version: ModelVersionTable;
   segment: SegmentTable;
+  /** When a watchdog of any process last looked at a cat. */
+  cat_check: { cat_id: number; checked_ms: number };
   /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;

@@ -110,4 +110,50 @@ describe('alerts in the log', () => {
     await check(dog);
     expect(told).toEqual(['battery raised']);
   });
+
+  test('two processes look once a second between them, and count what the other has seen', async () => {
+    const looks: string[] = [];
+    const dogOf = (name: string) =>
+      openCatWatchDog({
+        store: {
+          cats: (now) => store.cats(now),
+          newest(query) {
+            if (query.types === undefined) looks.push(name);
+            return store.newest(query);
+          },
+        },
+        rules: RULES,
+        clock,
+        checks: store,
+        log: openAlertLog(store, clock),
+        onAlert: (change, _cat, { key }) => told.push(`${name}: ${key} ${change}`),
+      });
+    const [a, b] = [dogOf('a'), dogOf('b')];
+    const mia = await store.cats(clock());
+    await meows(6);
+    await a.checkCats(mia);
+    nowMs += 500;
+    expect(await b.checkCatActivity(1)).toEqual({
+      catId: 1,
+      checkedAt: new Date(START).toISOString(),
+      newEvents: 0,
+      alerts: [],
+    });
+    nowMs += 500;
+    await meows(7);
+    // 13 in all, of which b has seen none before, and more than one look reads.
+    expect(await b.checkCatActivity(1)).toMatchObject({ newEvents: 10, alerts: [{ key: 'shaking 12/10' }] });
+    nowMs += 1;
+    expect(await a.checkCatActivity(1)).toMatchObject({ newEvents: 0, alerts: [{ key: 'shaking 12/10' }] });
+    nowMs += CHECK_EVERY_MS;
+    await meows(3);
+    await a.checkCats(mia);
+    await a.checkCats(mia);
+    nowMs += CHECK_EVERY_MS;
+    await a.checkCats(mia);
+    expect([looks, told]).toEqual([
+      ['a', 'b', 'a', 'a'],
+      ['b: shaking 12/10 raised', 'a: shaking 15/10 raised'],
+    ]);
+  });
 });
