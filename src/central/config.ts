@@ -10,6 +10,7 @@ const rule = z.discriminatedUnion('rule', [
     cat: z.string().optional().describe('the name of one cat; all cats where it is absent'),
     // So many are remembered of each cat (MAX_KEPT_MEOWS): more would never be reached.
     meows: z.int().min(1).max(1_000).default(20),
+    seconds: z.number().positive().optional().describe('or so many seconds of shaking in that time'),
     withinMinutes: z.number().positive().default(10),
   }),
   z.strictObject({ rule: z.literal('still'), cat: z.string().optional(), hours: z.number().positive().default(12) }),

@@ -8,7 +8,17 @@ import type { Rule } from '../config.ts';
 import type { CheckClaim, CheckStore } from '../store/check-store.ts';
 import type { CatRow, CentralEvent, ReadStore } from '../store/store.ts';
 import type { AlertLog } from './alert-log.ts';
-import { type Alert, applyRules, keyOf, longestWindowMs, MAX_KEPT_MEOWS, noMemory, type RuleMemory } from './rules.ts';
+import {
+  type Alert,
+  applyRules,
+  keyOf,
+  longestWindowMs,
+  MAX_KEPT_MEOWS,
+  meowTimes,
+  noMemory,
+  type RuleMemory,
+  shakesOf,
+} from './rules.ts';
 
 /** At most one real check of a cat in this time. */
 export const CHECK_EVERY_MS = 1_000;
@@ -153,7 +163,7 @@ async function check(
   // What others saw in between is in no memory here: then it is all read anew.
   const kept = claimed.type === 'mine' ? last?.memory : undefined;
   const fresh = kept === undefined ? events : unseen;
-  const memory = kept ?? (log === undefined ? noMemory : await remember(store, log, rules, id, nowMs, fresh));
+  const memory = kept ?? (log === undefined ? noMemory : await remember(parts, log, cat, nowMs, fresh));
   const step = applyRules(rules, memory, { cat, events: fresh, nowMs });
   const changes = [
     ...step.raised.map((alert) => ['raised', alert] as const),
@@ -194,24 +204,20 @@ async function takenAnswer(
 
 /** What was known before this process began: alerts that stand, and meows that still count. */
 async function remember(
-  store: WatchDogParts['store'],
+  { store, rules }: WatchDogParts,
   log: AlertLog,
-  rules: readonly Rule[],
-  id: number,
+  cat: CatRow,
   nowMs: number,
   fresh: readonly CentralEvent[],
 ): Promise<RuleMemory> {
-  const standing = await log.standing(id);
+  const standing = await log.standing(cat.id);
   const from = new Date(nowMs - longestWindowMs(rules)).toISOString();
-  const types = [fullType('meow.started')];
-  const { events } = await store.newest({ catId: id, types, from, limit: MAX_KEPT_MEOWS });
+  const types = (['meow.started', 'meow.ended'] as const).map(fullType);
+  const { events } = await store.newest({ catId: cat.id, types, from, limit: 2 * MAX_KEPT_MEOWS });
   const counted = new Set(fresh.map((event) => `${event.epoch}/${event.seq}`));
   // Those among the fresh are counted as such.
-  const older = events.filter((event) => !counted.has(`${event.epoch}/${event.seq}`) && counts(event, id));
-  const meowsMs = older.map(({ time }) => Math.min(Date.parse(time), nowMs)).sort((a, b) => a - b);
-  return { ...noMemory, meowsMs, alerts: rules.map((rule) => standing.get(keyOf(rule)) ?? null) };
-}
-
-function counts(event: CentralEvent, catId: number): boolean {
-  return !event.revoked && (event.reassignedTo ?? catId) === catId;
+  const older = events.filter((event) => !counted.has(`${event.epoch}/${event.seq}`));
+  const input = { cat, events: older, nowMs };
+  const alerts = rules.map((rule) => standing.get(keyOf(rule)) ?? null);
+  return { ...noMemory, meowsMs: meowTimes(input), shakes: shakesOf(input), alerts };
 }

@@ -1,8 +1,9 @@
 /**
  * The rules that turn what a cat does into alerts. Pure: (memory, input) → (memory, what was raised and cleared).
- * Memory is bounded: one alert a rule, and at most MAX_KEPT_MEOWS times.
+ * Memory is bounded: one alert a rule, and at most MAX_KEPT_MEOWS times of each kind.
  */
 import { shortType } from '../../contract/event.ts';
+import { upcast } from '../../contract/upcast.ts';
 import type { Rule } from '../config.ts';
 import type { CatRow, CentralEvent } from '../store/store.ts';
 
@@ -18,9 +19,17 @@ export interface Alert {
   readonly text: string;
 }
 
+/** One that has ended. */
+export interface Shake {
+  readonly endMs: number;
+  readonly durationMs: number;
+}
+
 export interface RuleMemory {
   /** Times of the newest meows in ms, oldest first. */
   readonly meowsMs: readonly number[];
+  /** The newest shakes that have ended, oldest first. */
+  readonly shakes: readonly Shake[];
   /** When the cat last moved or shook, in ms. */
   readonly activeMs: number | null;
   /** One place a rule of the configuration, null while it is not met. */
@@ -40,10 +49,11 @@ export interface RuleStep {
   readonly cleared: readonly Alert[];
 }
 
-export const noMemory: RuleMemory = { meowsMs: [], activeMs: null, alerts: [] };
+export const noMemory: RuleMemory = { meowsMs: [], shakes: [], activeMs: null, alerts: [] };
 
 export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: RuleInput): RuleStep {
-  const meowsMs = [...memory.meowsMs, ...timesOf(input, ['meow.started'])].sort((a, b) => a - b).slice(-MAX_KEPT_MEOWS);
+  const meowsMs = [...memory.meowsMs, ...meowTimes(input)].sort((a, b) => a - b).slice(-MAX_KEPT_MEOWS);
+  const shakes = [...memory.shakes, ...shakesOf(input)].sort((a, b) => a.endMs - b.endMs).slice(-MAX_KEPT_MEOWS);
   const activeMs = latest([
     memory.activeMs,
     parseTime(input.cat.locationSince),
@@ -53,7 +63,8 @@ export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: Ru
   const cleared: Alert[] = [];
   const alerts = rules.map((rule, index) => {
     const before = memory.alerts[index] ?? null;
-    const text = met(rule, { ...input, meowsMs, activeMs });
+    const facts = { ...input, meowsMs, shakes, activeMs };
+    const text = isReplaced(rule, rules, input.cat) ? null : met(rule, facts);
     if (text === null) {
       if (before !== null) cleared.push(before);
       return null;
@@ -63,20 +74,26 @@ export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: Ru
     raised.push(alert);
     return alert;
   });
-  return { memory: { meowsMs, activeMs, alerts }, raised, cleared };
+  return { memory: { meowsMs, shakes, activeMs, alerts }, raised, cleared };
 }
 
 /** Two rules of one kind with other limits are two. */
 export function keyOf(rule: Rule): string {
   switch (rule.rule) {
     case 'shaking':
-      return `shaking ${rule.meows}/${rule.withinMinutes}`;
+      return `shaking ${rule.meows}${rule.seconds === undefined ? '' : `,${rule.seconds}s`}/${rule.withinMinutes}`;
     case 'still':
     case 'silent':
       return `${rule.rule} ${rule.hours}`;
     case 'battery':
       return 'battery';
   }
+}
+
+/** What a rule says of one cat by its name stands in the place of what rules of its kind say of all. */
+function isReplaced(rule: Rule, rules: readonly Rule[], cat: CatRow): boolean {
+  if (rule.cat !== undefined) return false;
+  return rules.some((other) => other.rule === rule.rule && other.cat !== undefined && sameName(other.cat, cat.name));
 }
 
 /** How far back meows count for any of the rules. */
@@ -86,16 +103,22 @@ export function longestWindowMs(rules: readonly Rule[]): number {
 
 interface Facts extends RuleInput {
   readonly meowsMs: readonly number[];
+  readonly shakes: readonly Shake[];
   readonly activeMs: number | null;
 }
 
 /** What the rule has to say, or null while it is not met. */
-function met(rule: Rule, { cat, nowMs, meowsMs, activeMs }: Facts): string | null {
+function met(rule: Rule, { cat, nowMs, meowsMs, shakes, activeMs }: Facts): string | null {
   if (rule.cat !== undefined && !sameName(rule.cat, cat.name)) return null;
   switch (rule.rule) {
     case 'shaking': {
-      const count = meowsMs.filter((ms) => ms > nowMs - rule.withinMinutes * 60_000).length;
-      return count < rule.meows ? null : `shaking too much: ${count} times in ${rule.withinMinutes} min`;
+      const from = nowMs - rule.withinMinutes * 60_000;
+      const count = meowsMs.filter((ms) => ms > from).length;
+      const lastedMs = shakes.reduce((sum, { endMs, durationMs }) => (endMs > from ? sum + durationMs : sum), 0);
+      const within = `in ${rule.withinMinutes} min`;
+      if (count >= rule.meows) return `shaking too much: ${count} times ${within}`;
+      if (rule.seconds === undefined || lastedMs < rule.seconds * 1_000) return null;
+      return `shaking too long: ${Math.round(lastedMs / 1_000)} s ${within}`;
     }
     case 'still':
       // A silent collar tells nothing about movement; that has its own rule.
@@ -111,10 +134,31 @@ function met(rule: Rule, { cat, nowMs, meowsMs, activeMs }: Facts): string | nul
   }
 }
 
+/** When shakes of the cat began. */
+export function meowTimes(input: RuleInput): number[] {
+  return timesOf(input, ['meow.started']);
+}
+
+/** Shakes of the cat that have ended. */
+export function shakesOf({ cat, events, nowMs }: RuleInput): Shake[] {
+  return events
+    .filter((event) => isOf(event, cat))
+    .flatMap((stored) => {
+      const result = upcast(stored);
+      if (result.type === 'unknown' || result.event.type !== 'meow.ended') return [];
+      const { durationMs } = result.event.data;
+      return durationMs > 0 ? [{ endMs: Math.min(Date.parse(stored.time), nowMs), durationMs }] : [];
+    });
+}
+
+function isOf({ revoked, reassignedTo }: CentralEvent, cat: CatRow): boolean {
+  return !revoked && (reassignedTo ?? cat.id) === cat.id;
+}
+
 /** Never later than now: a clock that runs ahead must not keep a rule from being met for hours. */
 function timesOf({ cat, events, nowMs }: RuleInput, types: readonly string[]): number[] {
   return events
-    .filter((event) => !event.revoked && (event.reassignedTo ?? cat.id) === cat.id)
+    .filter((event) => isOf(event, cat))
     .filter((event) => types.includes(shortType(event.type)))
     .map((event) => Math.min(Date.parse(event.time), nowMs));
 }

@@ -156,4 +156,23 @@ describe('alerts in the log', () => {
       ['b: shaking 12/10 raised', 'a: shaking 15/10 raised'],
     ]);
   });
+
+  test('seconds of shaking from before a restart count', async () => {
+    const rules: CentralConfig['rules'] = [{ rule: 'shaking', meows: 50, seconds: 60, withinMinutes: 60 }];
+    const dog = () =>
+      openCatWatchDog({
+        store,
+        rules,
+        clock,
+        log: openAlertLog(store, clock),
+        onAlert: (change, _cat, { text }) => told.push(`${change} ${text}`),
+      });
+    const ended = (durationMs: number) =>
+      sender.send('meow.ended', 'collar/C1', { durationMs, peakG: 1, readings: 9, place: null }, new Date(nowMs));
+    await ended(40_000);
+    await check(dog());
+    for (let i = 0; i < 15; i += 1) await ended(1_500);
+    await check(dog());
+    expect(told).toEqual(['raised shaking too long: 63 s in 60 min']);
+  });
 });

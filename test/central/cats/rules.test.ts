@@ -38,6 +38,11 @@ function meow(ms: number, type = 'collard.meow.started'): CentralEvent {
   };
 }
 
+const shake = (endMs: number, durationMs: number): CentralEvent => ({
+  ...meow(endMs, 'collard.meow.ended'),
+  data: JSON.stringify({ durationMs, peakG: 1, readings: 3, place: null }),
+});
+
 function rules(...given: unknown[]): readonly Rule[] {
   return centralSchema.pick({ rules: true }).parse({ rules: given }).rules;
 }
@@ -63,6 +68,29 @@ describe('rules', () => {
       { rule: 'shaking', meows: 3, withinMinutes: 1 },
       {},
       [1, 2, 61].map((s) => meow(NOW - s * 1_000)),
+      false,
+    ],
+    [
+      'a minute of shaking in two',
+      { rule: 'shaking', seconds: 60 },
+      {},
+      [shake(NOW - 1, 20_000), shake(NOW - 2, 40_000)],
+      true,
+    ],
+    ['almost a minute of shaking', { rule: 'shaking', seconds: 60 }, {}, [shake(NOW, 59_999)], false],
+    ['shaking too long, long ago', { rule: 'shaking', seconds: 1 }, {}, [shake(NOW - HOUR, 60_000)], false],
+    [
+      'shaking too long of another cat',
+      { rule: 'shaking', seconds: 1 },
+      {},
+      [{ ...shake(NOW, 60_000), reassignedTo: 2 }],
+      false,
+    ],
+    [
+      'shaking for less than no time',
+      { rule: 'shaking', seconds: 1 },
+      {},
+      [shake(NOW, -60_000), shake(NOW, 999)],
       false,
     ],
     ['ends of shakes', { rule: 'shaking', meows: 1 }, {}, [meow(NOW, 'collard.meow.ended')], false],
@@ -101,6 +129,35 @@ describe('rules', () => {
   ])('%s', (_what, rule, cat, events, met) => {
     const step = applyRules(rules(rule), noMemory, { cat: { ...mia, ...cat }, events, nowMs: NOW });
     expect(step.raised).toHaveLength(met ? 1 : 0);
+  });
+
+  test('a rule of one cat stands in the place of those of its kind for all, and of no others', () => {
+    const given = rules(
+      { rule: 'still', hours: 12 },
+      { rule: 'still', hours: 24 },
+      { rule: 'still', hours: 48, cat: 'MIA' },
+      { rule: 'battery' },
+    );
+    const raised = (hours: number, name: string) => {
+      const cat = { ...mia, name, batteryLow: true, locationSince: at(NOW - hours * HOUR) };
+      return applyRules(given, noMemory, { cat, events: [], nowMs: NOW }).raised.map(({ key }) => key);
+    };
+    expect([raised(30, 'Otto'), raised(30, 'Mia'), raised(50, 'Mia')]).toEqual([
+      ['still 12', 'still 24', 'battery'],
+      ['battery'],
+      ['still 48', 'battery'],
+    ]);
+  });
+
+  test('seconds of shaking count over several checks, and are told', () => {
+    const given = rules({ rule: 'shaking', meows: 20, seconds: 60, withinMinutes: 60 });
+    const first = applyRules(given, noMemory, { cat: mia, events: [shake(NOW, 50_000)], nowMs: NOW });
+    const later = NOW + HOUR / 2;
+    const second = applyRules(given, first.memory, { cat: mia, events: [shake(later, 12_600)], nowMs: later });
+    const text = 'shaking too long: 63 s in 60 min';
+    expect(second.raised).toEqual([{ rule: 'shaking', key: 'shaking 20,60s/60', since: at(later), text }]);
+    const over = applyRules(given, second.memory, { cat: mia, events: [], nowMs: NOW + HOUR });
+    expect(over.cleared).toHaveLength(1);
   });
 
   test('an alert is raised once and cleared once', () => {
@@ -145,5 +202,8 @@ describe('rules', () => {
     const { memory } = applyRules(rules({ rule: 'battery' }), noMemory, { cat: mia, events, nowMs: NOW });
     expect(memory.meowsMs).toHaveLength(MAX_KEPT_MEOWS);
     expect(memory.meowsMs.at(-1)).toBe(NOW);
+    const ends = events.map((_, i) => shake(NOW - i, 1));
+    const { shakes } = applyRules(rules({ rule: 'battery' }), noMemory, { cat: mia, events: ends, nowMs: NOW }).memory;
+    expect([shakes.length, shakes.at(-1)]).toEqual([MAX_KEPT_MEOWS, { endMs: NOW, durationMs: 1 }]);
   });
 });
