@@ -45,6 +45,29 @@ describe('a log in a thread of its own', () => {
     await log.close();
   });
 
+  it('has no more calls with the thread at once than its limit', async () => {
+    const program = new URL('./waiting-worker.ts', import.meta.url);
+    const log = await openLog(tempPath(), {}, { program });
+    const many = await Promise.all(Array.from({ length: MAX_CALLS * 3 }, () => log.append(levels(1))));
+    expect(many).toEqual(Array(MAX_CALLS * 3).fill(MAX_CALLS));
+  });
+
+  it('sends one mark at a time, and then the newest of those that came meanwhile', async () => {
+    const program = new URL('./waiting-worker.ts', import.meta.url);
+    const log = await openLog(tempPath(), {}, { program });
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    for (const seq of [1, 2, 3, 4]) log.saveMark(epoch, seq, `inc-${seq}`);
+    expect(await log.remembered()).toEqual([`saveMark ${epoch} 1 inc-1`]);
+    expect([log.epochs()[0]?.storedSeq, log.incarnation]).toEqual([4, 'inc-4']);
+    await log.nextSession();
+    const rest = ['nextSession', `saveMark ${epoch} 4 inc-4`];
+    expect((await log.remembered()).slice(1)).toEqual(rest);
+    // The newest is with the thread: what it says from then on counts again.
+    await log.nextSession();
+    expect((await log.remembered()).slice(1)).toEqual([...rest, 'nextSession']);
+    expect([log.epochs()[0]?.storedSeq, log.incarnation]).toEqual([0, null]);
+  });
+
   it('knows a mark at once, and no answer that is older takes it back', async () => {
     const path = tempPath();
     const log = await openLog(path);
@@ -156,7 +179,14 @@ describe('what the thread tells', () => {
     const never = new AbortController();
     const waiting = () => log.appended(never.signal);
     for (const wake of [() => log.append(levels(1)), () => log.startEpoch('test')]) {
-      const woken = waiting();
+      let isAwake = false;
+      const woken = waiting().then(() => {
+        isAwake = true;
+      });
+      // What leaves the log as it is wakes nobody.
+      log.saveMark(log.epochs()[0]?.epoch ?? '', 1, 'inc');
+      for (let i = 0; i < 3; i += 1) await log.nextSession();
+      expect(isAwake).toBe(false);
       await wake();
       await woken;
     }
@@ -196,15 +226,16 @@ describe('a thread of the log that ends by itself', () => {
   const refused = { code: 'LOG_THREAD', message: expect.stringContaining('the thread of the log has ended') };
 
   it.each([
-    ['an error that nobody catches', 'throw'],
-    ['the end of its program', 'exit'],
-    ['too little memory', 'memory'],
-  ])('by %s fails all calls that wait or come later', async (_, reason) => {
+    ['an error that nobody catches', 'throw', 'out of luck'],
+    ['the end of its program', 'exit', 'exit code 3'],
+    ['too little memory', 'memory', 'memory limit'],
+  ])('by %s fails all calls that wait or come later', async (_, reason, why) => {
     const log = await openLog(tempPath(), {}, { program });
     const calls = [log.appended(new AbortController().signal), log.append(levels(1)), log.startEpoch(reason)];
     for (let i = 0; i < MAX_CALLS; i += 1) calls.push(log.append(levels(1)));
     await Promise.all(calls.map((call) => expect(call).rejects.toMatchObject(refused)));
-    await expect(log.append(levels(1))).rejects.toMatchObject(refused);
+    const later = { code: 'LOG_THREAD', message: expect.stringContaining(why) };
+    await expect(log.append(levels(1))).rejects.toMatchObject(later);
     await expect(log.appended(new AbortController().signal)).rejects.toMatchObject(refused);
     log.saveMark(log.epochs()[0]?.epoch ?? '', 1, 'inc');
     log.holdTrimming();
