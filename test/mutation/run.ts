@@ -16,15 +16,23 @@ interface Score {
   readonly file: string;
   readonly mutants: number;
   readonly killed: number;
+  /** Of those: by a wait that ended. On a busy machine it may have been slowness. */
+  readonly byTime: number;
   readonly survived: number;
   readonly uncovered: number;
   /** Killed or timed out, of all that compile. */
   readonly percent: number;
 }
 
+interface Mutant {
+  readonly status: string;
+  /** Of a killed one: what the test said. */
+  readonly statusReason?: string;
+}
+
 /** What Stryker's report holds of what we read, schema 2. */
 interface Report {
-  readonly files: Readonly<Record<string, { readonly mutants: readonly { readonly status: string }[] }>>;
+  readonly files: Readonly<Record<string, { readonly mutants: readonly Mutant[] }>>;
 }
 
 const MEMORY = '/dev/shm';
@@ -80,21 +88,26 @@ function scoresOf(group: string): Score[] {
   return [...each, scoreOf(group, 'all', all)];
 }
 
-function scoreOf(group: string, file: string, mutants: Report['files'][string]['mutants']): Score {
+function scoreOf(group: string, file: string, mutants: readonly Mutant[]): Score {
   const count = (...states: readonly string[]) => mutants.filter(({ status }) => states.includes(status)).length;
   const killed = count('Killed', 'Timeout');
+  const waited = mutants.filter(
+    ({ status, statusReason = '' }) => status === 'Killed' && /timed out/.test(statusReason),
+  );
+  const byTime = count('Timeout') + waited.length;
   const survived = count('Survived');
   const uncovered = count('NoCoverage');
   const sum = killed + survived + uncovered;
-  return { group, file, mutants: sum, killed, survived, uncovered, percent: sum === 0 ? 100 : (killed * 100) / sum };
+  const percent = sum === 0 ? 100 : (killed * 100) / sum;
+  return { group, file, mutants: sum, killed, byTime, survived, uncovered, percent };
 }
 
 function asTable(rows: readonly Score[]): string {
-  const head = ['group', 'file', 'mutants', 'killed', 'survived', 'no test', 'score'];
+  const head = ['group', 'file', 'mutants', 'killed', 'of them by time', 'survived', 'no test', 'score'];
   const cells = rows.map((row) => [
     row.group,
     row.file,
-    ...[row.mutants, row.killed, row.survived, row.uncovered].map(String),
+    ...[row.mutants, row.killed, row.byTime, row.survived, row.uncovered].map(String),
     `${row.percent.toFixed(1)} %`,
   ]);
   return `${[head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`).join('\n')}\n`;

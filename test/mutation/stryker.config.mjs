@@ -17,6 +17,7 @@ export default {
   disableTypeChecks: false,
   // Beyond one and a half times what the tests take without a mutant. On a busy machine less would take slowness for a mutant noticed.
   timeoutMS: 120_000,
+  dryRunTimeoutMinutes: 20,
   reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
   jsonReporter: { fileName: join(folder, `node_modules/.mutation/${group}.json`) },
