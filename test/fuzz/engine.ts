@@ -25,6 +25,8 @@ export interface FuzzOptions {
   readonly seed: number;
   readonly runs: number;
   readonly untilMs: number;
+  /** Asked now and then: true ends it with what it has. */
+  readonly isOver: () => boolean;
   /** False: nothing is learnt, every input comes from a seed. The control of the experiment. */
   readonly guided: boolean;
   readonly maxFindings: number;
@@ -142,7 +144,7 @@ export async function fuzz(target: FuzzTarget, coverage: Coverage, options: Fuzz
   for (const input of [...target.seeds, ...options.corpus]) await take(input.subarray(0, target.maxBytes), false);
   const seeds = target.seeds.length > 0 ? target.seeds : [new Uint8Array()];
   while (runs < options.runs && findings.size < options.maxFindings) {
-    if ((runs & 63) === 0 && performance.now() > options.untilMs) break;
+    if ((runs & 63) === 0 && (performance.now() > options.untilMs || options.isOver())) break;
     const length = mutator.mutate(work, corpus.length > 0 ? corpus : seeds);
     await take(work.slice(0, length), true);
   }

@@ -70,6 +70,15 @@ describe('the fuzzer', () => {
     expect(other.digest).not.toBe(digest);
   }, 130_000);
 
+  test('ends with what it has where it is told to', async () => {
+    const stop = new AbortController();
+    const running = runFuzz('slip', { ...short, runs: Number.POSITIVE_INFINITY, seconds: 60, signal: stop.signal });
+    stop.abort();
+    const { runs, findings } = await running;
+    expect(runs).toBeGreaterThan(0);
+    expect(findings).toEqual([]);
+  }, 130_000);
+
   test('finds what takes too long, and what never ends, and writes both down', async () => {
     const slow = await runFuzz('slow', { ...short, runs: 100_000, seconds: 60 });
     expect(slow.findings[0]?.message).toMatch(/^takes \d+ ms/);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asText } from './corpus.ts';
 import type { Finding, FuzzResult } from './engine.ts';
+import { HEADS } from './target.ts';
 import type { Job } from './worker.ts';
 
 // The log asks for it. A thread cannot set it: SQLite reads the environment of the process.
@@ -26,13 +27,18 @@ export interface RunOptions {
   readonly hangMs: number;
   /** Where inputs go that break something. */
   readonly findings: string;
+  /** Ends it with what it has. */
+  readonly signal?: AbortSignal;
 }
 
 /** Rejects where the thread ends for a reason that is no finding. */
 export function runFuzz(target: string, options: RunOptions): Promise<Outcome> {
   const { seed, runs, seconds, guided, save, maxFindings, hangMs, findings } = options;
-  const watch = new SharedArrayBuffer(8 + WATCHED_BYTES);
-  const heads = new Int32Array(watch, 0, 2);
+  const watch = new SharedArrayBuffer(HEADS * 4 + WATCHED_BYTES);
+  const heads = new Int32Array(watch, 0, HEADS);
+  const stop = () => void Atomics.store(heads, 2, 1);
+  if (options.signal?.aborted === true) stop();
+  options.signal?.addEventListener('abort', stop, { once: true });
   const started = performance.now();
   const job: Job = { target, seed, runs, seconds, guided, save, maxFindings, watch };
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
@@ -42,7 +48,7 @@ export function runFuzz(target: string, options: RunOptions): Promise<Outcome> {
   });
   return new Promise<Outcome>((resolve, reject) => {
     const cut = (message: string) => {
-      const input = Uint8Array.from(new Uint8Array(watch, 8, Math.min(heads[1] ?? 0, WATCHED_BYTES)));
+      const input = Uint8Array.from(new Uint8Array(watch, HEADS * 4, Math.min(heads[1] ?? 0, WATCHED_BYTES)));
       const spent = (performance.now() - started) / 1_000;
       const found: Finding[] = [{ message, input }];
       const none = { corpus: 0, branches: 0, of: 0, slowestMs: hangMs, digest: 0 };
@@ -64,6 +70,7 @@ export function runFuzz(target: string, options: RunOptions): Promise<Outcome> {
     });
     worker.on('exit', (code) => {
       clearInterval(timer);
+      options.signal?.removeEventListener('abort', stop);
       reject(new Error(`the thread ended with ${code}`));
     });
   });

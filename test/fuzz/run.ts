@@ -1,4 +1,4 @@
-/** npm run fuzz -- [--target NAME …] [--runs 100000] [--minutes M] [--seed 1] [--findings FOLDER] [--blind] [--save-corpus] [--json] */
+/** npm run fuzz -- [--target NAME …] [--runs 100000] [--minutes M] [--seed 1] [--findings FOLDER] [--blind] [--save-corpus] [--json]. Ends early, with what it has, where it is told to stop. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -25,8 +25,11 @@ if (unknown.length > 0) {
 }
 const runs =
   values.runs === undefined ? (values.minutes === undefined ? 100_000 : Number.POSITIVE_INFINITY) : Number(values.runs);
+const over = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => over.abort());
 const outcomes: Outcome[] = [];
 for (const name of names) {
+  if (over.signal.aborted) break;
   const outcome = await runFuzz(name, {
     seed: Number(values.seed),
     runs,
@@ -36,6 +39,7 @@ for (const name of names) {
     maxFindings: 10,
     hangMs: 20_000,
     findings: values.findings,
+    signal: over.signal,
   });
   outcomes.push(outcome);
   if (!values.json) process.stderr.write(asTable([outcome]).split('\n').slice(2).join('\n'));

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MEMORY = '/dev/shm';
+/** Numbers at the start of what is watched of a run, see `Job`. */
+export const HEADS = 3;
 
 export interface FuzzTarget {
   /** Inputs to begin with: one of each kind that there is. */

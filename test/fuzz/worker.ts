@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { asText, MAX_CORPUS_BYTES, readCorpus, writeCorpus } from './corpus.ts';
 import { distil, fuzz } from './engine.ts';
 import { registerCoverage } from './instrument.ts';
-import { BORDERS, openTarget } from './target.ts';
+import { BORDERS, HEADS, openTarget } from './target.ts';
 
 export interface Job {
   readonly target: string;
@@ -13,7 +13,7 @@ export interface Job {
   readonly guided: boolean;
   readonly save: boolean;
   readonly maxFindings: number;
-  /** Of the run that is on: how many there were, its length, its bytes. */
+  /** Of the run that is on: how many there were, its length; then whether it is to end; then its bytes. */
   readonly watch: SharedArrayBuffer;
 }
 
@@ -22,12 +22,13 @@ const border = BORDERS[job.target];
 if (border === undefined) throw new Error(`no target ${job.target}`);
 const coverage = registerCoverage(border.instrument);
 const target = await openTarget(job.target);
-const heads = new Int32Array(job.watch, 0, 2);
-const bytes = new Uint8Array(job.watch, 8);
+const heads = new Int32Array(job.watch, 0, HEADS);
+const bytes = new Uint8Array(job.watch, HEADS * 4);
 const result = await fuzz(target, coverage, {
   seed: job.seed,
   runs: job.runs,
   untilMs: performance.now() + job.seconds * 1_000,
+  isOver: () => Atomics.load(heads, 2) !== 0,
   guided: job.guided,
   maxFindings: job.maxFindings,
   corpus: job.guided ? readCorpus(job.target) : [],
