@@ -1,8 +1,10 @@
 /** Central's configuration: one schema for the file, the environment and the documentation. */
 import { z } from 'zod';
 import { brokerUrl, discoverSchema } from '../broker/address.ts';
-import { DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+import { DEFAULT_BASE_TOPIC, SHARDS } from '../contract/topic.ts';
 import { parseStoreUrl } from './store/store-url.ts';
+
+const MAX_ENDPOINTS = 16;
 
 const rule = z.discriminatedUnion('rule', [
   z.strictObject({
@@ -17,6 +19,29 @@ const rule = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('silent'), cat: z.string().optional(), hours: z.number().positive().default(1) }),
   z.strictObject({ rule: z.literal('battery'), cat: z.string().optional() }),
 ]);
+
+/** Comes out as a list; the environment gives one text, its addresses separated by spaces or commas. */
+const endpoints = z
+  .string()
+  .or(z.array(z.string()))
+  .transform((value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((part) => part !== '') : value))
+  .pipe(
+    z
+      .array(z.url({ protocol: /^https?$/ }))
+      .min(1)
+      .max(MAX_ENDPOINTS),
+  );
+
+/** `0-31` or `0,2,4-7`. */
+const SHARD_LIST = /^\d{1,2}(-\d{1,2})?(,\d{1,2}(-\d{1,2})?)*$/;
+
+export function shardsOf(list: string): readonly number[] {
+  const all = list.split(',').flatMap((part) => {
+    const [from = 0, to = from] = part.split('-').map(Number);
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+  });
+  return [...new Set(all)];
+}
 
 export const centralSchema = z.strictObject({
   group: z
@@ -53,6 +78,29 @@ export const centralSchema = z.strictObject({
       .default(7 * 86_400)
       .describe('how long the broker keeps messages while central is away'),
   }),
+  workers: z
+    .strictObject({
+      etcd: endpoints.optional().describe('shards by leases in this etcd: its addresses'),
+      leaseSeconds: z
+        .int()
+        .min(2)
+        .max(600)
+        .default(10)
+        .describe('whoever is not heard for so long loses its shards to the others'),
+      shards: z
+        .string()
+        .regex(SHARD_LIST)
+        .optional()
+        .describe('without etcd: the shards of this process; the one with shard 0 leads'),
+    })
+    .superRefine(({ etcd, shards }, context) => {
+      if (etcd === undefined && shards === undefined)
+        context.addIssue({ code: 'custom', message: 'etcd (http://HOST:2379), or shards such as 0-31' });
+      if (shards !== undefined && shardsOf(shards).some((shard) => shard >= SHARDS))
+        context.addIssue({ code: 'custom', message: `shards from 0 to ${SHARDS - 1}`, path: ['shards'] });
+    })
+    .optional()
+    .describe('this central is one of several that share the shards of one store'),
   trust: z
     .strictObject({
       keys: z

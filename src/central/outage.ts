@@ -58,3 +58,16 @@ export function createOutage({ store, retry, random, logger }: OutageParts): Out
 export function isAway(error: unknown): error is Error & { readonly code: 'STORE_AWAY' } {
   return error instanceof Error && 'code' in error && error.code === 'STORE_AWAY';
 }
+
+/** Asks again once the database is there again. Rejects with the signal's reason, or as `work` does. */
+export async function lasting<T>(outage: Outage, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      await outage.over(error, signal);
+    }
+  }
+}

@@ -42,6 +42,8 @@ export interface ReceiveParts {
   readonly changed: () => void;
   /** Told at each change: is there a broker? */
   readonly onConnection: (connected: boolean) => void;
+  /** Of one of many sessions with the same broker. Absent: told in the log. Null: it is there. */
+  readonly tellBroker?: (error: Error | null) => void;
 }
 
 /** Resolves after the signal aborted. Rejects with code STORE_FAILED and the store's error as cause. */
@@ -54,7 +56,8 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
       const subscriber = await openSubscriber(parts.subscriber, parts.openLink, signal);
       const begun = () => {
         const { protocol, sessionPresent } = subscriber;
-        logger.info({ protocol, sessionPresent }, 'connected to the broker');
+        if (parts.tellBroker !== undefined) parts.tellBroker(null);
+        else logger.info({ protocol, sessionPresent }, 'connected to the broker');
         attempt = 0;
         lastError = '';
       };
@@ -68,9 +71,10 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
         await parts.outage.over(error, signal);
         continue;
       }
-      const text = error instanceof Error ? error.message : String(error);
-      if (text !== lastError) logger.warn({ code: codeOf(error) }, `no broker: ${text}`);
-      lastError = text;
+      const reason = error instanceof Error ? error : new Error(String(error));
+      if (parts.tellBroker !== undefined) parts.tellBroker(reason);
+      else if (reason.message !== lastError) logger.warn({ code: codeOf(error) }, `no broker: ${reason.message}`);
+      lastError = reason.message;
     }
     await delay(backoffMs(attempt, parts.retry, parts.random()), signal);
   }

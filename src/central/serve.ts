@@ -52,10 +52,11 @@ export interface ServeParts {
  * cannot listen; the message names the fix.
  */
 export async function runServe(parts: ServeParts, signal: AbortSignal): Promise<void> {
-  await runAll([(stop) => answer(parts, stop), (stop) => watch(parts, stop)], signal);
+  await runAll([(stop) => runAnswer(parts, stop), (stop) => runWatch(parts, stop)], signal);
 }
 
-async function answer(parts: ServeParts, signal: AbortSignal): Promise<void> {
+/** The server alone; rejects as above. */
+export async function runAnswer(parts: ServeParts, signal: AbortSignal): Promise<void> {
   const { http, logger, onListening } = parts;
   const app = await createServer(apiParts(parts, signal), logger);
   try {
@@ -68,7 +69,10 @@ async function answer(parts: ServeParts, signal: AbortSignal): Promise<void> {
 }
 
 /** Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. */
-async function watch({ store, watchdog, changes, clock, logger }: ServeParts, signal: AbortSignal): Promise<void> {
+export async function runWatch(
+  { store, watchdog, changes, clock, logger }: Pick<ServeParts, 'store' | 'watchdog' | 'changes' | 'clock' | 'logger'>,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     const seen = changes.version;
     try {

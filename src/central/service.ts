@@ -9,7 +9,7 @@ import { type Changes, createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
 import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
-import { openCatWatchDog } from './cats/cat-watchdog.ts';
+import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { openStore } from './open-store.ts';
 import { createOutage } from './outage.ts';
@@ -57,7 +57,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       arrived.announce();
       shown.announce();
     };
-    const options = receiveOptions(config, deps, outbox);
+    const options = { ...receiveOptions(config, deps), outbox };
     const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
     let connected = false;
     const standing = standingStill(logger);
@@ -130,7 +130,7 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
   };
 }
 
-function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox) {
+export function receiveOptions(config: CentralConfig, deps: CentralDeps) {
   const { mqtt, group } = config;
   const random = deps.random ?? Math.random;
   const { discover } = mqtt;
@@ -138,7 +138,6 @@ function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox
     openLink: openBrokers({ openLink: deps.openLink, discover, monoNow: () => performance.now(), random }),
     logger: deps.logger,
     random,
-    outbox,
     retry: { firstMs: mqtt.retryFirstMs, maxMs: mqtt.retryMaxMs },
     subscriber: {
       base: mqtt.baseTopic,
@@ -149,7 +148,7 @@ function receiveOptions(config: CentralConfig, deps: CentralDeps, outbox: Outbox
   };
 }
 
-function announcements(config: CentralConfig, outbox: Outbox) {
+export function announcements(config: CentralConfig, outbox: Outbox) {
   const base = config.mqtt.baseTopic;
   return {
     announceCat: (row: { readonly id: number }) =>
@@ -160,7 +159,7 @@ function announcements(config: CentralConfig, outbox: Outbox) {
 }
 
 /** Receiving goes on while the models stand still: nothing is lost by it, but what is shown is of the past. */
-function standingStill(logger: Logger) {
+export function standingStill(logger: Logger) {
   let why: string | null = null;
   return {
     why: () => why,
@@ -178,7 +177,7 @@ function standingStill(logger: Logger) {
 }
 
 /** For those who show what is there, and whose commands change it. */
-function announcing(shown: Changes, announce: () => void): Changes {
+export function announcing(shown: Changes, announce: () => void): Changes {
   return {
     get version() {
       return shown.version;
@@ -189,7 +188,7 @@ function announcing(shown: Changes, announce: () => void): Changes {
 }
 
 /** Alerts are events first; then they are told in the log of this process, on MQTT and to those who look. */
-function openDog(
+export function openDog(
   config: CentralConfig,
   store: Store,
   logger: Logger,
@@ -212,9 +211,16 @@ function openDog(
   });
 }
 
-function whereGiven({ retention }: CentralConfig, { pageDir }: CentralDeps) {
+export function whereGiven({ retention }: CentralConfig, { pageDir }: CentralDeps) {
   return {
     ...(pageDir === undefined ? {} : { pageDir }),
     ...(retention === undefined ? {} : { segments: retention.segments }),
   };
+}
+
+/** Looks at the alerts that hold, and raises none: another process does. */
+export function openQuietDog({ rules }: CentralConfig, store: Store, clock: () => Date): CatWatchDog {
+  const { standing } = openAlertLog(store, clock);
+  const log = { standing, write: async () => false };
+  return openCatWatchDog({ store, rules, clock, log, onAlert: () => undefined });
 }

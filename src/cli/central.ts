@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { runCentral } from '../central/service.ts';
 import { parseStoreUrl, storeName } from '../central/store/store-url.ts';
+import { runWorker } from '../central/worker.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { type Running, runAsService, type Vitals } from './as-service.ts';
@@ -18,12 +19,14 @@ import { version } from './version.ts';
 interface CentralOptions {
   readonly config: string;
   readonly logLevel: string;
+  readonly worker?: true;
 }
 
 export function centralCommand(): Command {
   const command = new Command('central')
     .description('Receive events, store them and serve the page and the API.')
     .requiredOption('--config <file>', 'central.yaml')
+    .option('--worker', 'be one of several that share the shards, as `workers:` of the configuration says')
     .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
     .action((options: CentralOptions) => central(options));
   for (const inner of centralKeyCommands()) command.addCommand(inner);
@@ -39,6 +42,10 @@ async function central(options: CentralOptions): Promise<void> {
       secrets: CENTRAL_SECRETS,
     });
     for (const warning of warnings) tell(`warning: ${warning}`);
+    if (options.worker === true && value.workers === undefined) {
+      const fix = 'add workers: { etcd: [http://127.0.0.1:2379] }, or workers: { shards: 0-31 } on one machine';
+      throw new CommandError(EXIT.config, `${options.config} does not say how shards are shared`, fix);
+    }
     return value;
   };
   const first = load();
@@ -47,7 +54,11 @@ async function central(options: CentralOptions): Promise<void> {
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
   const manager = await openServiceManager(process.env);
   const run = (config: CentralConfig, { ready }: Running, signal: AbortSignal) =>
-    runCentral(config, { ...deps, onRunning: (why) => ready(vitalsOf(why)) }, signal);
+    (config.workers === undefined ? runCentral : runWorker)(
+      config,
+      { ...deps, onRunning: (why) => ready(vitalsOf(why)) },
+      signal,
+    );
   try {
     await runAsService({ manager, first, load, run, logger, onReload: onHangUp }, stop);
   } catch (error) {

@@ -18,7 +18,10 @@ interface PartRule {
 }
 
 const AGENT_PARTS = ['agent/source', 'agent/decoder', 'agent/detector', 'agent/log', 'agent/publisher'];
-const CENTRAL_PARTS = ['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'];
+const CENTRAL_PARTS = [
+  ...['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'],
+  'central/ownership',
+];
 const SHARED = ['contract', 'lib'];
 
 const parts = (names: readonly string[], side: string, rule: Partial<PartRule> = {}): [string, PartRule][] =>
@@ -29,17 +32,22 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
   ['contract', { imports: [], types: [], outside: ['node:crypto', 'node:zlib'] }],
   ['lib', { imports: [], types: [] }],
   ['broker', { imports: ['lib'], types: [] }],
+  ['etcd', { imports: ['lib'], types: [] }],
   ...parts(AGENT_PARTS, 'agent'),
   ...parts(CENTRAL_PARTS, 'central'),
+  ['central/ownership', { imports: [...SHARED, 'etcd'], types: ['central', ...CENTRAL_PARTS] }],
   ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: ['node:crypto'] }],
   ['agent/detector', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
   ['central/models', { imports: ['contract'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
   ['agent', { imports: [...SHARED, 'broker', ...AGENT_PARTS], types: [] }],
-  ['central', { imports: [...SHARED, 'broker', ...CENTRAL_PARTS], types: [] }],
+  ['central', { imports: [...SHARED, 'broker', 'etcd', ...CENTRAL_PARTS], types: [] }],
   ['simulator', { imports: SHARED, types: [] }],
   [
     'cli',
-    { imports: [...SHARED, 'broker', 'agent', 'central', 'simulator', ...AGENT_PARTS, ...CENTRAL_PARTS], types: [] },
+    {
+      imports: [...SHARED, 'broker', 'etcd', 'agent', 'central', 'simulator', ...AGENT_PARTS, ...CENTRAL_PARTS],
+      types: [],
+    },
   ],
 ]);
 

@@ -1,20 +1,22 @@
 /** One connection of central to the broker: its session, its subscriptions, its will. It does not reconnect: receive does. */
-import { centralStateTopic } from '../../contract/topic.ts';
+import { centralStateTopic, shardName } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../../lib/mqtt-link.ts';
 import { delay } from '../../lib/wait.ts';
 import { createLanes } from './lanes.ts';
 
 /** Messages that wait for the store; then the broker is held back. A batch may have 256 KiB. */
 export const MAX_INCOMING = 128;
-/** Messages in lanes at once: all that an MQTT 5 broker sends before the first of them is acknowledged. */
-export const MAX_HELD = MAX_INCOMING;
 const GOODBYE_MS = 1_000;
+/** Of a session of one shard: a worker has many of them. */
+export const MAX_INCOMING_OF_SHARD = 16;
 const CHANNELS = ['events', 'backlog', 'sync', 'state', 'health'] as const;
 
 export interface SubscriberOptions {
   readonly base: string;
-  /** The client id: who connects with it inherits the session's queue. */
+  /** The client id begins with it: who connects with the same one inherits the session's queue. */
   readonly group: string;
+  /** Of several centrals that share the shards: one shard, or what all of them say together. Absent: all of it. */
+  readonly duty?: number | 'lead';
   readonly sessionExpirySeconds: number;
   readonly link: Omit<LinkOptions, 'clientId' | 'cleanStart' | 'sessionExpirySeconds' | 'will' | 'incomingLimit'>;
 }
@@ -44,17 +46,18 @@ export async function openSubscriber(
   openLink: OpenLink,
   signal: AbortSignal,
 ): Promise<Subscriber> {
-  const { base, group, sessionExpirySeconds } = options;
+  const { base, sessionExpirySeconds } = options;
+  const { clientId, topics, isVoice, limit } = sessionOf(options);
   const topic = centralStateTopic(base);
   const say = (state: 'online' | 'offline') => JSON.stringify({ state });
   const link = await openLink(
     {
       ...options.link,
-      clientId: group,
-      cleanStart: false,
-      sessionExpirySeconds,
-      will: { topic, payload: say('offline') },
-      incomingLimit: MAX_INCOMING,
+      clientId,
+      cleanStart: topics.length === 0,
+      sessionExpirySeconds: topics.length === 0 ? 0 : sessionExpirySeconds,
+      will: isVoice ? { topic, payload: say('offline') } : undefined,
+      incomingLimit: limit,
     },
     signal,
   );
@@ -62,15 +65,16 @@ export async function openSubscriber(
   const lanes = createLanes();
   let taken = 0;
   const patience = { quietMs: options.link.connectTimeoutMs, heard: () => taken + incoming.size };
-  const greeting = greet(link, base, { topic, payload: say('online') }, patience, signal);
+  const online = isVoice ? { topic, payload: say('online') } : null;
+  const greeting = greet(link, topics, online, patience, signal);
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
     receiveMaximum: link.receiveMaximum,
     async take(max, until) {
       const waiting = incoming.size > 0 || lanes.size === 0;
-      if (waiting && lanes.size < MAX_HELD) {
-        const messages = await incoming.takeUpTo(MAX_HELD - lanes.size, until);
+      if (waiting && lanes.size < limit) {
+        const messages = await incoming.takeUpTo(limit - lanes.size, until);
         taken += messages.length;
         lanes.add(messages);
       }
@@ -84,6 +88,7 @@ export async function openSubscriber(
     }),
     ended: greeting.then((failure) => failure ?? link.ended),
     async close() {
+      if (!isVoice) return link.close();
       const late = new AbortController();
       const goodbye = link.publish(topic, say('offline'), { qos: 1, retain: true }).then(
         () => undefined,
@@ -97,11 +102,28 @@ export async function openSubscriber(
   };
 }
 
+interface Session {
+  readonly clientId: string;
+  readonly topics: readonly string[];
+  /** Says that central is there, and the broker says when it is not. */
+  readonly isVoice: boolean;
+  /** Messages that wait for the store, and as many again in lanes. */
+  readonly limit: number;
+}
+
+function sessionOf({ base, group, duty }: SubscriberOptions): Session {
+  const topicsOf = (shard: string) => CHANNELS.map((channel) => `${base}/${shard}/+/${channel}`);
+  if (duty === undefined) return { clientId: group, topics: topicsOf('+'), isVoice: true, limit: MAX_INCOMING };
+  const clientId = `${group}-${duty === 'lead' ? duty : shardName(duty)}`;
+  if (duty === 'lead') return { clientId, topics: [], isVoice: true, limit: 1 };
+  return { clientId, topics: topicsOf(shardName(duty)), isVoice: false, limit: MAX_INCOMING_OF_SHARD };
+}
+
 /** Resolves to null when done, or to why it cannot be, and then the link is closed. */
 async function greet(
   link: MqttLink,
-  base: string,
-  online: { readonly topic: string; readonly payload: string },
+  topics: readonly string[],
+  online: { readonly topic: string; readonly payload: string } | null,
   { quietMs, heard }: { readonly quietMs: number; readonly heard: () => number },
   signal: AbortSignal,
 ): Promise<Error | null> {
@@ -116,9 +138,10 @@ async function greet(
   }, quietMs);
   try {
     // At every connect: the broker may have lost the session.
-    await link.subscribe(CHANNELS.map((channel) => `${base}/+/+/${channel}`));
+    if (topics.length > 0) await link.subscribe(topics);
     // Not awaited: the answer may get lost, and nothing depends on it.
-    void link.publish(online.topic, online.payload, { qos: 1, retain: true }).catch(() => undefined);
+    if (online !== null)
+      void link.publish(online.topic, online.payload, { qos: 1, retain: true }).catch(() => undefined);
     return null;
   } catch (error) {
     await link.close();

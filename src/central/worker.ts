@@ -1,0 +1,190 @@
+/**
+ * One of several centrals that share a store: serves the page, receives the shards that it has, and one of them leads: it folds, tells
+ * of cats, looks after them and moves old events away. What each may write is checked in the store.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { SHARDS } from '../contract/topic.ts';
+import { createEtcd } from '../etcd/gateway.ts';
+import { runAll } from '../lib/run-all.ts';
+import { aborted, delay } from '../lib/wait.ts';
+import { createChanges } from './api/changes.ts';
+import { createMetrics } from './api/metrics.ts';
+import { openCatService } from './cats/cat-service.ts';
+import { type CentralConfig, shardsOf } from './config.ts';
+import { createDuties, type House } from './duties.ts';
+import { openStore } from './open-store.ts';
+import { createOutage, isAway, lasting, type Outage } from './outage.ts';
+import { runByEtcd } from './ownership/etcd-owner.ts';
+import type { OwnerParts } from './ownership/ownership.ts';
+import { runStatic } from './ownership/static-owner.ts';
+import { keysOf, type Registration } from './ownership/view.ts';
+import { retry } from './retry.ts';
+import { runAnswer, type ServeParts } from './serve.ts';
+import { announcing, type CentralDeps, openQuietDog, receiveOptions, standingStill, whereGiven } from './service.ts';
+import type { Store } from './store/store.ts';
+import { createTrust } from './trust.ts';
+
+/** What others have stored or folded is seen after so long. */
+const PULSE_MS = 1_000;
+const ENDPOINT_MS = 2_000;
+/** So often it says in the store that it is there. */
+const BEAT_MS = 10_000;
+
+/** Resolves and rejects as `runCentral` does. */
+export async function runWorker(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
+  const { logger, clock = () => new Date() } = deps;
+  const { url, password } = config.store;
+  const store = await openStore({ url, password, fold: config.fold, now: clock, shared: true });
+  try {
+    const arrived = createChanges();
+    const shown = createChanges();
+    const announce = () => {
+      arrived.announce();
+      shown.announce();
+    };
+    const metrics = createMetrics(deps.version);
+    const options = receiveOptions(config, deps);
+    const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
+    const trust = createTrust({ store, policy: config.trust.keys, logger, clock });
+    const standing = standingStill(logger);
+    const id = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString('hex')}`;
+    const house: House = {
+      config,
+      id,
+      store,
+      options,
+      outage,
+      trust,
+      standing,
+      arrived,
+      shown,
+      announce,
+      metrics,
+      clock,
+      logger,
+    };
+    const duties = createDuties(house);
+    const listening = createListening(deps);
+    const asked = { store, base: config.mqtt.baseTopic, trust, clock, ingested: metrics.ingested, changed: announce };
+    const notReady = () => outage.reason() ?? duties.notReady();
+    const serve: ServeParts = {
+      store,
+      retry: (no) => retry(asked, no),
+      cats: openCatService(store, clock),
+      watchdog: openQuietDog(config, store, clock),
+      changes: announcing(shown, announce),
+      metrics,
+      http: config.http,
+      logger,
+      version: deps.version,
+      simulated: deps.simulated ?? false,
+      clock,
+      notReady,
+      onListening(url) {
+        listening.tell(url);
+        deps.onRunning?.(notReady);
+      },
+      ...whereGiven(config, deps),
+    };
+    const own = async (stop: AbortSignal) => {
+      const http = await listening.url(stop);
+      if (http === null) return;
+      const registration = { id, host: hostname(), pid: process.pid, http, version: deps.version };
+      const beat = (until: AbortSignal) => runBeat(store, registration, clock, until);
+      await runAll([beat, (until) => runOwner(house, duties, registration, until)], stop);
+    };
+    await runAll([(stop) => runAnswer(serve, stop), own, (stop) => runPulse(store, outage, announce, stop)], signal);
+  } finally {
+    await store.close();
+  }
+}
+
+function runOwner(house: House, duties: OwnerParts, registration: Registration, signal: AbortSignal): Promise<void> {
+  const { config, store, outage, options } = house;
+  const { etcd, leaseSeconds, shards = '' } = config.workers ?? { leaseSeconds: 10 };
+  if (etcd === undefined) {
+    const own = shardsOf(shards);
+    return runStatic(own.includes(0) ? [...own, 'lead'] : own, duties, signal);
+  }
+  const ready = async (stop: AbortSignal) => void (await lasting(outage, () => store.highestToken(), stop));
+  const monoNow = () => performance.now();
+  return runByEtcd(
+    {
+      ...duties,
+      etcd: createEtcd({ endpoints: etcd, timeoutMs: Math.min(ENDPOINT_MS, (leaseSeconds * 1_000) / 4) }),
+      keys: keysOf(config.group),
+      seconds: leaseSeconds,
+      shards: Array.from({ length: SHARDS }, (_, i) => i),
+      registration,
+      monoNow,
+      random: options.random,
+      highestToken: () => store.highestToken(),
+      ready,
+      unfitSince: unfitSince(outage, monoNow),
+    },
+    signal,
+  );
+}
+
+function unfitSince(outage: Outage, monoNow: () => number): () => number | null {
+  let since: number | null = null;
+  return () => {
+    since = outage.reason() === null ? null : (since ?? monoNow());
+    return since;
+  };
+}
+
+/** Says in the store that this one is there, for who asks without etcd. */
+async function runBeat(
+  store: Store,
+  registration: Registration,
+  clock: () => Date,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedAt = clock().toISOString();
+  const unlessAway = (error: unknown) => {
+    // Those who receive and fold wait for it, and tell.
+    if (!isAway(error)) throw error;
+  };
+  while (!signal.aborted) {
+    await store.saveWorker({ ...registration, startedAt, heardAt: clock().toISOString() }).catch(unlessAway);
+    await delay(BEAT_MS, signal);
+  }
+  await store.removeWorker(registration.id).catch(unlessAway);
+}
+
+/** Wakes those who show and fold when another process has stored something. */
+async function runPulse(store: Store, outage: Outage, announce: () => void, signal: AbortSignal): Promise<void> {
+  let before = '';
+  while (!signal.aborted) {
+    try {
+      const now = await store.pulse();
+      if (now !== before) announce();
+      before = now;
+    } catch (error) {
+      await outage.over(error, signal);
+    }
+    await delay(PULSE_MS, signal);
+  }
+}
+
+interface Listening {
+  tell(url: string): void;
+  /** Null where the signal aborts first. */
+  url(signal: AbortSignal): Promise<string | null>;
+}
+
+function createListening({ onListening }: CentralDeps): Listening {
+  let resolve: (url: string) => void;
+  const told = new Promise<string>((done) => {
+    resolve = done;
+  });
+  return {
+    tell(url) {
+      resolve(url);
+      onListening?.(url);
+    },
+    url: (signal) => Promise.race([told, aborted(signal).then(() => null)]),
+  };
+}

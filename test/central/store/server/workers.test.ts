@@ -1,0 +1,13 @@
+import { test } from 'vitest';
+import { killOneOfTwo } from '../../../e2e/fleet-kill.ts';
+import { etcdPath } from '../../../etcd.ts';
+import { mosquittoPath, requireServer } from '../../../servers.ts';
+import { freshUrl } from '../../engines/fresh.ts';
+
+const hasServers = requireServer('mosquitto', mosquittoPath) && requireServer('etcd', etcdPath, 'etcd-server');
+
+test.skipIf(!hasServers)(
+  'one of two workers is killed: the other takes over, nothing is lost or doubled',
+  async () => killOneOfTwo(await freshUrl()),
+  180_000,
+);
