@@ -1,6 +1,7 @@
 /** The project loop: store → models. Wakes when something was stored, folds it in slices, and tells what became of it. */
 import { setImmediate } from 'node:timers/promises';
 import { collarOf } from '../contract/event.ts';
+import { delay } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
 import type { Outage } from './outage.ts';
 import type { Stopped } from './store/fold-status.ts';
@@ -9,6 +10,12 @@ import type { CatRow, Projected, ProjectStore, ReadStore } from './store/store.t
 /** Events of one transaction: others wait no longer than it takes to fold these. */
 export const SLICE_EVENTS = 2_000;
 const IDLE_MS = 1_000;
+/**
+ * So many times as long as a slice has taken the next one waits, at most so long. Where agents catch up side by side, each slice goes
+ * back before what the others have brought: fewer and larger ones do the same work once, and receiving has the database meanwhile.
+ */
+const REST = 2;
+const MAX_REST_MS = 1_000;
 
 /** One meow, as it is told to dashboards. Never from a replay: only when its event is seen for the first time. */
 export interface MeowNotice {
@@ -47,6 +54,7 @@ export async function runProject(parts: ProjectParts, signal: AbortSignal): Prom
   if (parts.announceAll === true) await announceAll(parts, signal);
   while (!signal.aborted) {
     const seen = parts.arrived.version;
+    const began = parts.clock().getTime();
     const result = await project(parts, signal);
     if (result === null) continue;
     const { stopped = null } = result;
@@ -54,6 +62,8 @@ export async function runProject(parts: ProjectParts, signal: AbortSignal): Prom
     stoppedAt = stopped?.id ?? null;
     if (moved) parts.stopped?.(stopped);
     if (result.events > 0 || result.changedCats.length > 0 || moved) parts.changed();
+    const restMs = Math.min(REST * (parts.clock().getTime() - began), MAX_REST_MS);
+    if (result.events > 0 && restMs > 0) await delay(restMs, signal);
     if (result.events === SLICE_EVENTS) await setImmediate();
     else await parts.arrived.after(seen, signal, idleMs);
   }

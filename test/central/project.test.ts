@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createChanges } from '../../src/central/api/changes.ts';
 import { openStore } from '../../src/central/open-store.ts';
-import { type MeowNotice, runProject } from '../../src/central/project.ts';
+import { type MeowNotice, runProject, SLICE_EVENTS } from '../../src/central/project.ts';
 import type { CatRow, Store } from '../../src/central/store/store.ts';
 import { newEvent } from '../../src/contract/event.ts';
 import { until } from './broker.ts';
@@ -101,6 +102,36 @@ describe('project', () => {
     writer.add('meow.started', 'collar/C0FFEE01', { level: 'loud' as unknown as number }, 0);
     await send(writer);
     await until('it is counted', async () => (await store.counts()).skipped === 1);
+  });
+});
+
+describe('a slice', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it.each([
+    [300, 600],
+    [5_000, 1_000],
+  ])('that has taken %i ms is followed after %i ms: receiving has the database meanwhile', async (takesMs, restsMs) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const end = new AbortController();
+    let [nowMs, slices] = [Date.parse(NOW), 0];
+    const project = async () => {
+      nowMs += takesMs;
+      slices += 1;
+      return { events: SLICE_EVENTS, changedCats: [], meows: [] };
+    };
+    const nothing = () => undefined;
+    const told = { announceCat: nothing, announceMeow: nothing, changed: nothing };
+    const parts = { store: { project, cats: async () => [] }, arrived: createChanges(), clock: () => new Date(nowMs) };
+    const loop = runProject({ ...parts, ...told }, end.signal);
+    for (const wanted of [1, 2, 3]) {
+      await vi.advanceTimersByTimeAsync(restsMs - 1);
+      expect(slices).toBe(wanted);
+      await vi.advanceTimersByTimeAsync(1);
+      await setImmediate();
+    }
+    end.abort();
+    await loop;
   });
 });
 
