@@ -9,7 +9,7 @@ export const MAX_PAST_EVENTS = 500_000;
 const EVENTS_A_READ = 1_000;
 const TYPES = CAT_EVENTS.map(fullType);
 
-type PastStore = Pick<ReadStore, 'catsAt' | 'horizon' | 'sealed' | 'oldest'>;
+type PastStore = Pick<ReadStore, 'catsAt' | 'horizon' | 'whole'>;
 
 /**
  * Rejects with code EXPIRED where no folder of segments is given, TOO_MUCH_HISTORY beyond MAX_PAST_EVENTS, or SEGMENT_DAMAGED.
@@ -42,14 +42,14 @@ async function eventsBefore(store: PastStore, to: string, segments: string): Pro
     const text = `more than ${MAX_PAST_EVENTS} events to fold for ${to}`;
     throw Object.assign(new Error(text), { code: 'TOO_MUCH_HISTORY' });
   };
-  for await (const page of store.sealed(segments)) {
-    take(page.filter(({ type, time }) => time < to && TYPES.includes(type)));
-  }
-  for (let after: string | undefined; ; ) {
-    const filter = { limit: EVENTS_A_READ, types: TYPES, to };
-    const page = await store.oldest(after === undefined ? filter : { ...filter, after });
-    take(page.events);
-    if (page.events.length < EVENTS_A_READ) return events;
-    after = page.next;
+  const whole = await store.whole(segments, { types: TYPES, to }, null);
+  try {
+    for (;;) {
+      const page = await whole.next(EVENTS_A_READ);
+      if (page.length === 0) return events;
+      take(page);
+    }
+  } finally {
+    await whole.close();
   }
 }

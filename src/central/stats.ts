@@ -1,7 +1,7 @@
 /** How many events each cat had by hour or day, and how long its meows were: counted from the events themselves. */
 import { setImmediate } from 'node:timers/promises';
 import { createCalendar } from './models/calendar.ts';
-import { createTally, type StatsRow } from './models/stats.ts';
+import { createTally, type StatsRow, type Tally } from './models/stats.ts';
 import type { EventFilter, ReadStore } from './store/store.ts';
 
 /** The most events that are counted for one answer. */
@@ -26,35 +26,32 @@ export interface Stats {
   readonly rows: readonly (StatsRow & { readonly name: string })[];
 }
 
-/** Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND, or TOO_MUCH_HISTORY beyond MAX_STATS_EVENTS. */
+/**
+ * `segments`: the folder of those that are counted, too. Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND, SEGMENT_DAMAGED, or
+ * TOO_MUCH_HISTORY beyond MAX_STATS_EVENTS.
+ */
 export async function statsOf(
-  store: Pick<ReadStore, 'oldest' | 'cats'>,
+  store: Pick<ReadStore, 'oldest' | 'cats' | 'whole'>,
   { by, tz, catId, types, ...span }: StatsQuestion,
   now: Date,
+  segments?: string,
 ): Promise<Stats> {
   const calendar = calendarOf(by, tz);
   const to = span.to ?? now.toISOString();
   const from = span.from ?? new Date(calendar.spanOf(Date.parse(to) - DEFAULT_DAYS[by] * DAY_MS).fromMs).toISOString();
   const cats = (await store.cats(now)).filter(({ id }) => catId === undefined || id === catId);
   if (catId !== undefined && cats.length === 0) throw failure('CAT_NOT_FOUND', 'cat not found');
-  const rows: (StatsRow & { readonly name: string })[] = [];
+  const tallies = new Map(cats.map(({ id }) => [id, createTally(id, calendar)]));
   let counted = 0;
-  for (const { id, name } of cats) {
-    const tally = createTally(id, calendar);
-    const filter = { catId: id, from, to, limit: EVENTS_A_READ, ...(types === undefined ? {} : { types }) };
-    for (let after: string | undefined; ; ) {
-      const page = await store.oldest(after === undefined ? filter : { ...filter, after });
-      for (const event of page.events) tally.add(event);
-      counted += page.events.length;
-      if (counted > MAX_STATS_EVENTS) {
-        throw failure('TOO_MUCH_HISTORY', `more than ${MAX_STATS_EVENTS} events from ${from} to ${to}: ask for less`);
-      }
-      if (page.events.length < EVENTS_A_READ) break;
-      after = page.next;
-      await setImmediate();
-    }
-    rows.push(...tally.rows().map((row) => ({ ...row, name })));
-  }
+  const count = (pageEvents: number) => {
+    counted += pageEvents;
+    if (counted <= MAX_STATS_EVENTS) return;
+    throw failure('TOO_MUCH_HISTORY', `more than ${MAX_STATS_EVENTS} events from ${from} to ${to}: ask for less`);
+  };
+  const filter = { from, to, ...(types === undefined ? {} : { types }) };
+  if (segments === undefined) await countRows(store, filter, tallies, count);
+  else await countWhole(store, segments, filter, tallies, count);
+  const rows = cats.flatMap(({ id, name }) => (tallies.get(id)?.rows() ?? []).map((row) => ({ ...row, name })));
   // An hour that comes twice sorts by its moment, not by what the clock on the wall shows.
   const moment = (row: StatsRow) => Date.parse(row.from);
   return {
@@ -64,6 +61,52 @@ export async function statsOf(
     to,
     rows: rows.sort((a, b) => moment(a) - moment(b) || a.catId - b.catId),
   };
+}
+
+type Tallies = ReadonlyMap<number, Tally>;
+
+/** Cat by cat, by their indexes. */
+async function countRows(
+  store: Pick<ReadStore, 'oldest'>,
+  filter: EventFilter,
+  tallies: Tallies,
+  count: (events: number) => void,
+): Promise<void> {
+  for (const [catId, tally] of tallies) {
+    for (let after: string | undefined; ; ) {
+      const question = { ...filter, catId, limit: EVENTS_A_READ };
+      const page = await store.oldest(after === undefined ? question : { ...question, after });
+      for (const event of page.events) tally.add(event);
+      count(page.events.length);
+      if (page.events.length < EVENTS_A_READ) break;
+      after = page.next;
+      await setImmediate();
+    }
+  }
+}
+
+/** Everything once: segments have no index of cats. */
+async function countWhole(
+  store: Pick<ReadStore, 'whole'>,
+  segments: string,
+  filter: EventFilter,
+  tallies: Tallies,
+  count: (events: number) => void,
+): Promise<void> {
+  const whole = await store.whole(segments, filter, null);
+  try {
+    for (;;) {
+      const page = await whole.next(EVENTS_A_READ);
+      if (page.length === 0) return;
+      for (const event of page) {
+        const cats = whole.cats(event).filter((id) => tallies.has(id));
+        count(cats.length);
+        for (const id of cats) tallies.get(id)?.add(event);
+      }
+    }
+  } finally {
+    await whole.close();
+  }
 }
 
 function calendarOf(by: 'hour' | 'day', tz: string | undefined) {

@@ -87,6 +87,7 @@ describe('stats', () => {
     await expect(statsOf(store, { by: 'day', catId: 9 }, now)).rejects.toMatchObject({ code: 'CAT_NOT_FOUND' });
     const endless = {
       cats: store.cats,
+      whole: store.whole,
       oldest: async () => ({ ...(await page), next: 't' }),
     };
     const one = await store.oldest({ limit: 1, catId: 1 });

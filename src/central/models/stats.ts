@@ -1,4 +1,4 @@
-/** Counts events of one cat by hour or day. Pure: events go in in the order of time, rows come out. */
+/** Counts events of one cat by hour or day. Pure: events go in in any order, rows come out by time. */
 import { shortType } from '../../contract/event.ts';
 import { upcast } from '../../contract/upcast.ts';
 import type { CentralEvent } from '../store/store.ts';
@@ -33,16 +33,13 @@ interface Count {
 
 /** What was taken back is not counted. */
 export function createTally(catId: number, calendar: Calendar): Tally {
-  const counts: Count[] = [];
+  const counts = new Map<number, Count>();
   return {
     add(event) {
       if (event.revoked) return;
       const span = calendar.spanOf(Date.parse(event.time));
-      let count = counts.at(-1);
-      if (count?.span.fromMs !== span.fromMs) {
-        count = { span, events: 0, types: new Map(), meows: 0, meowMs: 0 };
-        counts.push(count);
-      }
+      const count = counts.get(span.fromMs) ?? { span, events: 0, types: new Map(), meows: 0, meowMs: 0 };
+      if (count.events === 0) counts.set(span.fromMs, count);
       const type = shortType(event.type);
       count.events += 1;
       count.types.set(type, (count.types.get(type) ?? 0) + 1);
@@ -52,16 +49,18 @@ export function createTally(catId: number, calendar: Calendar): Tally {
       count.meowMs += durationMs;
     },
     rows: () =>
-      counts.map(({ span: { from, to }, events, types, meows, meowMs }) => ({
-        catId,
-        from,
-        to,
-        events,
-        types: Object.fromEntries([...types].sort(([a], [b]) => (a < b ? -1 : 1))),
-        meows,
-        meowMs,
-        meanMs: meows === 0 ? null : Math.round(meowMs / meows),
-      })),
+      [...counts.values()]
+        .sort((a, b) => a.span.fromMs - b.span.fromMs)
+        .map(({ span: { from, to }, events, types, meows, meowMs }) => ({
+          catId,
+          from,
+          to,
+          events,
+          types: Object.fromEntries([...types].sort(([a], [b]) => (a < b ? -1 : 1))),
+          meows,
+          meowMs,
+          meanMs: meows === 0 ? null : Math.round(meowMs / meows),
+        })),
   };
 }
 

@@ -1,18 +1,14 @@
 /** What was deleted for its age, and where it is now. */
+import { chainHex, chainStart } from '../../contract/chain.ts';
 import { fullType } from '../../contract/event.ts';
 import type { Db } from './agents.ts';
-import { correctionsInForce } from './corrections.ts';
 import type { SegmentRow } from './retention-store.ts';
-import { corrected } from './rows.ts';
-import { readSegment, type SealedEvent } from './segment-file.ts';
-import type { CentralEvent } from './store.ts';
 import type { SegmentTable } from './tables.ts';
 
 /** What decides about other events, or numbers cats: a copy is sealed, the rows stay. There are few. */
 export const KEPT_TYPES: readonly string[] = ['cat.named', 'collar.assigned', 'event.revoked', 'event.reassigned'].map(
   fullType,
 );
-const PAGE_EVENTS = 1_000;
 
 /** The newest segment of an epoch that ends at or below `upTo`, or null. All below its end is in segments. */
 export async function lastSegment(
@@ -40,41 +36,34 @@ export async function segmentRows(db: Db): Promise<readonly SegmentRow[]> {
   });
 }
 
-/**
- * All events that are no rows any more, with what corrects them, in pages: epoch by epoch, by seq. Rejects with code
- * SEGMENT_DAMAGED where one cannot be read, which names the file.
- */
-export async function* sealedEvents(db: Db, dir: string): AsyncGenerator<readonly CentralEvent[]> {
-  const segments = await db.selectFrom('segment').selectAll().orderBy('epoch_no').orderBy('from_seq').execute();
-  for (const segment of segments) {
-    let page: SealedEvent[] = [];
-    for await (const event of readSegment(dir, segment.file)) {
-      if (page.push(event) < PAGE_EVENTS) continue;
-      yield await withoutRows(db, segment, page);
-      page = [];
-    }
-    yield await withoutRows(db, segment, page);
-  }
+/** Rejects with code EXPIRED where a part of the events is in segments, and nobody says where they are. */
+export async function refuseUnnamed(db: Db, dir: string | undefined): Promise<void> {
+  if (dir !== undefined) return;
+  if ((await db.selectFrom('segment').select('file').limit(1).executeTakeFirst()) === undefined) return;
+  const text = 'old events are in segments: name their folder in retention.segments';
+  throw Object.assign(new Error(text), { code: 'EXPIRED' });
 }
 
-async function withoutRows(
-  db: Db,
-  { epoch_no: epochNo, done }: SegmentTable,
-  page: readonly SealedEvent[],
-): Promise<readonly CentralEvent[]> {
-  const inForce = await correctionsInForce(
-    db,
-    page.map(({ seq }) => ({ epochNo, seq })),
-  );
-  const rows = done === 1 ? [] : await rowsAmong(db, epochNo, page);
-  return page
-    .filter(({ seq, type }) => !KEPT_TYPES.includes(type) && !rows.includes(seq))
-    .map((event) => ({ ...event, ...corrected(inForce.get(`${epochNo}/${event.seq}`)) }));
+export interface NotedSegment extends SegmentTable {
+  readonly epoch: string;
+  /** The chain where the one before it ends. */
+  readonly chainBefore: string | null;
 }
 
-/** Of a segment whose rows are being deleted. */
-async function rowsAmong(db: Db, epochNo: number, page: readonly SealedEvent[]): Promise<readonly number[]> {
-  const [first, last] = [page[0]?.seq ?? 0, page.at(-1)?.seq ?? 0];
-  const rows = db.selectFrom('event').select('seq').where('epoch_no', '=', epochNo).where('seq', '>=', first);
-  return (await rows.where('seq', '<=', last).execute()).map(({ seq }) => seq);
+/** By epoch, then seq. */
+export async function notedSegments(db: Db): Promise<readonly NotedSegment[]> {
+  const rows = await db
+    .selectFrom('segment')
+    .innerJoin('epoch', 'epoch.no', 'segment.epoch_no')
+    .innerJoin('agent', 'agent.no', 'epoch.agent_no')
+    .selectAll('segment')
+    .select(['epoch.epoch', 'agent.name'])
+    .orderBy('segment.epoch_no')
+    .orderBy('segment.from_seq')
+    .execute();
+  return rows.map(({ epoch, name, ...row }, i) => {
+    const before = rows[i - 1];
+    const follows = before?.epoch_no === row.epoch_no;
+    return { ...row, epoch, chainBefore: follows ? before.chain : chainHex(chainStart(name, epoch)) };
+  });
 }

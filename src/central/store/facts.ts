@@ -117,7 +117,11 @@ export function belongs(
   model: CatModel,
   wearings: Wearings | null,
 ): boolean {
-  if (catId === undefined || event.reassignedTo === catId) return true;
-  const named = namedCat(event);
-  return named === null ? wearings?.wearer(collarOf(event) ?? '', model.key(event)) === catId : named === catId;
+  return catId === undefined || catsOf(event, model, wearings).includes(catId);
+}
+
+/** The cats that it was told of: by itself or by its collar, and the one that it was given to. */
+export function catsOf(event: CentralEvent, model: CatModel, wearings: Wearings | null): readonly number[] {
+  const own = namedCat(event) ?? wearings?.wearer(collarOf(event) ?? '', model.key(event)) ?? null;
+  return [own, event.reassignedTo].filter((catId, i, all) => catId !== null && all.indexOf(catId) === i) as number[];
 }

@@ -8,7 +8,7 @@ import { readByTime } from './by-time.ts';
 import { correctedEvents } from './corrected-events.ts';
 import { counts, versions } from './counts.ts';
 import { decodeTimePlace, encodeTimePlace } from './cursor.ts';
-import { lastSegment, sealedEvents } from './expired.ts';
+import { lastSegment } from './expired.ts';
 import { readWearings } from './facts.ts';
 import { readHorizon } from './horizon.ts';
 import { liveTables } from './model-tables.ts';
@@ -19,6 +19,7 @@ import { skippedTypes } from './skipped.ts';
 import { stoppedAt, stoppedBy } from './stopped.ts';
 import type { EventFilter, ReadStore } from './store.ts';
 import type { Tables } from './tables.ts';
+import { openWhole } from './whole.ts';
 
 const CHAIN_PAGE_ROWS = 2_000;
 
@@ -37,7 +38,7 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     newest: ({ before, ...query }) => byTime(query, 'desc', before),
     oldest: ({ after, ...query }) => byTime(query, 'asc', after),
     event: (epoch, seq) => readEvent(db, names, epoch, seq),
-    sealed: (dir) => sealedEvents(db, dir),
+    whole: (dir, filter, from) => openWhole({ db, model, names }, dir, filter, from),
     horizon: () => readHorizon(db),
     arrivals: (after, limit) => readArrivals(db, names, after, limit),
     async arrivalHead() {

@@ -7,6 +7,7 @@ import { moveCursor } from './derive.ts';
 import { deleteAfter } from './derive-cat.ts';
 import { firstCat, firstDifference } from './difference.ts';
 import { catHashes, modelDigest, tableRows } from './digest.ts';
+import { refuseUnnamed } from './expired.ts';
 import { earlier, inFlight } from './in-flight.ts';
 import {
   createVersion,
@@ -20,7 +21,6 @@ import {
 } from './model-tables.ts';
 import { catRow, readCats } from './read-models.ts';
 import type { Build, Comparison, ReplayOptions, ReplayStore } from './replay-store.ts';
-import { refuseUnnamed } from './sealed-rows.ts';
 import type { ModelVersionTable, Tables } from './tables.ts';
 import { takeLock } from './transact.ts';
 import { verifyModels } from './verify-models.ts';

@@ -4,10 +4,10 @@
  * or where SQLITE_TMPDIR says): memory stays bounded however many there are.
  */
 import Database from 'better-sqlite3';
-import { chainHex, chainStart } from '../../contract/chain.ts';
 import type { Db } from './agents.ts';
 import type { TimePlace } from './cursor.ts';
-import type { SegmentTable, TimelineRow } from './tables.ts';
+import { notedSegments, refuseUnnamed } from './expired.ts';
+import type { TimelineRow } from './tables.ts';
 import { readVerified } from './verified-segment.ts';
 
 /** Pages of the temporary database in memory, in KiB. */
@@ -31,7 +31,7 @@ export async function openSealedRows(
   { from, to }: { readonly from: string; readonly to: string | null },
 ): Promise<SealedRows> {
   await refuseUnnamed(db, dir);
-  const segments = await segmentsInOrder(db);
+  const segments = await notedSegments(db);
   const scratch = openScratch();
   let next = 0;
   return {
@@ -42,7 +42,7 @@ export async function openSealedRows(
       const segment = segments[next];
       if (segment === undefined) return 0;
       scratch.begin();
-      for await (const event of readVerified(dir ?? '', segment, segment.chainBefore)) {
+      for await (const event of readVerified(dir ?? '', segment)) {
         if (event.time >= from && (to === null || event.time < to))
           scratch.add({ epoch_no: segment.epoch_no, ...event });
       }
@@ -53,36 +53,6 @@ export async function openSealedRows(
     rowsAfter: scratch.rowsAfter,
     close: scratch.close,
   };
-}
-
-/** Rejects with code EXPIRED where a part of the events is in segments, and nobody says where they are. */
-export async function refuseUnnamed(db: Db, dir: string | undefined): Promise<void> {
-  if (dir !== undefined) return;
-  if ((await db.selectFrom('segment').select('file').limit(1).executeTakeFirst()) === undefined) return;
-  const text = 'old events are in segments: name their folder in retention.segments';
-  throw Object.assign(new Error(text), { code: 'EXPIRED' });
-}
-
-interface Chained extends SegmentTable {
-  readonly chainBefore: string | null;
-}
-
-/** Each with the chain where the one before it ends. */
-async function segmentsInOrder(db: Db): Promise<readonly Chained[]> {
-  const rows = await db
-    .selectFrom('segment')
-    .innerJoin('epoch', 'epoch.no', 'segment.epoch_no')
-    .innerJoin('agent', 'agent.no', 'epoch.agent_no')
-    .selectAll('segment')
-    .select(['epoch.epoch', 'agent.name'])
-    .orderBy('segment.epoch_no')
-    .orderBy('segment.from_seq')
-    .execute();
-  return rows.map(({ epoch, name, ...row }, i) => {
-    const before = rows[i - 1];
-    const follows = before?.epoch_no === row.epoch_no;
-    return { ...row, chainBefore: follows ? before.chain : chainHex(chainStart(name, epoch)) };
-  });
 }
 
 function openScratch() {

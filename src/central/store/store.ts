@@ -71,6 +71,25 @@ export interface EventPage {
   readonly next: string;
 }
 
+/** How far somebody has come in all events. Survives JSON. */
+export interface WholePlace {
+  /** Of each epoch the last seq of its segments. */
+  readonly sealed: Readonly<Record<string, number>>;
+  /** A cursor of the order of time in the rows; null where none was given yet. */
+  readonly rows: string | null;
+}
+
+/** Segments first, epoch by epoch, then the rows by time. */
+export interface WholeEvents {
+  /** Empty: that was all. */
+  next(limit: number): Promise<readonly CentralEvent[]>;
+  /** Behind what was given. */
+  place(): WholePlace;
+  /** The cats that an event was told of or given to. */
+  cats(event: CentralEvent): readonly number[];
+  close(): Promise<void>;
+}
+
 /** A row of the read model `cat`. */
 export interface CatRow {
   readonly id: number;
@@ -199,8 +218,11 @@ export interface ReadStore {
   oldest(query: EventFilter & { readonly limit: number; readonly after?: string }): Promise<EventPage>;
   /** One event by its key, or null. */
   event(epoch: string, seq: number): Promise<CentralEvent | null>;
-  /** What is in the segments of a folder and no row any more, with what corrects it, in pages. Rejects with code SEGMENT_DAMAGED. */
-  sealed(dir: string): AsyncIterable<readonly CentralEvent[]>;
+  /**
+   * All of a filter once, from the segments of this folder and from the rows; on from a place, or from the beginning. Rejects with code
+   * EXPIRED where there are segments and no folder is named; the events reject with SEGMENT_DAMAGED.
+   */
+  whole(dir: string | undefined, filter: EventFilter, from: WholePlace | null): Promise<WholeEvents>;
   /** What is older than this time may be in segments only; empty where nothing was deleted. */
   horizon(): Promise<string>;
   /** In arrival order, for followers: live events first seen first. */
