@@ -9,9 +9,11 @@ import { correctionCommands, placeOf } from './corrections.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addFilter, type FilterWords, filterOf } from './filter.ts';
 import { wholeNumber } from './numbers.ts';
+import { openTape } from './open-tape.ts';
 import { leaveReader, toStdout } from './out-file.ts';
 import { paint, safe, tell } from './output.ts';
-import { openTape, type Tape, type Told } from './tape.ts';
+import { asSealedFailure } from './sealed.ts';
+import type { Tape, Told } from './tape.ts';
 import { versionsCommand } from './versions.ts';
 
 interface Options extends FilterWords {
@@ -23,6 +25,7 @@ interface Options extends FilterWords {
   readonly after?: string;
   readonly before?: string;
   readonly limit?: number;
+  readonly sealed?: true;
   readonly json?: true;
 }
 
@@ -50,6 +53,7 @@ export function eventsCommand(): Command {
     .option('--after <cursor>', 'go on where a listing stopped, with --order asc')
     .option('--before <cursor>', 'the same with --order desc')
     .option('--limit <n>', 'stop after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--sealed', 'also what lies in segments: that first, epoch by epoch, then the store by time')
     .option('--follow', 'go on with what comes, until Ctrl-C')
     .option('--json', 'print CloudEvents, one a line')
     .action(events);
@@ -64,20 +68,23 @@ async function events(options: Options): Promise<void> {
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', () => stop.abort());
-  const { order, sort, after, before } = options;
+  const { order, sort, after, before, sealed = false } = options;
   const question = {
     ...filterOf(options),
     order,
     ...(sort === undefined ? {} : { sort }),
     ...(after === undefined ? {} : { after }),
     ...(before === undefined ? {} : { before }),
+    ...(sealed ? { scan: true } : {}),
   };
   const tape = await openTape(options.config, question);
   try {
+    const leftOut = options.id === undefined && after === undefined ? await tape.leftOut() : null;
+    if (leftOut !== null) tell(`events before ${leftOut} may be in segments: --sealed prints these, too`);
     if (options.id === undefined) await play(tape, options, stop.signal);
     else await printOne(tape, options.id, options.json === true);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'BAD_CURSOR')) throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'BAD_CURSOR')) throw asSealedFailure(error);
     const fix = 'give back the cursor that a listing in this order ended with';
     throw new CommandError(EXIT.usage, error.message, fix, { cause: error });
   } finally {
@@ -87,10 +94,13 @@ async function events(options: Options): Promise<void> {
   }
 }
 
-function refuseContradictions({ order, sort, after, before, follow }: Options): void {
+function refuseContradictions({ order, sort, after, before, follow, sealed }: Options): void {
   const refuse = (text: string) => {
     throw new CommandError(EXIT.usage, text);
   };
+  const others = [order === 'desc', sort, after, before, follow].some((word) => word !== undefined && word !== false);
+  if (sealed === true && others)
+    refuse('--sealed has an order of its own: no --order desc, --sort, --after, --before or --follow');
   if (order === 'desc' && sort === 'position') refuse('--sort position goes with --order asc');
   if (order === 'desc' && after !== undefined) refuse('--after goes with --order asc: use --before');
   if (order === 'asc' && before !== undefined) refuse('--before goes with --order desc: use --after');

@@ -2,7 +2,7 @@
 import { cloudEventText } from '../central/api/cloud-event.ts';
 import { encodeEvent } from '../contract/envelope.ts';
 import { catOf, collarOf } from '../contract/event.ts';
-import { createInflux } from './influx.ts';
+import { createInflux, type Memory } from './influx.ts';
 import { safe } from './output.ts';
 import type { Told } from './tape.ts';
 
@@ -15,20 +15,32 @@ export interface Format {
   foot(): string;
   /** What a person should know of what was written, or null. */
   remark(): string | null;
+  /** What it must know of the events before, for whoever goes on later. Survives JSON. */
+  memory(): FormatMemory;
 }
 
-/** `formulas`: leave cells as they are that a spreadsheet would take for a formula. */
-export function createFormat(name: FormatName, formulas: boolean): Format {
+export interface FormatMemory {
+  readonly events: number;
+  readonly marked: number;
+  readonly series: Memory;
+}
+
+const NOTHING: FormatMemory = { events: 0, marked: 0, series: [] };
+
+/** `formulas`: leave cells as they are that a spreadsheet would take for a formula. `before`: it goes on after these events. */
+export function createFormat(name: FormatName, formulas: boolean, before: FormatMemory = NOTHING): Format {
+  const plain = { head: '', foot: () => '', remark: () => null, memory: () => before };
   switch (name) {
     case 'ndjson':
-      return { head: '', event: (told) => `${jsonOf(told)}\n`, foot: () => '', remark: () => null };
+      return { ...plain, event: (told) => `${jsonOf(told)}\n` };
     case 'cloudevents':
-      return createBatch();
+      return createBatch(before);
     case 'csv':
-      return createCsv(formulas);
+      return createCsv(formulas, before);
     case 'influx': {
-      const influx = createInflux();
-      return { head: '', event: ({ agent, event }) => `${influx(agent, event)}\n`, foot: () => '', remark: () => null };
+      const influx = createInflux(before.series);
+      const event = ({ agent, event: one }: Told) => `${influx.line(agent, one)}\n`;
+      return { ...plain, event, memory: () => ({ ...before, series: influx.memory() }) };
     }
   }
 }
@@ -39,17 +51,18 @@ function jsonOf({ agent, event, known }: Told): string {
 }
 
 /** JSON Batch Format of CloudEvents 1.0 (application/cloudevents-batch+json): one array, an event a line. */
-function createBatch(): Format {
-  let first = true;
+function createBatch(before: FormatMemory): Format {
+  let { events } = before;
   return {
     head: '[',
     event(told) {
-      const text = `${first ? '' : ','}\n${jsonOf(told)}`;
-      first = false;
+      const text = `${events === 0 ? '' : ','}\n${jsonOf(told)}`;
+      events += 1;
       return text;
     },
-    foot: () => (first ? ']\n' : '\n]\n'),
+    foot: () => (events === 0 ? ']\n' : '\n]\n'),
     remark: () => null,
+    memory: () => ({ ...before, events }),
   };
 }
 
@@ -58,8 +71,8 @@ const COLUMNS = 'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,b
 );
 
 /** RFC 4180. */
-function createCsv(formulas: boolean): Format {
-  let marked = 0;
+function createCsv(formulas: boolean, before: FormatMemory): Format {
+  let { marked } = before;
   const text = (value: string | null): string => {
     if (value === null) return '';
     // OWASP, "CSV Injection": spreadsheets run what begins like this, and strangers write types, subjects and data.
@@ -81,6 +94,7 @@ function createCsv(formulas: boolean): Format {
       return `${cells.join(',')}\r\n`;
     },
     foot: () => '',
+    memory: () => ({ ...before, marked }),
     remark: () =>
       marked === 0
         ? null

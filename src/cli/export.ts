@@ -1,25 +1,32 @@
 /**
- * `collard export`: events of a log or a store for other programs. A page is in memory at a time, and waits for whoever reads.
- * A file appears whole or not at all.
+ * `collard export`: events of a log, or of a store with its segments, for other programs. A page is in memory at a time, and waits for
+ * whoever reads. A file appears whole or not at all; with --resume what is written stays beside it until it is whole.
  */
 import { Command, Option } from 'commander';
 import { CommandError, EXIT } from './exit.ts';
-import { createFormat, FORMATS, type Format, type FormatName } from './export-format.ts';
+import { createFormat, FORMATS, type Format, type FormatMemory, type FormatName } from './export-format.ts';
 import { addFilter, type FilterWords, filterOf } from './filter.ts';
-import { leaveReader, openOutput } from './out-file.ts';
+import { openTape } from './open-tape.ts';
+import { leaveReader, type Output, openOutput } from './out-file.ts';
 import { safe, tell } from './output.ts';
+import { openResumable, type ResumableOutput } from './resumable-file.ts';
+import { asSealedFailure } from './sealed.ts';
 import { stopOnSignals } from './stop.ts';
-import { openTape, type Tape } from './tape.ts';
+import type { Tape } from './tape.ts';
 
 interface Options extends FilterWords {
   readonly config: string;
   readonly format: FormatName;
   readonly out: string;
   readonly formulas?: true;
+  /** False: --no-sealed. */
+  readonly sealed: boolean;
+  readonly resume?: true;
   readonly quiet?: true;
 }
 
 const PAGE_EVENTS = 1_000;
+const SAVE_EVERY_MS = 1_000;
 const TELL_EVERY_MS = { terminal: 500, other: 10_000 } as const;
 
 export function exportCommand(): Command {
@@ -37,59 +44,113 @@ export function exportCommand(): Command {
   return addFilter(command)
     .option('--out <file>', 'where to; - is stdout', '-')
     .option('--formulas', 'csv: leave cells as they are that a spreadsheet would take for formulas')
+    .option('--no-sealed', 'central: leave out what lies in segments')
+    .option('--resume', 'with --out: keep what is written where this is broken off, and go on from there')
     .option('--quiet', 'no progress')
     .action(exportEvents);
 }
 
 async function exportEvents(options: Options): Promise<void> {
+  const { format, formulas = false, out: path, sealed, resume = false, quiet = false } = options;
+  if (resume && path === '-') throw new CommandError(EXIT.usage, '--resume goes with --out FILE');
   const signal = stopOnSignals();
-  // By time: this order has what is stored above a gap, too.
-  const tape = await openTape(options.config, { ...filterOf(options), scan: true });
+  const filter = filterOf(options);
+  // What would make another file of it.
+  const asked = JSON.stringify({ format, formulas, sealed, filter });
+  const out = resume ? await openResumable(path) : { ...(await openOutput(path, signal)), saved: null };
   try {
-    const format = createFormat(options.format, options.formulas === true);
-    const events = await writeAll(tape, format, options, signal);
-    if (signal.aborted)
-      return tell(`stopped after ${events} events${options.out === '-' ? '' : ': no file was written'}`);
-    const remark = format.remark();
-    if (remark !== null) tell(remark);
-    if (options.quiet !== true) tell(`${events} events${options.out === '-' ? '' : ` in ${safe(options.out)}`}`);
+    const before = beforeOf(out.saved, asked, path);
+    // All of it once: what is stored above a gap, too.
+    const question = { ...filter, scan: true, sealed };
+    const tape = await openTape(options.config, before === null ? question : { ...question, place: before.place });
+    try {
+      const writer = createFormat(format, formulas, before?.memory);
+      const job: Job = { tape, format: writer, out, asked, before: before?.events ?? 0, quiet };
+      const events = await writeAll(job, signal);
+      if (signal.aborted) return tell(`stopped after ${events} events${stopped(options)}`);
+      const remark = writer.remark();
+      if (remark !== null) tell(remark);
+      if (!quiet) tell(`${events} events${path === '-' ? '' : ` in ${safe(path)}`}`);
+    } finally {
+      await tape.close();
+      if (signal.aborted) leaveReader();
+    }
+  } catch (error) {
+    throw asFailure(error, path);
   } finally {
-    await tape.close();
-    if (signal.aborted) leaveReader();
+    await out.discard();
   }
 }
 
-/** Resolves to the number of events. What was written is durable then, unless the signal has aborted: then the file is gone. */
-async function writeAll(tape: Tape, format: Format, options: Options, signal: AbortSignal): Promise<number> {
-  const out = await openOutput(options.out, signal);
-  const progress = createProgress(options.quiet === true);
-  let events = 0;
+/** What is saved with a file that is not finished. */
+interface Memo {
+  readonly asked: string;
+  readonly events: number;
+  readonly place: unknown;
+  readonly memory: FormatMemory;
+}
+
+function beforeOf(saved: unknown, asked: string, path: string): Memo | null {
+  if (saved === null) return null;
+  const memo = saved as Memo;
+  if (memo.asked === asked) return memo;
+  const fix = `give the same options again, or remove ${path}.place to begin anew`;
+  throw new CommandError(EXIT.usage, `${path}.part was begun with other options`, fix);
+}
+
+interface Job {
+  readonly tape: Tape;
+  readonly format: Format;
+  readonly out: Output & Partial<ResumableOutput>;
+  readonly asked: string;
+  /** Events that were written before. */
+  readonly before: number;
+  readonly quiet: boolean;
+}
+
+/** Resolves to the number of events. What was written is durable then, unless the signal has aborted: then the file is not there. */
+async function writeAll({ tape, format, out, asked, before, quiet }: Job, signal: AbortSignal): Promise<number> {
+  const progress = createProgress(quiet, before);
+  let events = before;
+  let savedAt = performance.now();
+  const save = async () => {
+    await out.save?.({ asked, events, place: tape.place(), memory: format.memory() } satisfies Memo);
+    savedAt = performance.now();
+  };
   try {
-    await out.write(format.head);
+    if (before === 0) await out.write(format.head);
     while (!signal.aborted) {
       const page = await tape.next(PAGE_EVENTS);
       if (page.length === 0) break;
       await out.write(page.map((told) => format.event(told)).join(''));
       events += page.length;
       progress.tell(events, tape.share());
+      if (performance.now() - savedAt > SAVE_EVERY_MS) await save();
     }
-    if (!signal.aborted) await out.write(format.foot());
-    if (!signal.aborted) await out.finish();
+    if (signal.aborted) await save();
+    else {
+      await out.write(format.foot());
+      await out.finish();
+    }
     return events;
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (!/^(ENOSPC|EDQUOT|EIO|EROFS|EFBIG|EACCES|EPERM)$/.test(code)) throw error;
-    throw new CommandError(EXIT.io, `cannot write ${options.out}: ${code}`, 'make room where it goes', {
-      cause: error,
-    });
   } finally {
     progress.end();
-    await out.discard();
   }
 }
 
+function stopped({ out, resume }: Options): string {
+  if (out === '-') return '';
+  return resume === true ? ': the same command goes on from there' : ': no file was written';
+}
+
+function asFailure(error: unknown, path: string): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!/^(ENOSPC|EDQUOT|EIO|EROFS|EFBIG|EACCES|EPERM)$/.test(code)) return asSealedFailure(error);
+  return new CommandError(EXIT.io, `cannot write ${path}: ${code}`, 'make room where it goes', { cause: error });
+}
+
 /** One line that is written over on a terminal; else a line now and then. */
-function createProgress(quiet: boolean) {
+function createProgress(quiet: boolean, before: number) {
   const { isTTY } = process.stderr;
   const began = performance.now();
   let told = began;
@@ -101,7 +162,7 @@ function createProgress(quiet: boolean) {
       told = now;
       const seconds = (now - began) / 1_000;
       const left = share > 0 ? `, about ${Math.ceil((seconds / share) * (1 - share))} s left` : '';
-      const text = `${events} events (${Math.round(100 * share)} %), ${Math.round(events / seconds)} a second${left}`;
+      const text = `${events} events (${Math.round(100 * share)} %), ${Math.round((events - before) / seconds)} a second${left}`;
       if (isTTY) process.stderr.write(`\r\u001b[K${text}`);
       else tell(text);
       open = isTTY;

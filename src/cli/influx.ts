@@ -9,9 +9,17 @@ import { catOf, collarOf, type StoredEvent } from '../contract/event.ts';
 const MAX_SERIES = 10_000;
 const TAGS = ['agent', 'collar', 'cat', 'clock'];
 
-export function createInflux(): (agent: string, event: StoredEvent) => string {
-  const last = new Map<string, bigint>();
-  return (agent, event) => {
+export interface Influx {
+  line(agent: string, event: StoredEvent): string;
+  /** The last time of each series, for whoever goes on later. */
+  memory(): Memory;
+}
+
+export type Memory = readonly (readonly [series: string, time: string])[];
+
+export function createInflux(memory: Memory = []): Influx {
+  const last = new Map(memory.map(([series, time]) => [series, BigInt(time)]));
+  const line = (agent: string, event: StoredEvent) => {
     const series = seriesOf(agent, event);
     const time = BigInt(Date.parse(event.time)) * 1_000_000n;
     const before = last.get(series);
@@ -21,6 +29,7 @@ export function createInflux(): (agent: string, event: StoredEvent) => string {
     if (last.size > MAX_SERIES) last.delete(last.keys().next().value ?? '');
     return `${series} ${fieldsOf(event)} ${free}`;
   };
+  return { line, memory: () => [...last].map(([series, time]) => [series, String(time)]) };
 }
 
 function seriesOf(agent: string, event: StoredEvent): string {

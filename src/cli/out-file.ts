@@ -71,7 +71,7 @@ async function create(part: string, path: string): Promise<FileHandle> {
 }
 
 /** A new name is durable when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

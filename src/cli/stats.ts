@@ -5,7 +5,8 @@ import { type Stats, statsOf } from '../central/stats.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addTimes, addTypes, catOption, type FilterWords, filterOf } from './filter.ts';
-import { print, printJson, safe, table } from './output.ts';
+import { print, printJson, safe, table, tell } from './output.ts';
+import { asSealedFailure } from './sealed.ts';
 import { openExistingStore } from './verify.ts';
 
 interface Options extends Pick<FilterWords, 'type' | 'cat' | 'from' | 'to'> {
@@ -28,7 +29,7 @@ export function statsCommand(): Command {
 
 async function stats(options: Options): Promise<void> {
   const { by, tz } = options;
-  const { store: place } = loadConfig(options.config, centralSchema, {
+  const { store: place, retention } = loadConfig(options.config, centralSchema, {
     env: process.env,
     credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
@@ -36,7 +37,18 @@ async function stats(options: Options): Promise<void> {
   const store = await openExistingStore(place);
   try {
     const question = { ...filterOf(options), by, ...(tz === undefined ? {} : { tz }) };
-    const counted = await statsOf(store, question, new Date());
+    const now = new Date();
+    const horizon = await store.horizon();
+    let counted = await statsOf(store, question, now);
+    // Where some of what is asked for lies in segments, everything is counted once more, with them.
+    if (horizon !== '' && counted.from < horizon) {
+      if (retention === undefined)
+        tell(`events before ${horizon} are in segments and not counted: name retention.segments`);
+      else {
+        tell(`events before ${horizon} are in segments: they are read, too`);
+        counted = await statsOf(store, question, now, retention.segments);
+      }
+    }
     if (options.json === true) for (const row of counted.rows) printJson(row);
     else print(listOf(counted));
   } catch (error) {
@@ -51,7 +63,7 @@ function asFailure(error: unknown): unknown {
   const exitCode = { BAD_TIME_ZONE: EXIT.usage, CAT_NOT_FOUND: EXIT.checkFailed, TOO_MUCH_HISTORY: EXIT.data }[
     String(code)
   ];
-  if (exitCode === undefined || !(error instanceof Error)) return error;
+  if (exitCode === undefined || !(error instanceof Error)) return asSealedFailure(error);
   return new CommandError(exitCode, error.message, null, { cause: error });
 }
 

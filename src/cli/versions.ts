@@ -4,8 +4,8 @@ import type { CentralConfig } from '../central/config.ts';
 import type { FoldStatus, StoredVersion } from '../central/store/fold-status.ts';
 import { type Readable, readable } from '../contract/upcast.ts';
 import { loadAnyConfig } from './config.ts';
+import { openTape } from './open-tape.ts';
 import { print, printJson, safe, table, tell } from './output.ts';
-import { openTape } from './tape.ts';
 import { openExistingStore } from './verify.ts';
 
 interface Options {

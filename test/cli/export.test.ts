@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { openStore } from '../../src/central/open-store.ts';
 import { exportCommand } from '../../src/cli/export.ts';
 import { openOutput } from '../../src/cli/out-file.ts';
 import { newEvent } from '../../src/contract/event.ts';
+import { until } from '../central/broker.ts';
 
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
@@ -150,3 +151,72 @@ it('waits for a slow reader, and ends at Ctrl-C with 130', { timeout: 60_000 }, 
   await once(child, 'close');
   expect(Number(/^stopped after (\d+) events\n/m.exec(told)?.[1])).toBeLessThan(5_001);
 });
+
+/** All that is old goes from the store into segments. */
+async function expireAll(): Promise<string> {
+  const dir = join(home, 'segments');
+  const store = await openStore({ url: `sqlite:${join(home, 'central.db')}` });
+  while ((await store.project(2_000)).events > 0);
+  await store.expire({ dir, before: new Date().toISOString(), signal: new AbortController().signal });
+  await store.close();
+  return dir;
+}
+
+const withSegments = (config: string) =>
+  writeFileSync(
+    config,
+    `${readFileSync(config, 'utf8')}retention: { keepDays: 30, segments: ${join(home, 'segments')} }\n`,
+  );
+
+it('writes what lies in segments, too, and without them where that is asked for', async () => {
+  const config = await centralHome(1_200);
+  const out = join(home, 'events.csv');
+  const args = ['--config', config, '--format', 'csv', '--out', out];
+  await run(...args);
+  const before = readFileSync(out, 'utf8').split('\r\n').sort();
+  await expireAll();
+  await expect(run(...args)).rejects.toMatchObject({
+    exitCode: 69,
+    message: expect.stringContaining('retention.segments'),
+  });
+  expect(await run(...args, '--no-sealed')).toBe(`1 events in ${out}\n`);
+  withSegments(config);
+  expect(await run(...args)).toBe(`1201 events in ${out}\n`);
+  expect(readFileSync(out, 'utf8').split('\r\n').sort()).toEqual(before);
+  const [file = ''] = readdirSync(join(home, 'segments')).filter((name) => name.endsWith('.gz'));
+  writeFileSync(join(home, 'segments', file), 'no segment');
+  await expect(run(...args)).rejects.toMatchObject({ exitCode: 65, message: expect.stringContaining(file) });
+  expect(readFileSync(out, 'utf8').split('\r\n').sort()).toEqual(before);
+});
+
+it.each(['csv', 'cloudevents'])(
+  'goes on after Ctrl-C in %s, each event once, though retention came between',
+  { timeout: 120_000 },
+  async (format) => {
+    const config = await centralHome(20_000);
+    withSegments(config);
+    const [whole, out] = [join(home, 'whole'), join(home, 'out')];
+    await run('--config', config, '--format', format, '--out', whole, '--quiet');
+    const args = ['--config', config, '--format', format, '--out', out, '--resume'];
+    const child = spawn(process.execPath, [bin, 'export', ...args, '--quiet'], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until('it writes', async () => readdirSync(home).includes('out.part') && statSync(`${out}.part`).size > 0);
+    child.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
+    expect(readdirSync(home)).toEqual(expect.arrayContaining(['out.part', 'out.place']));
+    // What was written beyond the place does not count: as after a kill.
+    writeFileSync(`${out}.part`, 'half a line', { flag: 'a' });
+    await expect(run(...args, '--type', 'meow.ended')).rejects.toMatchObject({ exitCode: 64 });
+    await expireAll();
+    expect(await run(...args)).toBe(`20001 events in ${out}\n`);
+    expect(readdirSync(home).filter((name) => name.startsWith('out'))).toEqual(['out']);
+    const text = (path: string) => readFileSync(path, 'utf8');
+    const lines = (path: string) =>
+      text(path)
+        .replaceAll(/,?\r?\n/g, '\n')
+        .split('\n')
+        .sort();
+    expect(lines(out)).toEqual(lines(whole));
+    if (format === 'cloudevents') expect(JSON.parse(text(out))).toHaveLength(20_001);
+  },
+);

@@ -1,13 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { catModel } from '../../src/central/models/cat-model.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { pastCats } from '../../src/central/past-cats.ts';
 import { openSqlReplay } from '../../src/central/store/open-replay.ts';
 import type { Store } from '../../src/central/store/store.ts';
+import { eventsCommand } from '../../src/cli/events.ts';
 import { retentionCommand } from '../../src/cli/retention.ts';
+import { statsCommand } from '../../src/cli/stats.ts';
 import { createWriter, epochId, NOW } from '../central/store/events.ts';
 
 let home: string;
@@ -84,6 +87,44 @@ it('a past state is folded from segments too', async () => {
   expect((await store.oldest({ limit: 9 })).events.map(({ seq }) => seq)).toEqual([1, 2, 5]);
   expect([await then(55), await then(45), await then(35), await then(0)]).toEqual(before);
   await expect(pastCats(store, day(45), undefined)).rejects.toMatchObject({ code: 'EXPIRED' });
+});
+
+it('events and stats say where old events are, and read them', async () => {
+  await run('run');
+  const told = async (command: Command, ...args: string[]) => {
+    let [out, err] = ['', ''];
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      out += String(text);
+      return true;
+    });
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      err += String(text);
+      return true;
+    });
+    await command.exitOverride().parseAsync(['--config', config, '--json', ...args], { from: 'user' });
+    vi.restoreAllMocks();
+    return {
+      rows: out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      err,
+    };
+  };
+  const rows = await told(eventsCommand());
+  expect(rows.rows.map(({ seq }) => seq)).toEqual([1, 2, 5]);
+  expect(rows.err).toContain('--sealed prints these, too');
+  const sealed = await told(eventsCommand(), '--sealed', '--type', 'cat.moved');
+  expect([sealed.rows.map(({ seq }) => seq), sealed.err]).toEqual([[3, 4, 5], '']);
+  const from = new Date(Date.now() - 90 * 86_400_000).toISOString();
+  const counted = await told(statsCommand(), '--from', from, '--tz', 'UTC');
+  expect(counted.rows.map(({ types }) => types)).toEqual([
+    { 'cat.named': 1, 'collar.assigned': 1 },
+    { 'cat.moved': 1 },
+    { 'cat.moved': 1 },
+    { 'cat.moved': 1 },
+  ]);
+  expect(counted.err).toContain('are in segments: they are read, too');
 });
 
 it('retention waits for a replay that folds, and a replay reads what it has moved', async () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import { openStore } from '../../src/central/open-store.ts';
-import { openTape, type Question } from '../../src/cli/tape.ts';
+import { openTape } from '../../src/cli/open-tape.ts';
+import type { Question } from '../../src/cli/tape.ts';
 import { newEvent } from '../../src/contract/event.ts';
 
 let home: string;
