@@ -7,6 +7,7 @@ import { runWorker } from '../central/worker.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { type Running, runAsService, type Vitals } from './as-service.ts';
+import { statusCommand } from './central-status.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { centralKeyCommands } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
@@ -31,6 +32,7 @@ export function centralCommand(): Command {
     .action((options: CentralOptions) => central(options));
   for (const inner of centralKeyCommands()) command.addCommand(inner);
   command.addCommand(migrateCommand());
+  command.addCommand(statusCommand());
   return command;
 }
 

@@ -18,6 +18,16 @@ export async function killOneOfTwo(storeUrl: string): Promise<void> {
     const second = await fleet.startWorker();
     await until('they share', async () => (await fleet.has(second)) === 32 && (await fleet.has(first)) === 32, 30_000);
     await Promise.all(fleet.agents.map((agent) => agent.send(100)));
+    const { code, told: status } = await second.status();
+    expect(status.concerns).toEqual([]);
+    expect(code).toBe(0);
+    expect(status.workers.map(({ isThere, leads, shards }) => [isThere, leads, shards])).toEqual([
+      [true, true, 32],
+      [true, false, 32],
+    ]);
+    expect(
+      status.shards.filter(({ arrived }) => arrived > 0).map(({ arrived, awaited }) => [arrived, awaited]),
+    ).toEqual(agents.map(() => [100, 0]));
     // The second does not lead: what a person does there is told by the first.
     const added = await fetch(`${second.url}/api/v1/cats`, {
       method: 'POST',

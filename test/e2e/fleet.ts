@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { expect } from 'vitest';
+import type { CentralStatus } from '../../src/central/status.ts';
 import { chainHex } from '../../src/contract/chain.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
 import { decodeStored, encodeSync } from '../../src/contract/message.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
 import { rowsOf } from '../central/engines/fresh.ts';
 import { epochId, meowing, type Writer } from '../central/store/events.ts';
+import { collard } from '../cli/run.ts';
 import { type EtcdServer, startEtcd } from '../etcd.ts';
 import { freePort, type Mosquitto, startMosquitto, until } from '../servers.ts';
 import { bin } from './stack.ts';
@@ -23,6 +25,8 @@ const BATCH = 10;
 export interface Worker {
   readonly url: string;
   readonly pid: number;
+  /** What `collard central status --json` prints, with its exit code. */
+  status(): Promise<{ readonly code: number; readonly told: CentralStatus & { readonly concerns: readonly string[] } }>;
   /** As the store knows it; its process id is in it. */
   is(owner: unknown): boolean;
   log(): string;
@@ -145,6 +149,10 @@ workers: { ${section} }
   return {
     url,
     pid,
+    async status() {
+      const { status, stdout } = await collard(['central', 'status', '--json', '--config', `${path}.yaml`]);
+      return { code: status ?? -1, told: JSON.parse(stdout) };
+    },
     is: (owner) => typeof owner === 'string' && owner.split('-').at(-2) === String(pid),
     log,
     signal: (signal) => void child.kill(signal),

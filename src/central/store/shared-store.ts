@@ -53,6 +53,7 @@ export interface SharedStore {
   /** Notes that this one is there, and forgets those that were not for a day. */
   saveWorker(worker: WorkerRow): Promise<void>;
   removeWorker(id: string): Promise<void>;
+  status(): Promise<StoreStatus>;
 }
 
 /** What `collard central status` shows. */

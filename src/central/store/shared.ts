@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { highestToken, takeLead, takeShard } from './fence.ts';
 import { createIngest } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
+import { readStatus } from './shard-status.ts';
 import type { SharedStore, WorkerRow } from './shared-store.ts';
 import type { Store } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -17,6 +18,7 @@ export function createShared(db: Kysely<Tables>, incarnation: () => string): Sha
     ofShard: (shard, { owner, token }) => createIngest(db, { owner, tokens: new Map([[shard, token]]) }, incarnation),
     highestToken: () => highestToken(db),
     pulse: () => pulse(db),
+    status: () => readStatus(db),
     saveWorker: (worker) => saveWorker(db, worker),
     async removeWorker(id) {
       await db.deleteFrom('worker').where('id', '=', id).execute();
