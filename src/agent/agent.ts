@@ -1,4 +1,5 @@
 /** An agent as a whole: opens its parts, runs its loops, closes in reverse. */
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { openBrokers } from '../broker/open-broker.ts';
 import type { DiskHealth, DiskState } from '../contract/message.ts';
@@ -7,8 +8,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
-import type { AgentConfig, SourceConfig } from './config.ts';
-import { createDecoder } from './decoder/decoder.ts';
+import type { AgentConfig } from './config.ts';
 import { runForward } from './forward.ts';
 import { freeBytesOf, healthOf } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
@@ -16,13 +16,12 @@ import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
+import { openIngestSource } from './open-source.ts';
 import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
-import { openFileSource } from './source/file.ts';
 import { createHeard } from './source/heard.ts';
-import { openSerialSource, type SerialPorts } from './source/serial.ts';
-import { createTally } from './source/tally.ts';
+import type { SerialPorts } from './source/serial.ts';
 import { type AgentVitals, createVitals } from './vitals.ts';
 
 export interface AgentDeps {
@@ -58,8 +57,9 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
   if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
   const { bindKeys } = config;
+  const folder = dirname(config.log.path);
   const sources = config.sources.map((source) =>
-    openIngestSource({ ...source, bindKeys }, { monoNow: clock.monoNow, random, ...port }),
+    openIngestSource({ ...source, bindKeys, folder }, { monoNow: clock.monoNow, random, ...port }, clock, logger),
   );
   try {
     const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
@@ -140,11 +140,6 @@ async function openLog(
     if (signal.aborted && codeOf(error) === 'LOG_THREAD') return null;
     throw error;
   }
-}
-
-function openIngestSource(config: SourceConfig & Pick<AgentConfig, 'bindKeys'>, ports: SerialPorts): IngestSource {
-  const source = 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
-  return { source, decoder: createDecoder(config), tally: createTally(source.name) };
 }
 
 /** What a source gave over this run, and what of it was lost on the way. */

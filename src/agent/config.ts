@@ -39,6 +39,12 @@ const format = {
 const serialSource = z.strictObject({
   serial: z.string().min(1).describe('path of the port, best from /dev/serial/by-id'),
   baud: z.int().min(50).max(4_000_000).default(115_200),
+  nodeIdsFrom: z
+    .int()
+    .min(1)
+    .max(254)
+    .optional()
+    .describe('mysensors: answer nodes that ask for the time, the units or an id; new ones get ids from this one on'),
   silentAfterMs: z.int().min(1_000).default(30_000).describe('no byte for so long: reopen the port and say so'),
   ...format,
 });

@@ -6,6 +6,7 @@ import { type Clock, isoTime } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { IngestSource } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
+import { sourceHealth } from './open-source.ts';
 import type { ForwardStatus } from './publisher/status.ts';
 import type { Heard } from './source/heard.ts';
 
@@ -44,7 +45,7 @@ export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     rssBytes: process.memoryUsage.rss(),
     clock: clock.quality(),
     protocol: status.protocol,
-    sources: sources.map(({ tally, decoder }) => ({ ...tally.health(), lostSamples: decoder.lostSamples })),
+    sources: sources.map(sourceHealth),
     collars: heard.health((monoMs) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs))),
   };
 }

@@ -7,7 +7,7 @@ import { createQueue, type Queue } from '../lib/queue.ts';
 import { type Loop, runAll } from '../lib/run-all.ts';
 import { delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, isoTime } from './clock.ts';
-import type { Decoded, Decoder, Reading } from './decoder/reading.ts';
+import type { Decoded, Decoder, NodeRequest, Reading } from './decoder/reading.ts';
 import { createReceivers } from './decoder/receivers.ts';
 import { toEvent, unknownEnd } from './detected.ts';
 import { isRoomSensor } from './detector/place.ts';
@@ -36,6 +36,8 @@ export interface IngestSource {
   readonly source: Source;
   readonly decoder: Decoder;
   readonly tally: Tally;
+  /** Answers what the other side asks, where that is configured. */
+  readonly answer?: (request: NodeRequest) => void;
 }
 
 export interface IngestLogger {
@@ -149,6 +151,7 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
       if (signal.aborted) return;
       await desk.hear(placed, source.name);
     }
+    for (const request of decoded.requests ?? []) from.answer?.(request);
     tally.read(decoded.readings.length, isoTime(parts.clock.wallNow()));
     if (source.overrunBytes > overrun) tell('overrun', source.overrunBytes - overrun, '');
     overrun = source.overrunBytes;

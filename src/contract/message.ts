@@ -49,6 +49,15 @@ export interface StateMessage {
   readonly version: string;
 }
 
+/** A USB device, as it names itself. */
+export interface UsbIdentity {
+  /** Four hex digits. */
+  readonly vendorId: string;
+  readonly productId: string;
+  readonly product: string | null;
+  readonly serialNumber: string | null;
+}
+
 export interface SourceHealth {
   readonly source: string;
   readonly state: 'open' | 'failed' | 'ended';
@@ -59,6 +68,8 @@ export interface SourceHealth {
   readonly lostSamples: number;
   /** Wall time of the last reading, or null. */
   readonly lastReading: string | null;
+  /** What is plugged in; absent where it is no USB device. */
+  readonly usb?: UsbIdentity;
 }
 
 /** Collars that one health message tells of: those heard last. */

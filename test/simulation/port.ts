@@ -15,6 +15,7 @@ export function createPort(life: Life): Port {
       this.isOpen = true;
       done(null);
     },
+    write: (_bytes, done) => done(null),
     close(done) {
       this.isOpen = false;
       done(null);

@@ -44,6 +44,7 @@ export function createMysensorsDecoder(options: SensorsOptions): Decoder {
   const timeOf = createLineClock();
   /** By `node/child`, as presented. */
   const kinds = createBoundedMap<string, Kind>(MAX_COLLARS);
+  const nodes = new Set<number>();
   let requests: NodeRequest[] = [];
 
   const tell = (said: Said, from: Message, known: SensorOptions | undefined, atMs: number | null): Reading => {
@@ -72,7 +73,7 @@ export function createMysensorsDecoder(options: SensorsOptions): Decoder {
       readings.push(tell({ batteryPercent }, message, sensors.optionsOf(String(node)), atMs));
       return null;
     }
-    if (type === I_ID_REQUEST) requests.push({ type: 'id', node, child });
+    if (type === I_ID_REQUEST) requests.push({ type: 'id', node, child, heard: [...nodes] });
     if (type === I_TIME) requests.push({ type: 'time', node, child });
     if (type === I_CONFIG) requests.push({ type: 'config', node, child });
     return 'no-reading';
@@ -81,6 +82,7 @@ export function createMysensorsDecoder(options: SensorsOptions): Decoder {
     const message = parse(line);
     if (message === null) return 'bad-format';
     const { node, child, command, isEcho, type } = message;
+    nodes.add(node);
     if (isEcho) return 'no-reading';
     if (command === SET) return readSet(message, atMs, readings);
     if (command === INTERNAL) return readInternal(message, atMs, readings);

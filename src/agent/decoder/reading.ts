@@ -65,6 +65,8 @@ export interface NodeRequest {
   readonly type: 'id' | 'time' | 'config' | 'presentation';
   readonly node: number;
   readonly child: number;
+  /** id: the nodes that have been heard. */
+  readonly heard?: readonly number[];
 }
 
 export interface Decoded {

@@ -1,4 +1,5 @@
 /** What a source gives to the ingest loop. A source reopens by itself; it ends only with its signal or its file. */
+import type { UsbIdentity } from '../../contract/message.ts';
 
 export type SourceInput =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array; readonly atMs: number }
@@ -18,4 +19,8 @@ export interface Source {
   inputs(signal: AbortSignal): AsyncIterable<SourceInput>;
   /** Bytes that had to be thrown away because the loop did not keep up. */
   readonly overrunBytes: number;
+  /** Sends to the device. False: it is not open, or does not take what was sent before. Absent: it only speaks. */
+  readonly write?: (bytes: Uint8Array) => boolean;
+  /** The USB device behind it, once it has been open. */
+  readonly usb?: UsbIdentity | null;
 }

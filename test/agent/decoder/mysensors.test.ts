@@ -52,7 +52,7 @@ describe('mysensors', () => {
     const decoder = mysensors();
     const { requests } = decoder.push(text('255;255;3;0;3;\n7;255;3;0;1;\n7;255;3;0;6;0\n'), 9);
     expect(requests).toEqual([
-      { type: 'id', node: 255, child: 255 },
+      { type: 'id', node: 255, child: 255, heard: [255] },
       { type: 'time', node: 7, child: 255 },
       { type: 'config', node: 7, child: 255 },
     ]);

@@ -1,13 +1,34 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { getEventListeners, once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SerialPortMock } from 'serialport';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { INBOX_BYTES, openSerialSource, type PortStream, type SerialPorts } from '../../../src/agent/source/serial.ts';
+import {
+  INBOX_BYTES,
+  openSerialSource,
+  type PortStream,
+  type SerialPorts,
+  UNSENT_BYTES,
+} from '../../../src/agent/source/serial.ts';
 import type { Source, SourceInput } from '../../../src/agent/source/source.ts';
+import { openPty as openMaster } from '../../../src/simulator/pty.ts';
 import { openPty, skipPty } from './pty.ts';
+
+const whyNoPty = (() => {
+  try {
+    void openMaster().close();
+    return null;
+  } catch (error) {
+    if (process.env.CI !== undefined) throw error;
+    return String(error);
+  }
+})();
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 const retry = { firstMs: 2, maxMs: 10 };
 const steady: SerialPorts = { monoNow: () => 42, random: () => 0.5, retry };
@@ -83,6 +104,12 @@ class ScriptedPort implements PortStream {
   close(done: (error: Error | null) => void) {
     this.isOpen = false;
     done(null);
+  }
+  readonly written: string[] = [];
+  readonly taken: (() => void)[] = [];
+  write(bytes: Buffer, done: (error: Error | null) => void) {
+    this.written.push(bytes.toString());
+    this.taken.push(() => done(null));
   }
 }
 
@@ -184,6 +211,47 @@ describe('a serial source', () => {
     expect(source.overrunBytes).toBe(2 * chunk.length);
   });
 
+  it('sends what the device takes, and no more than its limit of what it does not', async () => {
+    const ports = script([]);
+    const source = openSerialSource(config, ports);
+    expect(source.write?.(Buffer.from('early'))).toBe(false);
+    const seen = collect(source);
+    await expect.poll(() => seen.kinds()).toEqual(['opened']);
+    expect(source.write?.(Buffer.from('a'))).toBe(true);
+    expect(source.write?.(Buffer.alloc(UNSENT_BYTES))).toBe(false);
+    for (const taken of ports.opened[0]?.taken ?? []) taken();
+    expect(source.write?.(Buffer.alloc(UNSENT_BYTES, 'b'))).toBe(true);
+    expect(ports.opened[0]?.written).toEqual(['a', 'b'.repeat(UNSENT_BYTES)]);
+    await seen.stop();
+    expect(source.write?.(Buffer.from('late'))).toBe(false);
+  });
+
+  it('notices that its path leads to another device, though the driver says nothing', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const ports = script([]);
+    let device: string | null = 'first';
+    const seen = collect(openSerialSource(config, { ...ports, identify: async () => device }));
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect(seen.kinds()).toEqual(['opened']);
+    device = null;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(seen.reasons()[0]).toContain('it was unplugged');
+    expect(ports.opened[0]?.isOpen).toBe(false);
+    device = 'second';
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect(seen.kinds()).toEqual(['opened', 'failed', 'opened']);
+  });
+
+  it('knows which USB device is behind it', async () => {
+    const usb = { vendorId: '0403', productId: '6001', product: 'FT232R', serialNumber: null };
+    const source = openSerialSource(config, { ...script([]), usbOf: async () => usb });
+    expect(source.usb).toBeNull();
+    const seen = collect(source);
+    await expect.poll(() => seen.kinds()).toEqual(['opened']);
+    expect(source.usb).toEqual(usb);
+  });
+
   it('ends with its signal while it waits, and closes the port', async () => {
     const ports = script([]);
     const seen = collect(openSerialSource(config, ports));
@@ -245,6 +313,54 @@ describe('a serial source on a real pseudo-terminal', () => {
     child.kill();
     await expect.poll(() => seen.kinds(), { timeout: 5_000 }).toEqual(['failed', 'opened']);
   });
+
+  it.skipIf(whyNoPty !== null)(
+    'leaks nothing over a thousand unplugs and replugs under other names',
+    async () => {
+      const link = join(folder(), 'usb-receiver');
+      const source = openSerialSource(
+        { serial: link, baud: 115_200, silentAfterMs: 60_000 },
+        { ...steady, retry: { firstMs: 1, maxMs: 2 } },
+      );
+      const stop = new AbortController();
+      const counts = { opened: 0, failed: 0, bytes: 0 };
+      const done = (async () => {
+        for await (const input of source.inputs(stop.signal)) {
+          if (input.type === 'bytes') counts.bytes += input.bytes.length;
+          else if (input.type !== 'ended') counts[input.type] += 1;
+        }
+      })();
+      const cycle = async () => {
+        const before = { ...counts };
+        const pty = openMaster();
+        rmSync(link, { force: true });
+        symlinkSync(pty.path, link);
+        await until(() => counts.opened > before.opened);
+        await pty.write(Buffer.from('x'));
+        await until(() => counts.bytes > before.bytes);
+        await pty.close();
+        await until(() => counts.failed > before.failed);
+      };
+      const held = () => {
+        (globalThis as unknown as { readonly gc?: () => void }).gc?.();
+        const { heapUsed } = process.memoryUsage();
+        const listeners = getEventListeners(stop.signal, 'abort').length;
+        return { fds: readdirSync('/proc/self/fd').length, listeners, heapUsed };
+      };
+      for (let i = 0; i < 100; i += 1) await cycle();
+      const early = held();
+      for (let i = 0; i < 900; i += 1) await cycle();
+      const late = held();
+      expect(counts.bytes).toBe(1_000);
+      expect(late.listeners).toBeLessThanOrEqual(early.listeners);
+      expect(late.fds).toBeLessThanOrEqual(early.fds + 2);
+      // 900 times anything that is kept, a port with its buffers above all, would be more.
+      expect(late.heapUsed - early.heapUsed).toBeLessThan(6_000_000);
+      stop.abort();
+      await done;
+    },
+    120_000,
+  );
 
   it('says what is plugged in where the port is missing', async () => {
     const home = folder();
