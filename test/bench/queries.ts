@@ -1,30 +1,29 @@
 /**
- * npm run bench:queries -- [--events 1000000] [--rounds 200] [--store PATH]
- * A page of 100 from a store full of events, in every shape that is asked for: p50 and p99, by the clock and by
- * the processor alone (a machine with other work delays the first), with the disk's flush rate beside them.
- * `--store` keeps the filled store there and takes it again.
+ * npm run bench:queries -- [--events 1000000] [--rounds 200] [--store sqlite|postgres|PATH|postgres://…]
+ * A page of 100 from a store full of events, in every shape that is asked for: p50 and p99, by the clock and by the processor of this
+ * process alone (a machine with other work delays the first; what a server spends is not in the second), with the disk's flush rate
+ * beside them. A path or address keeps the filled store there and takes it again.
  */
-import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openStore } from '../../src/central/open-store.ts';
 import { decodeCursor } from '../../src/central/store/cursor.ts';
 import type { EventFilter, EventPage, Store } from '../../src/central/store/store.ts';
 import { BATTERY_EVERY, COLLARS, EVENT_MS, fill, SILENT_COLLAR, T0 } from './fill.ts';
+import { flushesASecond } from './machine.ts';
+import { type BenchDatabase, openDatabase } from './stores.ts';
 
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '200' },
-    store: { type: 'string' },
+    store: { type: 'string', default: 'sqlite' },
   },
 });
 const LIMIT = 100;
 const total = Number(values.events);
 const rounds = Number(values.rounds);
-const folder = mkdtempSync(join(values.store === undefined ? tmpdir() : dirname(values.store), 'collard-queries-'));
-const path = values.store ?? join(folder, 'central.db');
 
 /** A different number for each round, the same in every run. */
 function sequence(seed: number): () => number {
@@ -95,31 +94,31 @@ async function measure(store: Store, read: Read): Promise<readonly number[]> {
   return [at(times, 0.5), at(times, 0.99), at(cpuTimes, 0.5), at(cpuTimes, 0.99), rows / (rounds + 5)];
 }
 
-/** 4 KiB and a flush, for a second. */
-function flushesASecond(file: string): number {
-  const descriptor = openSync(file, 'w');
-  let count = 0;
-  for (const end = performance.now() + 1_000; performance.now() < end; count += 1) {
-    writeSync(descriptor, Buffer.alloc(4_096), 0, 4_096, 0);
-    fdatasyncSync(descriptor);
-  }
-  closeSync(descriptor);
-  return count;
+/** Its address, and whether it must be filled. */
+async function storeOf(database: BenchDatabase | null): Promise<{ readonly url: string; readonly isEmpty: boolean }> {
+  if (database !== null) return { url: await database.newUrl(), isEmpty: true };
+  if (!values.store.includes('://')) return { url: `sqlite:${values.store}`, isEmpty: !existsSync(values.store) };
+  const store = await openStore({ url: values.store });
+  const { events } = await store.counts();
+  await store.close();
+  return { url: values.store, isEmpty: events === 0 };
 }
 
+const kind = values.store === 'sqlite' || values.store === 'postgres' ? values.store : null;
+const database = kind === null ? null : await openDatabase(kind);
 try {
-  if (!existsSync(path)) {
+  const { url, isEmpty } = await storeOf(database);
+  if (isEmpty) {
     const began = performance.now();
-    await fill(path, EPOCH, total);
-    const seconds = (performance.now() - began) / 1_000;
-    process.stderr.write(`${total} events in ${seconds.toFixed(0)} s, ${Math.round(statSync(path).size / 1e6)} MB\n`);
+    await fill(url, EPOCH, total);
+    process.stderr.write(`${total} events in ${((performance.now() - began) / 1_000).toFixed(0)} s\n`);
   }
-  const flushes = flushesASecond(join(folder, 'flush'));
-  process.stdout.write(`${total} events; the disk does ${flushes} flushes of 4 KiB a second\n`);
+  const beside = `${flushesASecond(tmpdir())} flushes of 4 KiB a second, load ${(loadavg()[0] ?? 0).toFixed(1)}`;
+  process.stdout.write(`${total} events; ${beside}\n`);
   const line = (name: string, cells: readonly string[]) =>
     process.stdout.write(`${name.padEnd(56)}${cells.map((cell) => cell.padStart(10)).join('')}\n`);
   line('a page of 100, in ms', ['p50', 'p99', 'CPU p50', 'CPU p99', 'rows']);
-  const store = await openStore({ url: `sqlite:${path}` });
+  const store = await openStore({ url });
   for (const [name, read] of SHAPES) {
     const cells = await measure(store, read);
     line(
@@ -130,5 +129,5 @@ try {
   await store.close();
   process.stdout.write(`one event in ${BATTERY_EVERY} is of the rare type\n`);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  await database?.stop();
 }

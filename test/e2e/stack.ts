@@ -171,7 +171,7 @@ async function agreed(verify: () => ReturnType<Stack['collard']>, timeoutMs: num
   return verdict;
 }
 
-function createPart(name: string, folder: string, args: readonly string[]): Part {
+export function createPart(name: string, folder: string, args: readonly string[]): Part {
   const log = join(folder, `${name}.log`);
   let child: ChildProcess | null = null;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {

@@ -23,22 +23,22 @@ export interface DatabaseServer {
 }
 
 /** All that is written to a disk twice a commit is written to memory here, where there is enough of it: the settings stay durable. */
-function newFolder(kind: ServerKind): string {
+function roomiest(): string {
   const memory = '/dev/shm';
   const room = () => {
     const { bavail, bsize } = statfsSync(memory);
     return bavail * bsize;
   };
-  const parent = readdirSync('/dev').includes('shm') && room() > 4e9 ? memory : tmpdir();
-  return mkdtempSync(join(parent, `collard-${kind}-`));
+  return readdirSync('/dev').includes('shm') && room() > 4e9 ? memory : tmpdir();
 }
 
-/** `settings`: of the server, besides those that a test needs. Resolves when it answers. */
+/** `settings`: of the server, besides those that a test needs. `parent`: where its folder is made. Resolves when it answers. */
 export async function startDatabase(
   kind: ServerKind,
   settings: Readonly<Record<string, string>> = {},
+  parent = roomiest(),
 ): Promise<DatabaseServer> {
-  const folder = newFolder(kind);
+  const folder = mkdtempSync(join(parent, `collard-${kind}-`));
   const port = await freePort();
   const user = userOf(kind);
   const data = join(folder, 'data');
