@@ -1,5 +1,5 @@
 /** Compares what an agent holds with what central has stored, epoch by epoch, by their chains. */
-import { type ChainHash, chainHex } from '../contract/chain.ts';
+import { type ChainHash, type ChainPoint, chainHex } from '../contract/chain.ts';
 
 /** An agent's log, from its file or over MQTT. */
 export interface AgentHistory {
@@ -12,7 +12,8 @@ export interface AgentHistory {
 export interface StoreHistory {
   /** `expired`: all up to here was deleted for its age, and its chain kept. */
   marks(): Promise<readonly { readonly epoch: string; readonly mark: number; readonly expired?: number }[]>;
-  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+  /** `since`: known already, so that only what follows it need be hashed. */
+  chainAt(epoch: string, seq: number, since?: ChainPoint): Promise<ChainHash | null>;
 }
 
 /**
@@ -90,7 +91,10 @@ async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span
   return verdict(lastSeq > 0 && lastSeq <= expired ? 'expired' : 'agree', lastSeq, theirs);
 }
 
-/** Bisects (low, high]: chains are the same up to some seq and differ from there on. */
+/**
+ * Bisects (low, high]: chains are the same up to some seq and differ from there on. Asks the agent once for each halving, and hashes
+ * no more at central than twice what lies between.
+ */
 async function firstDifference(
   agent: AgentHistory,
   store: StoreHistory,
@@ -98,21 +102,22 @@ async function firstDifference(
   low: number,
   high: number,
 ): Promise<{ readonly seq: number; readonly chain: ChainHash | null }> {
-  const agreed = async (seq: number): Promise<ChainHash | null> => {
-    const [a, b] = [await agent.chainAt(epoch, seq), await store.chainAt(epoch, seq)];
+  const agreed = async (seq: number, since?: ChainPoint): Promise<ChainHash | null> => {
+    const [a, b] = [await agent.chainAt(epoch, seq), await store.chainAt(epoch, seq, since)];
     return a !== null && b !== null && same(a, b) ? a : null;
   };
-  let chain = await agreed(low);
+  const proven = await agreed(low);
   // The difference lies before the oldest event that the log still holds.
-  if (chain === null) return { seq: Math.max(1, low), chain: null };
-  let [from, to] = [low, high];
-  while (to - from > 1) {
-    const middle = Math.floor((from + to) / 2);
-    const proven = await agreed(middle);
-    if (proven === null) to = middle;
-    else [from, chain] = [middle, proven];
+  if (proven === null) return { seq: Math.max(1, low), chain: null };
+  let from: ChainPoint = { seq: low, chain: proven };
+  let to = high;
+  while (to - from.seq > 1) {
+    const middle = Math.floor((from.seq + to) / 2);
+    const chain = await agreed(middle, from);
+    if (chain === null) to = middle;
+    else from = { seq: middle, chain };
   }
-  return { seq: to, chain };
+  return { seq: to, chain: from.chain };
 }
 
 function same(a: ChainHash, b: ChainHash): boolean {

@@ -125,7 +125,7 @@ function storeHistory(store: Store, agent: string): StoreHistory {
         return { ...row, expired };
       });
     },
-    chainAt: (epoch, seq) => store.chainAt(epoch, seq),
+    chainAt: (epoch, seq, since) => store.chainAt(epoch, seq, since),
   };
 }
 

@@ -8,6 +8,12 @@ import type { StoredEvent } from './event.ts';
 
 export type ChainHash = Uint8Array;
 
+/** A chain that is known already. */
+export interface ChainPoint {
+  readonly seq: number;
+  readonly chain: ChainHash;
+}
+
 /** chain(0) of an epoch. */
 export function chainStart(agent: string, epoch: string): ChainHash {
   return createHash('sha256').update(agent, 'utf8').update(epoch, 'utf8').digest();

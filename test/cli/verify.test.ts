@@ -9,7 +9,7 @@ import { openStore } from '../../src/central/open-store.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { openRemoteHistory } from '../../src/cli/ask-agent.ts';
 import { type AgentHistory, compareHistories, type StoreHistory, worst } from '../../src/cli/history.ts';
-import { chainHex } from '../../src/contract/chain.ts';
+import { type ChainHash, chainHex, chainNext, chainStart } from '../../src/contract/chain.ts';
 import { agentTopic, responseTopic } from '../../src/contract/topic.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { event, openLog } from '../agent/log/log-fixture.ts';
@@ -146,6 +146,29 @@ describe('collard verify', () => {
     expect(status).toBe(1);
   });
 
+  it('agrees once the agent has sent what central needs', async () => {
+    await write(30);
+    const epoch = log.epochs().at(-1)?.epoch ?? '';
+    const send = async (from: number, to: number) => {
+      const [events, chain] = [await log.read(epoch, from, to, 500, 1e6), await log.chainAt(epoch, to)];
+      return (await store.ingest({ agent: 'porch', events, chain }, NOW)).stored;
+    };
+    await send(1, 10);
+    await send(21, 25);
+    const { need } = await send(28, 30);
+    const broken = await verify('--json');
+    expect(JSON.parse(broken.stdout)).toMatchObject({ status: 'missing', seq: 11, stored: 10, last: 30 });
+    expect(broken.status).toBe(1);
+    expect(need).toEqual([
+      [11, 20],
+      [26, 27],
+    ]);
+    for (const [from, to] of need) await send(from, to);
+    const whole = await verify('--json');
+    expect(JSON.parse(whole.stdout)).toMatchObject({ status: 'agree', seq: 30, stored: 30 });
+    expect(whole.status).toBe(0);
+  });
+
   it('names what central holds beside the history', async () => {
     await write(6);
     await forward(6);
@@ -234,4 +257,54 @@ describe('an agent over MQTT', () => {
     await agent.endAsync(true);
     await broker.close();
   });
+
+  it('tells the first difference in 100 000 events in 20 requests and 10 kB', async () => {
+    const broker = await startBroker();
+    const porch = meowing('porch', epochId(1), 100_000);
+    const [ours, theirs] = [chainsOf(porch, null), chainsOf(porch, 77_777)];
+    const agent = await connectAsync(broker.url);
+    const log: LogReader = {
+      epochs: () => [{ epoch: porch.epoch, firstSeq: 1, lastSeq: 100_000, storedSeq: 100_000 }],
+      read: async () => [],
+      chainAt: async (_epoch, seq) => ours[seq] ?? null,
+    };
+    const parts = { agent: 'porch', log, health: () => Promise.reject(new Error('unused')), maxBytes: 10_000 };
+    let [requests, bytes, hashed] = [0, 0, 0];
+    agent.on('message', async (topic, payload) => {
+      const verb = topic.split('/').at(-1) ?? '';
+      const answer = JSON.stringify(await answerRequest(parts, verb, JSON.parse(payload.toString())));
+      requests += 1;
+      bytes += payload.length + answer.length;
+      agent.publish(responseTopic('collard/v1', 'porch', verb), answer, { qos: 1 });
+    });
+    await agent.subscribeAsync(agentTopic('collard/v1', 'porch', 'sync').replace('sync', 'request/#'), { qos: 1 });
+    const link = { url: broker.url, keepaliveSeconds: 5, connectTimeoutMs: 2_000 };
+    const ask = { link, base: 'collard/v1', agent: 'porch', answerWithinMs: 5_000 };
+    const history = await openRemoteHistory(ask, openMqttLink, new AbortController().signal);
+    const [verdict] = await compareHistories(history, {
+      marks: async () => [{ epoch: porch.epoch, mark: 100_000 }],
+      async chainAt(_epoch, seq, since) {
+        hashed += seq - (since?.seq ?? 0);
+        return theirs[seq] ?? null;
+      },
+    });
+    expect(verdict).toMatchObject({ status: 'conflicting', seq: 77_777, chain: chainHex(porch.chain(77_776)) });
+    expect(requests).toBeLessThanOrEqual(20);
+    expect(bytes).toBeLessThan(10_000);
+    // The whole once, and then no more than what is halved again and again.
+    expect(hashed).toBeLessThanOrEqual(200_000);
+    await history.close();
+    await agent.endAsync(true);
+    await broker.close();
+  });
 });
+
+/** chain at each seq, where one event differs or none. */
+function chainsOf({ agent, epoch, events }: Writer, differs: number | null): readonly ChainHash[] {
+  const chains: ChainHash[] = [chainStart(agent, epoch)];
+  for (const one of events) {
+    const event = one.seq === differs ? { ...one, data: '{"level":9}' } : one;
+    chains.push(chainNext(chains.at(-1) ?? chainStart(agent, epoch), event));
+  }
+  return chains;
+}

@@ -1,6 +1,6 @@
 /** What the API reads. Every query follows an index. */
 import type { Kysely } from 'kysely';
-import { chainNext, chainStart, parseChainHex } from '../../contract/chain.ts';
+import { type ChainPoint, chainNext, chainStart, parseChainHex } from '../../contract/chain.ts';
 import type { CatModel } from '../models/model.ts';
 import { agentRows, unassignedCollars } from './agent-rows.ts';
 import { readArrivals, readByPosition, shardHeads } from './by-position.ts';
@@ -18,7 +18,7 @@ import { type EpochNames, readEvent, storedEvent } from './rows.ts';
 import { skippedTypes } from './skipped.ts';
 import { stoppedAt, stoppedBy } from './stopped.ts';
 import type { EventFilter, ReadStore } from './store.ts';
-import type { Tables } from './tables.ts';
+import type { SegmentTable, Tables } from './tables.ts';
 import { openWhole } from './whole.ts';
 
 const CHAIN_PAGE_ROWS = 2_000;
@@ -52,7 +52,7 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     },
     agents: () => agentRows(db),
     unassignedCollars: async () => unassignedCollars(db, await readWearings(db, model, names)),
-    chainAt: (epoch, seq) => chainAt(db, epoch, seq),
+    chainAt: (epoch, seq, since) => chainAt(db, epoch, seq, since),
     counts: () => counts(db),
     async foldStatus() {
       const { name } = await liveTables(db);
@@ -64,7 +64,12 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
   };
 }
 
-async function chainAt(db: Kysely<Tables>, epoch: string, seq: number): Promise<Uint8Array | null> {
+async function chainAt(
+  db: Kysely<Tables>,
+  epoch: string,
+  seq: number,
+  since: ChainPoint | undefined,
+): Promise<Uint8Array | null> {
   const known = await db
     .selectFrom('epoch')
     .innerJoin('agent', 'agent.no', 'epoch.agent_no')
@@ -74,9 +79,11 @@ async function chainAt(db: Kysely<Tables>, epoch: string, seq: number): Promise<
   if (known === undefined) return null;
   // What is deleted need not be there: the chain at its end was kept.
   const kept = await lastSegment(db, known.no, seq);
-  let chain = kept === null ? chainStart(known.name, epoch) : parseChainHex(kept.chain);
+  const isAhead = since !== undefined && since.seq <= seq && since.seq >= (kept?.to_seq ?? 0);
+  const begin = isAhead ? since : { seq: kept?.to_seq ?? 0, chain: keptChain(kept, known.name, epoch) };
+  let { chain } = begin;
   if (chain === null) return seq === known.mark ? parseChainHex(known.mark_chain) : null;
-  for (let at = kept?.to_seq ?? 0; at < seq; ) {
+  for (let at = begin.seq; at < seq; ) {
     const rows = await db
       .selectFrom('event')
       .selectAll()
@@ -95,4 +102,9 @@ async function chainAt(db: Kysely<Tables>, epoch: string, seq: number): Promise<
     if (rows.length === 0) return null;
   }
   return chain;
+}
+
+/** chain at the end of a segment; null where it cannot be computed. Without one, that of the beginning. */
+function keptChain(kept: SegmentTable | null, agent: string, epoch: string): Uint8Array | null {
+  return kept === null ? chainStart(agent, epoch) : parseChainHex(kept.chain);
 }

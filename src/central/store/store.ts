@@ -2,7 +2,7 @@
  * What the central store promises. Written by the receive loop (events, marks, agents), by CatService (central's own events)
  * and by the project loop (models); read by the API. SQL stays behind these functions.
  */
-import type { ChainHash } from '../../contract/chain.ts';
+import type { ChainHash, ChainPoint } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
@@ -236,8 +236,8 @@ export interface ReadStore {
   correctedEvents(catId: number, limit: number): Promise<readonly CentralEvent[]>;
   agents(): Promise<readonly AgentRow[]>;
   unassignedCollars(): Promise<readonly UnassignedCollar[]>;
-  /** chain of an epoch at `seq`, recomputed from the stored rows; null where rows are missing. */
-  chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
+  /** chain of an epoch at `seq`, recomputed from the stored rows, from `since` on where that is known; null where rows are missing. */
+  chainAt(epoch: string, seq: number, since?: ChainPoint): Promise<ChainHash | null>;
   counts(): Promise<{
     readonly events: number;
     readonly conflicts: number;

@@ -133,6 +133,17 @@ describe('ingest', () => {
     expect(await store.ingest(porch.batch(11, 20), NOW)).toMatchObject({ chainOk: false, stored: { seq: 20 } });
   });
 
+  it('goes on from a chain that is known, and asks nothing of what lies before', async () => {
+    const porch = meowing('porch', epochId(1), 20);
+    await store.ingest(porch.batch(1, 20), NOW);
+    const since = { seq: 12, chain: porch.chain(12) };
+    expect(await store.chainAt(epochId(1), 19, since)).toEqual(Buffer.from(porch.chain(19)));
+    expect(await store.chainAt(epochId(1), 12, since)).toEqual(since.chain);
+    expect(await store.chainAt(epochId(1), 19, { ...since, chain: porch.chain(11) })).not.toEqual(
+      Buffer.from(porch.chain(19)),
+    );
+  });
+
   it('walks over what the agent says is lost, and takes the chain from beyond', async () => {
     const porch = meowing('porch', epochId(1), 10);
     porch.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
