@@ -128,6 +128,28 @@ export const centralSchema = z.strictObject({
       port: z.int().min(0).max(65_535).default(8321),
     })
     .prefault({}),
+  webhooks: z
+    .array(
+      z.strictObject({
+        url: z.string().superRefine((url, context) => {
+          if (!isWebhookUrl(url)) {
+            context.addIssue({
+              code: 'custom',
+              message: 'a URL that starts with https:// or http://, without user and password',
+            });
+          }
+        }),
+        secret: z.string().min(16).optional().describe('signs what is sent; webhookSecret where it is not given'),
+        on: z
+          .array(z.enum(['raised', 'cleared']))
+          .min(1)
+          .default(['raised', 'cleared']),
+      }),
+    )
+    .max(16)
+    .default([])
+    .describe('who is told of alerts, again and again until it answers'),
+  webhookSecret: z.string().min(16).optional(),
   rules: z
     .array(rule)
     .default([
@@ -138,6 +160,19 @@ export const centralSchema = z.strictObject({
     ]),
 });
 
+function isWebhookUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && hostname !== '' && username === '' && password === '';
+}
+
 export type CentralConfig = z.infer<typeof centralSchema>;
 export type Rule = CentralConfig['rules'][number];
-export const CENTRAL_SECRETS: readonly string[] = ['mqtt.password', 'store.url', 'store.password'];
+export const CENTRAL_SECRETS: readonly string[] = [
+  'mqtt.password',
+  'store.url',
+  'store.password',
+  'webhookSecret',
+  'webhooks[].secret',
+  'webhooks[].url',
+];

@@ -4,6 +4,7 @@ import { runAll } from '../lib/run-all.ts';
 import type { Changes } from './api/changes.ts';
 import type { Metrics } from './api/metrics.ts';
 import type { CentralConfig } from './config.ts';
+import { notifying, runNotify } from './notify.ts';
 import { lasting, type Outage } from './outage.ts';
 import { type Duty, type Held, isFenced, type OwnerParts } from './ownership/ownership.ts';
 import { runProject } from './project.ts';
@@ -30,6 +31,7 @@ export interface House {
   readonly shown: Changes;
   readonly announce: () => void;
   readonly metrics: Metrics;
+  readonly version: string;
   readonly clock: () => Date;
   readonly logger: Logger;
 }
@@ -104,15 +106,17 @@ function receiving(house: House, duty: Duty, held: Held, onConnection: (connecte
 
 /** Its session says that central is there, and carries what is told of cats: the broker lets one of a name in at a time. */
 async function lead(house: House, session: ReceiveParts, { token }: Held, signal: AbortSignal): Promise<void> {
-  const { config, store, outage, arrived, shown, standing, clock, logger, announce } = house;
+  const { config, store, outage, arrived, shown, standing, metrics, version, clock, logger, announce } = house;
   const { outbox } = session;
   const leading = { ...store, ...store.asLeader(token) };
   const told = { ...announcements(config, outbox), changed: shown.announce, stopped: standing.note };
   const watchdog = openDog(config, store, logger, clock, { outbox, announce });
+  const telling = notifying(config, { logger, version, clock });
   await runAll(
     [
       (stop) => runReceive(session, stop),
       (stop) => runProject({ store: leading, outage, arrived, clock, announceAll: true, ...told }, stop),
+      (stop) => runNotify({ ...telling, store, changes: shown, tried: metrics.webhook }, stop),
       (stop) => runRetain({ store: leading, retention: config.retention, clock, logger }, stop),
       (stop) => runWatch({ store, watchdog, changes: shown, clock, logger }, stop),
     ],

@@ -16,6 +16,7 @@ import { statsOf } from './stats.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { KeyStore } from './store/key-store.ts';
+import type { NoticeStore } from './store/notice-store.ts';
 import type { ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
@@ -25,7 +26,7 @@ const LOOK_EVERY_MS = 1_100;
 /** Hours without movement make no event: so often the rules are looked at all the same. */
 const LOOK_QUIET_MS = 60_000;
 export interface ServeParts {
-  readonly store: ReadStore & QuarantineStore & KeyStore;
+  readonly store: ReadStore & QuarantineStore & KeyStore & Pick<NoticeStore, 'noticeCounts'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;

@@ -11,6 +11,7 @@ import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
+import { notifying, runNotify } from './notify.ts';
 import { openStore } from './open-store.ts';
 import { createOutage } from './outage.ts';
 import { type ProjectParts, runProject } from './project.ts';
@@ -23,6 +24,7 @@ import type { Stopped } from './store/fold-status.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox, type Outbox } from './subscriber/outbox.ts';
 import { createTrust } from './trust.ts';
+import { webhooksOf } from './webhook.ts';
 
 export interface CentralDeps {
   readonly openLink: OpenLink;
@@ -75,13 +77,13 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
         connected = now;
       },
     };
-    const changed = shown.announce;
-    const told = { ...announcements(config, outbox), changed, stopped: standing.note };
+    const told = { ...announcements(config, outbox), changed: shown.announce, stopped: standing.note };
     const project: ProjectParts = { store, outage, arrived, clock, ...told };
     await runAll(
       [
         (stop) => runReceive(receive, stop),
         (stop) => runProject(project, stop),
+        (stop) => runNotify({ ...notifying(config, deps), store, changes: shown, tried: metrics.webhook }, stop),
         (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
         (stop) =>
           runServe(
@@ -196,12 +198,15 @@ export function openDog(
   tell: { readonly outbox: Outbox; readonly announce: () => void },
 ) {
   const base = config.mqtt.baseTopic;
+  const webhooks = webhooksOf(config);
   return openCatWatchDog({
     store,
     rules: config.rules,
     clock,
     checks: store,
-    log: openAlertLog(store, clock),
+    log: openAlertLog(store, clock, (change) =>
+      webhooks.filter(({ on }) => on.includes(change)).map(({ target }) => target),
+    ),
     onAlert: (change, cat, alert) => {
       logger.warn({ cat: cat.name, alert }, `alert ${change}`);
       const told = { change, catId: cat.id, name: cat.name, ...alert };

@@ -61,6 +61,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
       shown,
       announce,
       metrics,
+      version: deps.version,
       clock,
       logger,
     };

@@ -16,6 +16,7 @@ import { print, tell } from './output.ts';
 import { onHangUp, stopOnSignals } from './stop.ts';
 import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
+import { webhooksCommand } from './webhooks.ts';
 
 interface CentralOptions {
   readonly config: string;
@@ -33,6 +34,7 @@ export function centralCommand(): Command {
   for (const inner of centralKeyCommands()) command.addCommand(inner);
   command.addCommand(migrateCommand());
   command.addCommand(statusCommand());
+  command.addCommand(webhooksCommand());
   return command;
 }
 

@@ -33,7 +33,7 @@ export function kindOf(file: string): 'agent' | 'central' {
     const value: unknown = parseDocument(text, { logLevel: 'silent' }).toJS({ maxAliasCount: 0 });
     const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     const count = (names: readonly string[]) => keys.filter((key) => names.includes(key)).length;
-    return count(['store', 'group', 'fold', 'retention', 'http', 'rules', 'trust']) >
+    return count(['store', 'group', 'fold', 'retention', 'http', 'rules', 'trust', 'webhooks', 'webhookSecret']) >
       count(['agent', 'sources', 'log', 'forward', 'detect', 'signing'])
       ? 'central'
       : 'agent';

@@ -113,12 +113,24 @@ export function settingsOf(schema: z.ZodType): readonly Setting[] {
   return leaves(shapeOf(schema), []);
 }
 
-/** The value as it may be shown: no password inside a URL, and `***` for a secret that is no URL. */
+/**
+ * The value as it may be shown: no password inside a URL, and `***` for a secret that is no URL. Of a URL in a list (`hooks[].url`)
+ * that is a secret, path and query are hidden.
+ */
 export function masked(path: string, value: unknown, secrets: readonly string[]): unknown {
   if (value === undefined || value === null) return value;
-  const secret = secrets.some((name) => path === name || path.startsWith(`${name}.`));
+  const known = path.replace(/\[\d+\]/g, '[]');
+  const secret = secrets.some((name) => known === name || known.startsWith(`${name}.`));
   if (secret && !/(^|\.)url$/i.test(path)) return '***';
+  if (secret && known.includes('[]')) return withoutPath(String(value));
   return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^\s]*@/g, '$1:***@') : value;
+}
+
+function withoutPath(text: string): string {
+  if (!URL.canParse(text)) return '***';
+  const { protocol, host, pathname, search, username, hash } = new URL(text);
+  const isBare = pathname.length < 2 && search + username + hash === '';
+  return isBare ? text : `${protocol}//${host}/***`;
 }
 
 function readText(file: string): string {
@@ -360,8 +372,8 @@ function editDistance(a: string, b: string): number {
 
 function modeWarning(file: string, root: unknown, secrets: readonly string[], origins: Map<string, string>): string[] {
   const held = secrets.filter((path) => {
-    const value = valueAt(root, path.split('.'));
-    return value !== undefined && !origins.has(path) && masked(path, value, secrets) !== value;
+    const values = valuesAt(root, path.split('.')).filter((value) => value !== undefined);
+    return !origins.has(path) && values.some((value) => masked(path, value, secrets) !== value);
   });
   if (held.length === 0 || (statSync(file).mode & 0o004) === 0) return [];
   return [`${file} holds ${held.join(' and ')} and everybody may read it: chmod o-rwx ${file}`];
@@ -434,6 +446,19 @@ function valueAt(root: unknown, path: Path): unknown {
     if (Array.isArray(at)) return at[Number(step)];
     return isRecord(at) && Object.hasOwn(at, step) ? at[String(step)] : undefined;
   }, root);
+}
+
+/** All that a path means, of which a step `hooks[]` is each entry of a list. */
+function valuesAt(root: unknown, path: readonly string[]): unknown[] {
+  return path.reduce<unknown[]>(
+    (places, step) =>
+      places.flatMap((at) => {
+        const value = valueAt(at, [step.replace('[]', '')]);
+        if (!step.endsWith('[]')) return [value];
+        return Array.isArray(value) ? value : [];
+      }),
+    [root],
+  );
 }
 
 /** False where something that is no section stands in the way: the schema will say so. */

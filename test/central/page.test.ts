@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openAlertLog } from '../../src/central/cats/alert-log.ts';
+import { openCatService } from '../../src/central/cats/cat-service.ts';
 import { encodePublicKey } from '../../src/contract/signature.ts';
 import { newKey } from '../contract/signing.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
@@ -293,6 +295,32 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     expect(await page.locator('#stopped').innerText()).toContain(`${epoch}/${seq} of porch: data of collard.cat.moved`);
     await central.call('POST', 'api/v1/events/revoke', { epoch, seq, reason: 'broken' });
     await page.locator('#stopped').waitFor({ state: 'hidden' });
+  });
+
+  test('alerts that no webhook has answered to are told, until they are', async () => {
+    await open();
+    expect(await page.locator('#untold').isVisible()).toBe(false);
+    const alert = { rule: 'battery', key: 'battery', since: '', text: '' } as const;
+    const now = new Date();
+    const cat = await openCatService(central.store, () => now).addCat('Otto');
+    await openAlertLog(
+      central.store,
+      () => now,
+      () => ['a'],
+    ).write('raised', cat.id, alert);
+    const [notice = expect.unreachable('a notice')] = await central.store.claimNotices(
+      ['a'],
+      Date.now(),
+      Date.now(),
+      1,
+    );
+    await central.store.noticeFailed(notice, null, 'answers 500');
+    central.changes.announce();
+    await page.locator('#untold').waitFor({ state: 'visible' });
+    expect(await page.locator('#untold').innerText()).toContain('No webhook has answered to 1 alert.');
+    await central.store.noticeTold(notice);
+    central.changes.announce();
+    await page.locator('#untold').waitFor({ state: 'hidden' });
   });
 
   test('agents show their queue, what ails them, and that they are simulated', async () => {

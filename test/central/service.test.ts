@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
@@ -86,6 +90,36 @@ it('an alert is an event, and told on its topic', async () => {
   ]);
   const { events } = (await (await call('GET', 'api/v1/events?type=alert.raised')).json()) as { events: object[] };
   expect(events).toMatchObject([{ source: '/collard/agent/central', subject: 'cat/1', data: { rule: 'battery' } }]);
+});
+
+it('a webhook hears of an alert, again until it answers, and its token and secret are in no line of the log', async () => {
+  const heard: { readonly type: string; readonly signature: unknown; readonly id: unknown }[] = [];
+  const server = createServer(async (request, response) => {
+    const { type } = JSON.parse(await text(request));
+    heard.push({ type, signature: request.headers['webhook-signature'], id: request.headers['webhook-id'] });
+    response.writeHead(heard.length === 1 ? 503 : 204).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const secret = 'whsec_Y2F0cyBhbmQgdGhlaXIgYmVsbHM=';
+  const { mqtt, call, log } = await startCentral({ webhooks: [{ url: `http://127.0.0.1:${port}/token`, secret }] });
+  await call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+  const porch = createWriter('porch', epochId(1));
+  porch.add('battery.low', 'collar/C1', { percent: 4 }, 60);
+  const topic = agentTopic(DEFAULT_BASE_TOPIC, 'porch', 'events');
+  await mqtt.publishAsync(topic, encodeBatch(porch.batch(1, 1)), { qos: 1 });
+  await until('it is told again', () => heard.length === 2);
+  const [first, second] = heard;
+  expect(first).toEqual({ type: 'collard.alert.raised', signature: expect.stringMatching(/^v1,/), id: second?.id });
+  const figures = async () => (await call('GET', 'metrics')).text();
+  await until('it is forgotten', async () => (await figures()).includes('collard_webhooks_waiting 0'));
+  expect(await figures()).toMatch(/^collard_webhook_tries_total\{outcome="failed"\} 1$/m);
+  expect(log.join()).toContain(`http://127.0.0.1:${port} answers 503`);
+  expect(log.join()).not.toMatch(/token|whsec/);
 });
 
 /** An agent of the future, between two that everybody understands. */

@@ -321,6 +321,13 @@ describe('a secret', () => {
     expect(masked('store.url', 'postgres://me:p/w@x@host/db', ['store.url'])).toBe('postgres://me:***@host/db');
     expect(masked('store.url', 'sqlite:/var/x.db', ['store.url'])).toBe('sqlite:/var/x.db');
     expect(masked('mqtt.url', 'mqtt://me:pw@host', [])).toBe('mqtt://me:***@host');
+    const inList = ['hooks[].url', 'hooks[].key'];
+    expect(masked('hooks[0].key', 'x', inList)).toBe('***');
+    expect(masked('hooks[12].url', 'https://h:1/token?a=b', inList)).toBe('https://h:1/***');
+    expect(masked('hooks[0].url', 'https://me:pw@h', inList)).toBe('https://h/***');
+    expect(masked('hooks[0].url', 'h/token', inList)).toBe('***');
+    expect(masked('hooks[0].url', 'https://h:1', inList)).toBe('https://h:1');
+    expect(masked('hooks[0].name', 'x', inList)).toBe('x');
   });
 });
 

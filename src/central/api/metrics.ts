@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { FoldStatus } from '../store/fold-status.ts';
 import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
+import type { NoticeCounts, NoticeStore } from '../store/notice-store.ts';
 import type { IngestResult, ReadStore } from '../store/store.ts';
 
 const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
@@ -14,8 +15,15 @@ export interface Metrics {
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
   request(method: string, route: string, status: number, seconds: number): void;
   streamClients(count: number): void;
+  /** A webhook was tried. */
+  webhook(outcome: { readonly ok: boolean }): void;
   /** The text format of Prometheus, with the store's counts of this moment. */
-  text(store: Pick<ReadStore & QuarantineStore, 'counts' | 'foldStatus' | 'quarantineTally'>): Promise<string>;
+  text(
+    store: Pick<
+      ReadStore & QuarantineStore & NoticeStore,
+      'counts' | 'foldStatus' | 'quarantineTally' | 'noticeCounts'
+    >,
+  ): Promise<string>;
   readonly contentType: string;
 }
 
@@ -26,10 +34,7 @@ export function createMetrics(version: string): Metrics {
     new Counter({ name, help, labelNames, registers });
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
 
-  new Gauge({ name: 'collard_build', help: 'Version of this program', labelNames: ['version'], registers }).set(
-    { version },
-    1,
-  );
+  tellVersion(registers, version);
   const inserted = counter('collard_ingested_events_total', 'Events stored since the start');
   const duplicates = counter('collard_ingested_duplicates_total', 'Events that came again since the start');
   const conflicts = counter(
@@ -52,6 +57,7 @@ export function createMetrics(version: string): Metrics {
   const rejected = counter('collard_ingested_rejected_total', 'Events that were none and left a gap, since the start');
   const unkept = counter('collard_ingested_conflicts_dropped_total', 'Conflicts without room to keep, since the start');
   const quarantine = quarantineGauges(registers);
+  const webhooks = webhookFigures(registers);
   const stored = {
     events: gauge('collard_stored_events', 'Events in the store'),
     conflicts: gauge('collard_stored_conflicts', 'Conflicts in the store'),
@@ -76,6 +82,7 @@ export function createMetrics(version: string): Metrics {
       seconds.observe(took);
     },
     streamClients: (count) => clients.set(count),
+    webhook: webhooks.tried,
     async text(store) {
       const counts = await store.counts();
       stored.events.set(counts.events);
@@ -84,10 +91,16 @@ export function createMetrics(version: string): Metrics {
       stored.gaps.set(counts.gaps);
       models(counts.skipped, await store.foldStatus());
       quarantine(await store.quarantineTally());
+      webhooks.set(await store.noticeCounts());
       resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },
   };
+}
+
+function tellVersion(registers: Registry[], version: string): void {
+  const labelNames = ['version'];
+  new Gauge({ name: 'collard_build', help: 'Version of this program', labelNames, registers }).set({ version }, 1);
 }
 
 /** What the models leave out, and whether they stand still. */
@@ -102,6 +115,24 @@ function modelGauges(registers: Registry[]): (skipped: number, status: FoldStatu
   return (skipped, { stopped }) => {
     left.set(skipped);
     still.set(stopped === null ? 0 : 1);
+  };
+}
+
+/** What webhooks were told and are still to be told. */
+function webhookFigures(registers: Registry[]) {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const waiting = gauge('collard_webhooks_waiting', 'Notices that a webhook has not answered yet');
+  const dead = gauge('collard_webhooks_dead', 'Notices that were given up: collard central webhooks --retry');
+  const dropped = gauge('collard_webhooks_dropped', 'Notices for which there was no room, ever');
+  const help = 'Requests to webhooks since the start';
+  const tries = new Counter({ name: 'collard_webhook_tries_total', help, labelNames: ['outcome'], registers });
+  return {
+    tried: ({ ok }: { readonly ok: boolean }) => tries.inc({ outcome: ok ? 'told' : 'failed' }),
+    set(counts: NoticeCounts) {
+      waiting.set(counts.waiting);
+      dead.set(counts.dead);
+      dropped.set(counts.dropped);
+    },
   };
 }
 

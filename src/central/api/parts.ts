@@ -5,12 +5,13 @@ import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
 import type { QuarantineStore } from '../store/kept.ts';
 import type { KeyStore } from '../store/key-store.ts';
+import type { NoticeStore } from '../store/notice-store.ts';
 import type { Cursor, ReadStore } from '../store/store.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiParts {
-  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'> & KeyStore;
+  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'> & KeyStore & Pick<NoticeStore, 'noticeCounts'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;

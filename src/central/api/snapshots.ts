@@ -10,7 +10,7 @@ export interface Snapshot {
   /** JSON texts. */
   readonly cats: string;
   readonly agents: string;
-  /** What the models leave out, and where they stand still. */
+  /** What the models leave out, where they stand still, and what webhooks were not told. */
   readonly models: string;
   /** Something was announced since it was read, too soon to read again. */
   readonly outdated: boolean;
@@ -46,17 +46,18 @@ export function createSnapshots(parts: Parts): Snapshots {
 }
 
 async function readModels({ store, watchdog, clock, simulated }: Parts): Promise<Omit<Snapshot, 'outdated'>> {
-  const [rows, agents, unassigned, models] = await Promise.all([
+  const [rows, agents, unassigned, models, webhooks] = await Promise.all([
     store.cats(clock()),
     store.agents(),
     store.unassignedCollars(),
     store.foldStatus(),
+    store.noticeCounts(),
   ]);
   const activities = await watchdog.checkCats(rows);
   const cats = rows.map((row, i) => ({ ...row, alerts: activities[i]?.alerts ?? [] }));
   return {
     cats: JSON.stringify({ simulated, cats }),
     agents: JSON.stringify({ simulated, agents, unassigned }),
-    models: JSON.stringify(models),
+    models: JSON.stringify({ ...models, webhooks }),
   };
 }

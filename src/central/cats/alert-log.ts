@@ -18,7 +18,12 @@ export interface AlertLog {
   write(change: 'raised' | 'cleared', catId: number, alert: Alert): Promise<boolean>;
 }
 
-export function openAlertLog(store: CommandStore & Pick<ReadStore, 'newest'>, clock: () => Date): AlertLog {
+/** `notify`: who outside is to be told of such a change, kept in the transaction that writes it. */
+export function openAlertLog(
+  store: CommandStore & Pick<ReadStore, 'newest'>,
+  clock: () => Date,
+  notify: (change: 'raised' | 'cleared') => readonly string[] = () => [],
+): AlertLog {
   return {
     async standing(catId) {
       const { events } = await store.newest({ catId, types: TYPES, limit: MAX_ALERTS_READ });
@@ -29,12 +34,13 @@ export function openAlertLog(store: CommandStore & Pick<ReadStore, 'newest'>, cl
       const { rule, key, text } = alert;
       return store.command(
         time,
-        async (view): Promise<{ events: readonly NewEvent[]; result: boolean }> => {
+        async (view): Promise<{ events: readonly NewEvent[]; result: boolean; notify?: readonly string[] }> => {
           const stands = standingOf(await view.newestOf(catId, TYPES, MAX_ALERTS_READ)).has(key);
           if (stands === (change === 'raised')) return { events: [], result: false };
           const when = { time, clock: 'synced', boot: null, monoMs: null } as const;
           const data: AlertData = { catId, rule, key, text };
-          return { events: [newEvent(`alert.${change}`, `cat/${catId}`, data, when)], result: true };
+          const events = [newEvent(`alert.${change}`, `cat/${catId}`, data, when)];
+          return { events, result: true, notify: notify(change) };
         },
         // It must not hold the others while a long backlog is folded.
         'note',

@@ -7,6 +7,7 @@ import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
 import type { Stopped } from './fold-status.ts';
+import { addNotices } from './notices.ts';
 import { catRow, readCats } from './read-models.ts';
 import { type EpochNames, readEvent, selectEvents } from './rows.ts';
 import { openShard } from './shard.ts';
@@ -61,6 +62,7 @@ export function createCommands(parts: CommandParts): CommandStore {
             if (start === null) throw new Error(`the chain of ${own} is no hash`);
             const batch = { agent: CENTRAL_AGENT, events, chain: chainOver(start, events) };
             await appendBatch(trx, epoch, shard, batch, now);
+            await addNotices(trx, epoch.no, events, decision.notify ?? [], now);
             await fold(trx);
           }
           await noteUntold(trx, folded);

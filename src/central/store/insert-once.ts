@@ -23,6 +23,7 @@ const KEYS: { readonly [T in keyof Tables]?: readonly (keyof Tables[T] & string)
   model_cursor: ['model', 'shard'],
   segment: ['epoch_no', 'from_seq'],
   cat_check: ['cat_id'],
+  notice: ['target', 'epoch_no', 'seq'],
   cat_v1: ['id'],
   meowing_v1: ['cat_id', 'key'],
   checkpoint_v1: ['cat_id', 'key'],

@@ -23,6 +23,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0011_collar_type_index', statements: addCollarTypeIndex },
   { name: '0012_workers', statements: ({ clustered }) => createWorkers(clustered) },
   { name: '0013_cat_check', statements: createCatCheck },
+  { name: '0014_notices', statements: ({ clustered }) => createNotices(clustered) },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -186,6 +187,16 @@ function addCollarTypeIndex(): readonly string[] {
 /** When the watchdog last looked at a cat, in milliseconds. */
 function createCatCheck(): readonly string[] {
   return [`create table cat_check (cat_id bigint not null primary key, checked_ms bigint not null)`];
+}
+
+/** Events that somebody outside is to be told of; see `notices.ts`. */
+function createNotices(clustered: string): readonly string[] {
+  return [
+    `create table notice (target varchar(64) not null, epoch_no integer not null, seq bigint not null,
+    attempts integer not null, due_ms bigint not null, dead integer not null, reason varchar(255) not null,
+    primary key (target, epoch_no, seq)) ${clustered}`,
+    `create index notice_due on notice (dead, due_ms)`,
+  ];
 }
 
 /** What was deleted and lies in files; see `expire.ts`. */

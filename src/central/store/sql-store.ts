@@ -16,6 +16,7 @@ import { createIngest } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
 import { migrate } from './migrate.ts';
+import { createNotices } from './notices.ts';
 import { openDialect } from './open-dialect.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader } from './read.ts';
@@ -71,6 +72,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       asLeader: lead,
       ...createKeys(db),
       ...createChecks(db),
+      ...createNotices(db),
       ...commands,
       ...createReader(db, model, names),
       saveState: (agent, message, at) => saveState(db, agent, message, at),

@@ -11,6 +11,7 @@ import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
+import type { NoticeStore } from './notice-store.ts';
 import type { RecoverableStore } from './recoverable.ts';
 import type { RetentionStore } from './retention-store.ts';
 import type { Claim, SharedStore } from './shared-store.ts';
@@ -185,11 +186,11 @@ export interface CommandStore {
    * `decide` reads through `view` and returns the events to append; one transaction, serialised with other commands.
    * `cats`, as without a word: it sees the cats of this moment. Rejects with code MODEL_STOPPED where the models stand still.
    * `correction`: it looks at events only, is folded at once, and may be what lets the models go on. `note`: it looks at events
-   * only, and the project loop folds it.
+   * only, and the project loop folds it. `notify`: who outside is to be told of these events, kept with them.
    */
   command<T>(
     now: string,
-    decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T }>,
+    decide: (view: CommandView) => Promise<{ events: readonly NewEvent[]; result: T; notify?: readonly string[] }>,
     kind?: 'cats' | 'correction' | 'note',
   ): Promise<T>;
 }
@@ -275,6 +276,7 @@ export interface Store
     ProjectStore,
     SharedStore,
     CheckStore,
+    NoticeStore,
     RecoverableStore {
   /** Of a shard that was taken. Rejects with code FENCED, and nothing is stored, once a higher token is there. */
   ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync'>;

@@ -75,6 +75,7 @@ export interface Tables {
   segment: SegmentTable;
   /** When a watchdog of any process last looked at a cat. */
   cat_check: { cat_id: number; checked_ms: number };
+  notice: NoticeTable;
   /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
@@ -90,6 +91,19 @@ export interface WorkerTable {
   version: string;
   started: string;
   heard: string;
+}
+
+/** An event that a target is to be told of. */
+export interface NoticeTable {
+  target: string;
+  epoch_no: number;
+  seq: number;
+  attempts: number;
+  /** When it is tried again; ahead of that, somebody has it. Of one that was given up, when that was. */
+  due_ms: number;
+  dead: number;
+  /** Of the last try. */
+  reason: string;
 }
 
 export interface CorrectionTable {

@@ -315,6 +315,7 @@ describe('HTTP API', () => {
     expect(text).toMatch(/^collard_stored_events 1$/m);
     expect(text).toMatch(/^collard_stored_skipped 0$/m);
     expect(text).toMatch(/^collard_models_stopped 0$/m);
+    expect(text).toMatch(/^collard_webhooks_dead 0$/m);
     expect(text).toContain('collard_http_requests_total{method="GET",route="/api/v1/cats/:id/history",status="2xx"} 3');
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { openAlertLog } from '../../../src/central/cats/alert-log.ts';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
 import type { Build, ReplayStore } from '../../../src/central/store/replay-store.ts';
@@ -296,4 +297,20 @@ describe('versions of the models', () => {
     expect(await build.compare()).toMatchObject({ equal: true, inFlight: 0 });
     expect(await build.swap()).toBe(true);
   });
+});
+
+it('tells nobody: what waits for webhooks is the same before and after', async () => {
+  const { store, replay } = await house();
+  const alert = { rule: 'battery', key: 'battery', since: '', text: '' } as const;
+  await openAlertLog(
+    store,
+    () => new Date(NOW),
+    () => ['a'],
+  ).write('raised', 1, alert);
+  await projectAll(store);
+  const build = await replay.build(everything);
+  await finish(build);
+  await build.swap();
+  await projectAll(store);
+  expect(await store.noticeCounts()).toEqual({ waiting: 1, dead: 0, dropped: 0 });
 });

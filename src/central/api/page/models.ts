@@ -1,8 +1,9 @@
-/** What the cats are made without, and where they stand still. */
+/** What the cats are made without, where they stand still, and which alerts went nowhere. */
 import { byId, el, setText } from './dom.ts';
 import type { ModelsAnswer } from './types.ts';
 
-export function showModels({ skipped, stopped }: ModelsAnswer): void {
+export function showModels({ skipped, stopped, webhooks }: ModelsAnswer): void {
+  showWebhooks(webhooks);
   byId('stopped', HTMLParagraphElement).hidden = stopped === null;
   if (stopped !== null) {
     const why = `Since event ${stopped.id} of ${stopped.agent}: ${stopped.reason}. `;
@@ -20,4 +21,11 @@ export function showModels({ skipped, stopped }: ModelsAnswer): void {
     el('li', {}, el('code', {}, `${type} v${version}`), ` × ${events.toLocaleString()}: ${reason}`),
   );
   byId('left-out-types', HTMLUListElement).replaceChildren(...rows);
+}
+
+function showWebhooks({ dead, dropped }: ModelsAnswer['webhooks']): void {
+  byId('untold', HTMLParagraphElement).hidden = dead + dropped === 0;
+  const alerts = `${(dead + dropped).toLocaleString()} ${dead + dropped === 1 ? 'alert' : 'alerts'}`;
+  const fix = dead === 0 ? '' : ' collard central webhooks tells why, and with --retry tries again.';
+  setText(byId('untold-why', HTMLSpanElement), `No webhook has answered to ${alerts}.${fix}`);
 }

@@ -90,5 +90,6 @@ export interface ModelsAnswer {
     readonly needed: boolean;
     readonly reason: string;
   }[];
+  readonly webhooks: { readonly waiting: number; readonly dead: number; readonly dropped: number };
   readonly stopped: { readonly id: string; readonly agent: string; readonly reason: string } | null;
 }
