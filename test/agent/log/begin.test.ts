@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Lost } from '../../../src/agent/log/begin.ts';
-import { levels, openLog, readAll, T0, tempPath } from './log-fixture.ts';
+import { levels, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 const SUFFIXES = ['', '-wal', '-shm'] as const;
 
@@ -245,6 +245,23 @@ describe('a log whose witness has seen more than it holds', () => {
       { firstSeq: 1, lastSeq: 0 },
     ]);
     expect(again.epochs()[1]?.epoch).not.toBe(second);
+    await again.close();
+  });
+
+  it('goes on with its session numbers, which begin at the time in seconds, however the clock stands', async () => {
+    const path = tempPath();
+    const at = (ms: number) => ({
+      when: () => ({ time: timeAt(ms), clock: 'synced', boot: null, monoMs: null }) as const,
+    });
+    const log = await openLog(path, {}, at(T0));
+    expect(await log.nextSession()).toBe(T0 / 1_000 + 1);
+    keepCopy(path);
+    await log.append(levels(5));
+    await log.close();
+    putBack(path);
+    const again = await openLog(path, {}, at(T0 - 86_400_000));
+    expect(again.epochs()).toHaveLength(2);
+    expect(await again.nextSession()).toBe(T0 / 1_000 + 2);
     await again.close();
   });
 
