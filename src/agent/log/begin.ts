@@ -102,7 +102,7 @@ function closeBehind(core: LogCore, head: Head, known: EpochState | null): void 
   if (chain === null || head.lastSeq === 0) return;
   if (known === null) addEpoch(core, head.epoch, 0, REASONS.tail);
   const epoch = currentEpoch(core);
-  if (epoch.epoch !== head.epoch || epoch.lastSeq >= head.lastSeq) return;
+  if (epoch.epoch !== head.epoch) return;
   endAt(core, epoch, head.lastSeq, chain);
   core.marksDirty = true;
 }
