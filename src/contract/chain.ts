@@ -3,7 +3,7 @@
  * chain(n) = SHA-256(chain(n-1) ‖ UTF-8 of JSON.stringify([epoch, seq, type, version, subject, time, clock, boot, monoMs, data])),
  * chain(0) = SHA-256(agent ‖ epoch). 32 raw bytes inside, lower-case hex on the wire.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { StoredEvent } from './event.ts';
 
 export type ChainHash = Uint8Array;
@@ -23,21 +23,23 @@ export function chainStart(agent: string, epoch: string): ChainHash {
 export function chainNext(previous: ChainHash, event: StoredEvent): ChainHash {
   const { epoch, seq, type, version, subject, time, clock, boot, monoMs, data } = event;
   const fields = JSON.stringify([epoch, seq, type, version, subject, time, clock, boot, monoMs]);
-  return createHash('sha256')
-    .update(previous)
-    .update(`${fields.slice(0, -1)},${data}]`, 'utf8')
-    .digest();
+  const text = `${fields.slice(0, -1)},${data}]`;
+  // In one call: it is the larger part of what an event costs where many are looked at.
+  const bytes = Buffer.allocUnsafe(previous.byteLength + Buffer.byteLength(text));
+  bytes.set(previous);
+  bytes.write(text, previous.byteLength, 'utf8');
+  return hash('sha256', bytes, 'buffer');
 }
 
 /** chain over several events that follow each other. */
 export function chainOver(start: ChainHash, events: Iterable<StoredEvent>): ChainHash {
-  let hash = start;
-  for (const event of events) hash = chainNext(hash, event);
-  return hash;
+  let chain = start;
+  for (const event of events) chain = chainNext(chain, event);
+  return chain;
 }
 
-export function chainHex(hash: ChainHash): string {
-  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('hex');
+export function chainHex(chain: ChainHash): string {
+  return Buffer.from(chain.buffer, chain.byteOffset, chain.byteLength).toString('hex');
 }
 
 /** Raw bytes of a chain in hex, or null where the text is no such hash. */
