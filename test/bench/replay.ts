@@ -1,8 +1,8 @@
 /**
- * npm run bench:replay -- [--events 100000,1000000] [--cats 20] [--runs 3]
+ * npm run bench:replay -- [--events 100000,1000000] [--cats 20] [--runs 3] [--sealed 0.5]
  * A store of so many events (10000000 takes its time): how fast are the models built anew beside the live ones, compared and swapped,
  * and how fast are they verified? The disk's flushes beside it, since they vary more than anything else; what the processor spent
- * says more than the clock where other programs run.
+ * says more than the clock where other programs run. `--sealed`: so much of it, the oldest, lies in segments.
  */
 import { copyFileSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     events: { type: 'string', default: '100000,1000000' },
     cats: { type: 'string', default: '20' },
     runs: { type: 'string', default: '3' },
+    sealed: { type: 'string', default: '0' },
   },
 });
 const AGENTS = 3;
@@ -72,6 +73,14 @@ async function fill(path: string, count: number, cats: number): Promise<void> {
   db.close();
 }
 
+/** The oldest share of so many events goes into segments. */
+async function seal(path: string, dir: string, count: number, share: number): Promise<void> {
+  const store = await openStore({ url: `sqlite:${path}` });
+  const before = when(count * share * 137).time;
+  await store.expire({ dir, before, signal: new AbortController().signal });
+  await store.close();
+}
+
 /** Of 4 KiB each, a second. */
 function flushes(folder: string): number {
   const file = openSync(join(folder, 'flush'), 'w');
@@ -100,10 +109,11 @@ for (const count of values.events.split(',').map(Number)) {
   try {
     await fill(join(memory, 'central.db'), count, Number(values.cats));
     const path = join(folder, 'central.db');
+    const segments = join(folder, 'segments');
     copyFileSync(join(memory, 'central.db'), path);
     rmSync(memory, { recursive: true });
     for (let run = 0; run <= Number(values.runs); run += 1) {
-      const store = await openReplayStore({ url: `sqlite:${path}` });
+      const store = await openReplayStore({ url: `sqlite:${path}`, segments });
       const marks: { phase: string; atMs: number; cpuMs: number }[] = [];
       const onProgress = ({ phase }: { phase: string }) => {
         if (marks.at(-1)?.phase === phase) return;
@@ -117,14 +127,17 @@ for (const count of values.events.split(',').map(Number)) {
       if (run === 0) {
         // It differs from the empty one.
         await build(true);
+        if (Number(values.sealed) > 0) await seal(path, segments, count, Number(values.sealed));
       } else {
-        const [folding, caughtUp] = marks;
+        const folding = marks[0];
+        const caughtUp = marks.find(({ phase }) => phase === 'catching up');
         if (folding === undefined || caughtUp === undefined || !result.swapped)
           throw new Error('the replay did not swap');
         const verified = await measured(() => store.verifyModels(() => undefined));
         process.stdout.write(
           `${JSON.stringify({
             events: result.events,
+            sealed: Number(values.sealed),
             foldedPerSecond: rate(result.events, (caughtUp.atMs - folding.atMs) / 1_000),
             foldedPerCpuSecond: rate(result.events, (caughtUp.cpuMs - folding.cpuMs) / 1_000),
             wholePerSecond: rate(result.events, seconds),
