@@ -6,10 +6,12 @@ import { brokerAddresses, isDiscovery } from '../broker/address.ts';
 import { type Endpoint, reach } from '../broker/endpoint.ts';
 import { findBrokers, noneFound } from '../broker/find.ts';
 import type { CentralConfig } from '../central/config.ts';
+import { keysOf } from '../central/ownership/view.ts';
 import { inspectStore } from '../central/store/inspect.ts';
 import { isPlainAcrossNetwork, parseStoreUrl } from '../central/store/store-url.ts';
 import { parseObject } from '../contract/message.ts';
 import { centralStateTopic } from '../contract/topic.ts';
+import { createEtcd } from '../etcd/gateway.ts';
 import { type LinkOptions, type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
 import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
 
@@ -149,4 +151,21 @@ export async function checkPage({ host, port }: CentralConfig['http']): Promise<
   } catch {
     return warn('page', `${url} does not answer`, 'start "collard central"');
   }
+}
+
+/** Each node of the etcd that shares the shards out, by itself: two of three are enough. Nothing where there is none. */
+export async function checkEtcd({ workers, group }: Pick<CentralConfig, 'workers' | 'group'>): Promise<Finding[]> {
+  const { root } = keysOf(group);
+  const checked = (workers?.etcd ?? []).map(async (endpoint): Promise<Finding> => {
+    try {
+      const etcd = createEtcd({ endpoints: [endpoint], timeoutMs: ANSWER_MS });
+      const { entries } = await etcd.range(`${root}workers/`, AbortSignal.timeout(2 * ANSWER_MS));
+      return ok('etcd', `${endpoint} answers: ${entries.length} workers of ${group} are registered`);
+    } catch (error) {
+      return fail('etcd', messageOf(error), 'start it, or correct workers.etcd');
+    }
+  });
+  const findings = await Promise.all(checked);
+  const isReached = findings.some(({ result }) => result === 'ok');
+  return findings.map((finding) => (isReached && finding.result === 'fail' ? { ...finding, result: 'warn' } : finding));
 }

@@ -16,7 +16,7 @@ import {
   ok,
   warn,
 } from './doctor-machine.ts';
-import { checkBrokers, checkDatabase, checkPage } from './doctor-network.ts';
+import { checkBrokers, checkDatabase, checkEtcd, checkPage } from './doctor-network.ts';
 import { EXIT } from './exit.ts';
 import { paint, print, printJson, safe } from './output.ts';
 import { listPorts } from './ports.ts';
@@ -67,7 +67,8 @@ async function examineConfig(any: AnyConfig): Promise<Finding[]> {
     return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
   const { store, mqtt, http } = any.config.value;
-  return [...(await checkStore(store)), ...(await checkBrokers(mqtt, false)), await checkPage(http)];
+  const network = [...(await checkBrokers(mqtt, false)), ...(await checkEtcd(any.config.value)), await checkPage(http)];
+  return [...(await checkStore(store)), ...network];
 }
 
 async function checkStore({ url, password }: CentralConfig['store']): Promise<Finding[]> {

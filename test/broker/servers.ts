@@ -93,7 +93,8 @@ export interface EtcdServer {
   /** A lease that nobody keeps alive. */
   lease(seconds: number): Promise<string>;
   kill(): Promise<void>;
-  restart(): Promise<void>;
+  /** `anew`: as one that knows nothing. */
+  restart(anew?: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -133,7 +134,8 @@ export async function startEtcd(): Promise<EtcdServer> {
       return String((await call('/v3/lease/grant', { TTL: seconds })).ID);
     },
     kill: () => running.kill(),
-    async restart() {
+    async restart(anew = false) {
+      if (anew) rmSync(join(folder, 'member'), { recursive: true, force: true });
       running = await boot();
     },
     async stop() {

@@ -5,7 +5,7 @@ import { concernsOf, statusOf } from '../../src/central/status.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { shardName, shardOf } from '../../src/contract/topic.ts';
 import { createEtcd } from '../../src/etcd/gateway.ts';
-import { etcdPath, startEtcd } from '../etcd.ts';
+import { etcdPath, startEtcd } from '../broker/servers.ts';
 import { freePort, requireServer } from '../servers.ts';
 import { at, epochId, meowing, NOW } from './store/events.ts';
 

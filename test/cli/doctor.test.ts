@@ -30,7 +30,7 @@ import {
   kindFinding,
   roomFinding,
 } from '../../src/cli/doctor-machine.ts';
-import { checkBrokers, checkPage } from '../../src/cli/doctor-network.ts';
+import { checkBrokers, checkEtcd, checkPage } from '../../src/cli/doctor-network.ts';
 import { centralStateTopic } from '../../src/contract/topic.ts';
 import { etcdPath, startEtcd } from '../broker/servers.ts';
 import { freePort, requireServer, startAedes } from '../servers.ts';
@@ -228,6 +228,21 @@ describe('the network', () => {
     expect(findings[0]).toMatchObject({ check: 'broker', result: 'ok', message: expect.stringContaining('3.1.1') });
     expect(findings[1]).toMatchObject({ check: 'central', result, message: expect.stringContaining(message) });
     await stop();
+  });
+
+  test.skipIf(!requireServer('etcd', etcdPath, 'etcd-server'))('each node of etcd is looked at', async () => {
+    const server = await startEtcd();
+    const gone = `http://127.0.0.1:${await freePort()}`;
+    const check = (...etcd: string[]) => checkEtcd({ group: 'central', workers: { etcd, leaseSeconds: 10 } });
+    await server.put('/collard/central/workers/7', '{}');
+    const found = expect.stringContaining('1 workers of central are registered');
+    expect(await check(server.url, gone)).toMatchObject([
+      { check: 'etcd', result: 'ok', message: found },
+      { check: 'etcd', result: 'warn', message: expect.stringContaining(gone) },
+    ]);
+    expect(await check(gone)).toMatchObject([{ result: 'fail', fix: expect.stringContaining('workers.etcd') }]);
+    expect(await checkEtcd({ group: 'central', workers: undefined })).toEqual([]);
+    await server.stop();
   });
 
   test('the page is ok where it answers, a failure where another program does, a warning where nobody does', async () => {

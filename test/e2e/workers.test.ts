@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shardOf } from '../../src/contract/topic.ts';
-import { etcdPath } from '../etcd.ts';
+import { etcdPath } from '../broker/servers.ts';
 import { mosquittoPath, requireServer, until } from '../servers.ts';
 import { type Fleet, type FleetOptions, openFleet } from './fleet.ts';
 import { killOneOfTwo } from './fleet-kill.ts';
@@ -76,7 +76,7 @@ describe.skipIf(!hasServers)('two centrals on one store', () => {
     await until('it stops', () => worker.log().includes('the lease has ended'), 30_000);
     expect(worker.log()).toContain('start it, or correct workers.etcd');
     // It knows nothing, and counts from 1.
-    await fleet.etcd?.start(true);
+    await fleet.etcd?.restart(true);
     await fleet.agents[0]?.send(60);
     await fleet.expectWhole();
     expect((await fleet.shards()).get(shardOf('porch'))?.token).toBeGreaterThan(before);

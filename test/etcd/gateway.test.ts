@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEtcd, type Etcd } from '../../src/etcd/gateway.ts';
 import { watchFrames } from '../../src/etcd/watch-frames.ts';
-import { type EtcdServer, etcdPath, startEtcd } from '../etcd.ts';
+import { type EtcdServer, etcdPath, startEtcd } from '../broker/servers.ts';
 import { freePort, requireServer, until } from '../servers.ts';
 
 const { signal } = new AbortController();
@@ -75,7 +75,7 @@ describe.skipIf(!requireServer('etcd', etcdPath, 'etcd-server'))('etcd by its ga
     const asked = etcd.range('a/', signal);
     await expect(asked).rejects.toMatchObject({ code: 'ETCD_AWAY' });
     await expect(asked).rejects.toThrow(/correct workers\.etcd/);
-    await server.start();
+    await server.restart();
     await until('it answers again', () =>
       etcd.range('a/', signal).then(
         () => true,

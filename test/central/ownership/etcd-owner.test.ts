@@ -7,7 +7,7 @@ import { takeByClaim } from '../../../src/central/ownership/take-by-claim.ts';
 import { type Keys, keysOf } from '../../../src/central/ownership/view.ts';
 import { createEtcd, type Etcd } from '../../../src/etcd/gateway.ts';
 import { aborted } from '../../../src/lib/wait.ts';
-import { type EtcdServer, etcdPath, startEtcd } from '../../etcd.ts';
+import { type EtcdServer, etcdPath, startEtcd } from '../../broker/servers.ts';
 import { requireServer, until } from '../../servers.ts';
 
 const SHARDS = [0, 1, 2, 3, 4, 5, 6, 7];

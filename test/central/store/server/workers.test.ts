@@ -1,6 +1,6 @@
 import { test } from 'vitest';
+import { etcdPath } from '../../../broker/servers.ts';
 import { killOneOfTwo } from '../../../e2e/fleet-kill.ts';
-import { etcdPath } from '../../../etcd.ts';
 import { mosquittoPath, requireServer } from '../../../servers.ts';
 import { freshUrl } from '../../engines/fresh.ts';
 
