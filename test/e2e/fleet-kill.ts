@@ -1,6 +1,6 @@
 /** One worker of two is killed while agents send: the same on every database. */
 import { expect } from 'vitest';
-import { catTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
+import { catTopic, centralStateTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
 import { until } from '../servers.ts';
 import { openFleet } from './fleet.ts';
 
@@ -11,8 +11,13 @@ export async function killOneOfTwo(storeUrl: string): Promise<void> {
   const fleet = await openFleet({ storeUrl, agents, events: EVENTS, leaseSeconds: 2 });
   try {
     const told = new Map<string, string>();
-    fleet.listener.on('message', (topic, payload) => told.set(topic, payload.toString()));
+    const states: string[] = [];
+    fleet.listener.on('message', (topic, payload) => {
+      told.set(topic, payload.toString());
+      if (topic === centralStateTopic(DEFAULT_BASE_TOPIC)) states.push(payload.toString());
+    });
     await fleet.listener.subscribeAsync(`${DEFAULT_BASE_TOPIC}/cat/+`, { qos: 1 });
+    await fleet.listener.subscribeAsync(centralStateTopic(DEFAULT_BASE_TOPIC), { qos: 1 });
     const first = await fleet.startWorker();
     await until('the first has all shards', async () => (await fleet.has(first)) === 64, 30_000);
     const second = await fleet.startWorker();
@@ -54,7 +59,10 @@ export async function killOneOfTwo(storeUrl: string): Promise<void> {
     });
     expect(renamed.status).toBe(200);
     await until('it tells of cats', () => told.get(catTopic(DEFAULT_BASE_TOPIC, 1))?.includes('Mia') === true);
+    // The broker says that the first is gone, then the second that central is there.
+    expect(states.map((text) => JSON.parse(text).state)).toEqual(['online', 'offline', 'online']);
     expect(await second.end('SIGTERM')).toBe(0);
+    await until('central is gone', () => states.at(-1)?.includes('offline') === true);
   } finally {
     await fleet.close();
   }
