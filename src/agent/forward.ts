@@ -83,7 +83,7 @@ async function open(
   const { config, version, openLink, status, logger } = parts;
   try {
     const publisher = await openPublisher(
-      { mqtt: config.mqtt, agent: config.agent, version, session },
+      { mqtt: config.mqtt, agent: config.agent, version, session, elsewhere: hasSeveralBrokers(config.mqtt.url) },
       openLink,
       signal,
     );

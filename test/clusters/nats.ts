@@ -11,6 +11,7 @@ import {
   example,
   newFolder,
   replaced,
+  speaksMqtt,
   subfolder,
 } from './node.ts';
 import { natsPath } from './paths.ts';
@@ -36,7 +37,7 @@ export async function startNats(): Promise<Cluster> {
       name: `n${no}`,
       folder: own,
       command: () => [program, '-c', conf],
-      isReady: () => isReady(http),
+      isReady: () => isReady(http, ports.of(`10.0.0.${no}:1883`)),
       readyMs: READY_MS,
     });
   });
@@ -53,10 +54,11 @@ export async function startNats(): Promise<Cluster> {
   };
 }
 
-async function isReady(http: string): Promise<boolean> {
+/** Not asked whether every consumer is up to date: 2.9 says for ever that those of sessions that have ended are not. */
+async function isReady(http: string, mqttPort: number): Promise<boolean> {
   const signal = AbortSignal.timeout(2_000);
-  const health = await fetch(`${http}/healthz`, { signal });
+  const health = await fetch(`${http}/healthz?js-server-only=true`, { signal });
   if (!health.ok) return false;
   const js = (await (await fetch(`${http}/jsz`, { signal })).json()) as { meta_cluster?: { leader?: string } };
-  return (js.meta_cluster?.leader ?? '') !== '';
+  return (js.meta_cluster?.leader ?? '') !== '' && (await speaksMqtt(mqttPort));
 }

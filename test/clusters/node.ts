@@ -11,10 +11,14 @@ import {
   rmSync,
   statfsSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, until } from '../servers.ts';
+
+const LOOK_EVERY_MS = 200;
 
 export interface ClusterNode {
   readonly name: string;
@@ -69,6 +73,9 @@ export function createNode(options: NodeOptions): ClusterNode {
     started.stdout.pipe(log, { end: false });
     started.stderr.pipe(log, { end: false });
     child = started;
+    const orphan = () => started.kill('SIGKILL');
+    process.prependOnceListener('exit', orphan);
+    started.once('exit', () => process.removeListener('exit', orphan));
     return started;
   };
   const end = async (signal: NodeJS.Signals): Promise<boolean> => {
@@ -96,7 +103,8 @@ export function createNode(options: NodeOptions): ClusterNode {
         }
         return isReady().catch(() => false);
       };
-      await until(`${name} is ready`, ready, readyMs);
+      // Asked now and then: it has other work while it starts.
+      await until(`${name} is ready`, async () => (await ready()) || pause(LOOK_EVERY_MS, false), readyMs);
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM').then(() => undefined),
@@ -126,6 +134,8 @@ export function newFolder(name: string, user: User | null = null): string {
   const parent = readdirSync('/dev').includes('shm') && room() > 4e9 ? memory : tmpdir();
   const folder = mkdtempSync(join(parent, `collard-${name}-`));
   if (user !== null) chownSync(folder, user.uid, user.gid);
+  // Where nobody comes to close the cluster: all of its nodes have been killed before.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
   return folder;
 }
 
@@ -188,4 +198,17 @@ export function replaced(text: string, from: string | RegExp, to: string): strin
   const changed = text.replace(from, to);
   if (changed === text) throw new Error(`the example holds no ${String(from)} any more`);
   return changed;
+}
+
+/** CONNACK to a CONNECT of MQTT 3.1.1 without a name: the port is open long before. */
+export function speaksMqtt(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.write(Buffer.from([0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 10, 0, 0]));
+  });
+  return new Promise<boolean>((resolve) => {
+    socket.setTimeout(3_000, () => resolve(false));
+    socket.once('data', (bytes) => resolve(bytes[0] === 0x20 && bytes[3] === 0));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+  }).finally(() => socket.destroy());
 }

@@ -1,4 +1,5 @@
 /** Three RabbitMQ servers with MQTT and quorum queues, as `config/rabbitmq/` says. */
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import {
   example,
   newFolder,
   replaced,
+  speaksMqtt,
   subfolder,
 } from './node.ts';
 import { epmdPath, rabbitmqPath } from './paths.ts';
@@ -24,6 +26,8 @@ export async function startRabbitmq(): Promise<Cluster> {
   if (rabbitmqPath === null || epmdPath === null) throw new Error('rabbitmq-server is not installed');
   const program = rabbitmqPath;
   const folder = newFolder('rabbitmq');
+  // Known to all before any of them makes one.
+  writeFileSync(join(folder, '.erlang.cookie'), randomBytes(16).toString('hex'), { mode: 0o400 });
   // Who of the nodes has which port is known to a server of Erlang's; its own one, so that it ends with them.
   const epmdPort = await freePort();
   const epmd = createNode({
@@ -55,7 +59,8 @@ export async function startRabbitmq(): Promise<Cluster> {
   const close = () => closeAll([...nodes, epmd], folder);
   try {
     await epmd.start();
-    await Promise.all(nodes.map((node) => node.start()));
+    // One after the other, as the example says.
+    for (const node of nodes) await node.start();
   } catch (error) {
     await close();
     throw error;
@@ -108,18 +113,5 @@ function accepts(port: number): Promise<boolean> {
   return new Promise<boolean>((resolve) => {
     socket.once('connect', () => resolve(true));
     socket.once('error', () => resolve(false));
-  }).finally(() => socket.destroy());
-}
-
-/** CONNACK to a CONNECT of MQTT 3.1.1 without a name: the port is open long before. */
-function speaksMqtt(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1', () => {
-    socket.write(Buffer.from([0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 10, 0, 0]));
-  });
-  return new Promise<boolean>((resolve) => {
-    socket.setTimeout(3_000, () => resolve(false));
-    socket.once('data', (bytes) => resolve(bytes[0] === 0x20 && bytes[3] === 0));
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
   }).finally(() => socket.destroy());
 }

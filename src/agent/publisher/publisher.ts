@@ -20,6 +20,8 @@ import type { Lane } from './plan-state.ts';
 export const INCOMING_LIMIT = 256;
 /** Clean stop: "offline" has so long to be acknowledged. */
 const FAREWELL_MS = 500;
+/** A node of a cluster comes back, or its clients have moved to another one, long before. */
+const KEPT_SECONDS = 3_600;
 /** The fixed header, the length of the topic, the packet id and the properties of a PUBLISH. */
 const PACKET_OVERHEAD = 32;
 
@@ -57,6 +59,8 @@ export interface PublisherOptions {
   readonly agent: string;
   readonly version: string;
   readonly session: number;
+  /** There are other brokers, and they may be one cluster. */
+  readonly elsewhere: boolean;
 }
 
 /**
@@ -140,7 +144,7 @@ async function greet(
 }
 
 async function linkOptions(options: PublisherOptions, will: NonNullable<LinkOptions['will']>): Promise<LinkOptions> {
-  const { mqtt, agent } = options;
+  const { mqtt, agent, elsewhere } = options;
   const [ca, cert, key] = await Promise.all([pem('ca', mqtt.ca), pem('cert', mqtt.cert), pem('key', mqtt.key)]);
   return {
     url: mqtt.url,
@@ -150,9 +154,10 @@ async function linkOptions(options: PublisherOptions, will: NonNullable<LinkOpti
     ca,
     cert,
     key,
-    // Nothing is kept for us: what matters is asked for with `sync`.
-    cleanStart: true,
-    sessionExpirySeconds: 0,
+    // What matters is asked for with `sync`. In a cluster the session is kept all the same: RabbitMQ binds one that is not to the
+    // node it began on, and when that node is gone, lets nobody of this name subscribe at the others.
+    cleanStart: !elsewhere,
+    sessionExpirySeconds: elsewhere ? KEPT_SECONDS : 0,
     keepaliveSeconds: mqtt.keepaliveSeconds,
     connectTimeoutMs: mqtt.connectTimeoutMs,
     will,

@@ -41,7 +41,7 @@ function scriptedLink(limits: Partial<MqttLink> = {}) {
 
 function options(mqtt: Record<string, unknown> = {}): PublisherOptions {
   const config = { agent: 'porch', sources: [{ file: 'x' }], log: { path: 'x' }, mqtt: { url: 'mqtt://b', ...mqtt } };
-  return { mqtt: agentSchema.parse(config).mqtt, agent: 'porch', version: '1.2.3', session: 42 };
+  return { mqtt: agentSchema.parse(config).mqtt, agent: 'porch', version: '1.2.3', session: 42, elsewhere: false };
 }
 
 test('it connects under the name of the agent, with a will of its session, and says online', async () => {
@@ -58,6 +58,12 @@ test('it connects under the name of the agent, with a will of its session, and s
   expect(sent).toMatchObject([
     { topic: `${shard}/state`, payload: payload.replace('offline', 'online'), retain: true },
   ]);
+});
+
+test('among several brokers, which may be a cluster, its session is kept for a while', async () => {
+  const { open, told } = scriptedLink();
+  await openPublisher({ ...options(), elsewhere: true }, open, never);
+  expect(told.options).toMatchObject({ cleanStart: false, sessionExpirySeconds: 3_600 });
 });
 
 test('close says offline first', async () => {
