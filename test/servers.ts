@@ -13,6 +13,7 @@ export const mosquittoPath = findProgram('mosquitto');
 export const chromiumPath = findProgram('chromium');
 export const socatPath = findProgram('socat');
 export const opensslPath = findProgram('openssl');
+export const ccPath = findProgram('cc');
 
 /**
  * Whether the tests that need this server can run: `describe.skipIf(!requireServer('mosquitto', mosquittoPath))`.

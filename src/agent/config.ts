@@ -53,7 +53,34 @@ const fileSource = z.strictObject({
   ...format,
 });
 
-const sourceSchema = z.union([serialSource, fileSource]);
+const gpioLine = z
+  .strictObject({
+    line: z.int().min(0).max(1023).describe('offset on the chip: on a Raspberry Pi the BCM number'),
+    kind: z.enum(['motion', 'shake']).describe('a motion sensor, or a vibration switch'),
+    place: place.optional().describe('where the sensor hangs'),
+    collar: collar.optional().describe('the collar that the switch is on'),
+    bias: z.enum(['as-is', 'pull-up', 'pull-down', 'disabled']).default('as-is'),
+    activeLow: z.boolean().default(false).describe('the line is low when it means something'),
+    debounceMs: z.number().min(0).max(1_000).default(5).describe('a level must hold for so long'),
+    mergeMs: z.int().min(0).max(600_000).default(3_000).describe('motion: a pulse so soon after the last is the same'),
+  })
+  .refine(({ kind, place, collar }) => (kind === 'motion' ? place : collar) !== undefined, {
+    error: 'a place for kind motion, a collar for kind shake',
+  });
+const gpioSource = z.strictObject({
+  gpio: z
+    .string()
+    .min(1)
+    .max(64)
+    .describe('label, name or path of the chip; auto: that of the header of a Raspberry Pi'),
+  lines: z
+    .array(gpioLine)
+    .min(1)
+    .max(32)
+    .refine((lines) => new Set(lines.map(({ line }) => line)).size === lines.length, { error: 'each line once' }),
+});
+
+const sourceSchema = z.union([serialSource, fileSource, gpioSource]);
 
 const ADDRESS = /^[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}$/i;
 const BIND_KEY = /^[0-9a-f]{32}$/i;

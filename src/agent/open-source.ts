@@ -4,9 +4,11 @@ import type { SourceHealth } from '../contract/message.ts';
 import type { Clock } from './clock.ts';
 import type { AgentConfig, SourceConfig } from './config.ts';
 import { createDecoder } from './decoder/decoder.ts';
+import { createGpioDecoder } from './decoder/gpio.ts';
 import type { NodeRequest } from './decoder/reading.ts';
 import type { IngestLogger, IngestSource } from './ingest.ts';
 import { openFileSource } from './source/file.ts';
+import { openGpioSource } from './source/gpio.ts';
 import { createNodeAnswers } from './source/node-answers.ts';
 import { openSerialSource, type SerialPorts } from './source/serial.ts';
 import type { Source } from './source/source.ts';
@@ -21,6 +23,11 @@ export function openIngestSource(
   clock: Clock,
   logger: IngestLogger,
 ): IngestSource {
+  if ('gpio' in config) {
+    const { gpio, lines } = config;
+    const source = openGpioSource({ chip: gpio, lines }, { monoNow: ports.monoNow, random: ports.random });
+    return { source, decoder: createGpioDecoder(lines), tally: createTally(source.name) };
+  }
   const source = 'serial' in config ? openSerialSource(config, ports) : openFileSource(config, ports);
   const opened = { source, decoder: createDecoder(config), tally: createTally(source.name) };
   if (!('serial' in config) || config.format !== 'mysensors' || config.nodeIdsFrom === undefined) return opened;

@@ -6,6 +6,9 @@ import { openClock } from '../agent/clock.ts';
 import type { SourceConfig } from '../agent/config.ts';
 import { openEventLog } from '../agent/log/open-event-log.ts';
 import { readSigningKey } from '../agent/publisher/signing-key.ts';
+import { type GpioSystem, lookAtLines } from '../agent/source/gpio-kernel.ts';
+import { openLibc } from '../agent/source/gpio-libc.ts';
+import type { LinesRequest } from '../agent/source/gpio-lines.ts';
 import { newEvent } from '../contract/event.ts';
 import { assertRuntime } from '../lib/runtime-guard.ts';
 import { problemOf } from './ports.ts';
@@ -117,6 +120,7 @@ export async function checkSqlite(file: string): Promise<Finding> {
 
 /** A port that another program holds is a warning: it may be the agent itself. */
 export async function checkSource(source: SourceConfig): Promise<Finding> {
+  if ('gpio' in source) return checkGpio({ chip: source.gpio, lines: source.lines });
   if ('file' in source) {
     const readable = await access(source.file, constants.R_OK).then(...truth);
     return readable
@@ -130,6 +134,21 @@ export async function checkSource(source: SourceConfig): Promise<Finding> {
   return isDevice
     ? warn('source', problem, 'nothing, if that is the agent')
     : fail('source', problem, 'collard ports lists what is there');
+}
+
+/** Lines that another program holds are a warning: it may be the agent itself. */
+export async function checkGpio(request: LinesRequest, system?: GpioSystem | null): Promise<Finding> {
+  const libc = system === undefined ? await openLibc() : system;
+  if (libc === null) {
+    return warn('gpio', 'the C library cannot be called here: gpiomon is used', 'sudo apt-get install gpiod');
+  }
+  try {
+    const { chip, held } = await lookAtLines(libc, request);
+    if (held !== null) return warn('gpio', held, 'nothing, if that is the agent');
+    return ok('gpio', `${request.lines.length} lines of ${chip.label} are free and may be watched`);
+  } catch (error) {
+    return fail('gpio', messageOf(error), 'gpiodetect and gpioinfo (package gpiod) list what is there');
+  }
 }
 
 export function checkClock(timesync?: string): Finding {

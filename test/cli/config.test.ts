@@ -85,6 +85,23 @@ describe.each([
   });
 });
 
+test('GPIO lines need what they stand for, and each stands once', () => {
+  const faults = (lines: string) => {
+    const path = write('gpio.yaml', AGENT.replace('[{serial: /dev/x}]', `[{gpio: auto, lines: [${lines}]}]`));
+    try {
+      loadAnyConfig(path, {});
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(faults('{line: 4, kind: motion, place: hall}, {line: 5, kind: shake, collar: tom}')).toBe('');
+  expect(faults('{line: 4, kind: motion, collar: tom}')).toContain('a place for kind motion, a collar for kind shake');
+  expect(faults('{line: 4, kind: shake, place: hall}')).toContain('a place for kind motion, a collar for kind shake');
+  expect(faults('{line: 4, kind: motion, place: a}, {line: 4, kind: motion, place: b}')).toContain('each line once');
+  expect(faults('{line: 4, kind: motion, place: a, bais: pull-up}')).toContain('did you mean "bias"');
+});
+
 describe('bind keys', () => {
   const key = '231d39c1d7cc1ab1aee224cd096db932';
   const wrong = `${key.slice(1)}!`;

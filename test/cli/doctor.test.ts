@@ -23,6 +23,7 @@ import { discoverSchema } from '../../src/broker/address.ts';
 import {
   checkClock,
   checkFolder,
+  checkGpio,
   checkKey,
   checkRuntime,
   checkSource,
@@ -104,6 +105,40 @@ describe('the machine', () => {
     });
     expect(readdirSync(own)).toEqual([]);
     expect((await checkSqlite(join(own, 'none', 'events.db'))).result).toBe('fail');
+  });
+
+  test('GPIO lines: free, held, not there, or to be had by gpiomon only', async () => {
+    const dev = mkdtempSync(join(tmpdir(), 'collard-doctor-gpio-'));
+    writeFileSync(join(dev, 'gpiochip3'), '');
+    const request = { chip: 'auto', lines: [{ line: 4, bias: 'as-is', activeLow: false, debounceMs: 5 }] } as const;
+    let label = 'pinctrl-rp1';
+    let held = false;
+    const system = {
+      dev,
+      ioctl(_fd: number, _request: number, bytes: Buffer) {
+        if (bytes.length === 68) bytes.write(label, 32);
+        if (bytes.length === 68) bytes.writeUInt32LE(54, 64);
+        else if (held) bytes.writeBigUInt64LE(1n, 72);
+        return null;
+      },
+      poll: async () => 0,
+    };
+    expect(await checkGpio(request, system)).toMatchObject({
+      result: 'ok',
+      message: expect.stringContaining('1 lines of'),
+    });
+    held = true;
+    expect(await checkGpio(request, system)).toMatchObject({
+      result: 'warn',
+      message: expect.stringContaining('is held'),
+    });
+    label = 'other';
+    expect(await checkGpio(request, system)).toMatchObject({
+      result: 'fail',
+      message: expect.stringContaining('other'),
+    });
+    expect(await checkGpio(request, null)).toMatchObject({ result: 'warn', fix: 'sudo apt-get install gpiod' });
+    rmSync(dev, { recursive: true, force: true });
   });
 
   test('the clock is ok once it is set, and a warning before', () => {

@@ -7,21 +7,29 @@ export interface PortSystem {
   readonly byId: string;
   readonly proc: string;
   readonly groups: string;
+  readonly mayOpen: (path: string) => Promise<boolean>;
 }
 
-export const SYSTEM: PortSystem = { byId: '/dev/serial/by-id', proc: '/proc', groups: '/etc/group' };
+export const SYSTEM: PortSystem = {
+  byId: '/dev/serial/by-id',
+  proc: '/proc',
+  groups: '/etc/group',
+  mayOpen: (path) =>
+    access(path, constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    ),
+};
 
 /** `fallback` is what the driver said, for what we cannot tell better. */
 export async function explainPort(path: string, fallback: string, system: PortSystem = SYSTEM): Promise<string> {
   const real = await realpath(path).catch(() => null);
   if (real === null) return `${path} is not there: ${await whatIsPlugged(system)}`;
   const info = await stat(real);
-  if (!info.isCharacterDevice()) return `${path} is not a serial port: give the path of a device`;
-  const allowed = await access(real, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!allowed) {
+  if (!info.isCharacterDevice()) return `${path} is not a device: give the path of a port`;
+  if (!(await system.mayOpen(real))) {
+    if (info.gid === 0)
+      return `no permission for ${path}: it is root's alone, and needs a udev rule that gives it a group`;
     const group = await groupName(info.gid, system);
     return `no permission for ${path}: sudo usermod -aG ${group} ${userName()}, then log in again`;
   }

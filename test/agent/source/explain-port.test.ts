@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { explainPort, SYSTEM } from '../../../src/agent/source/explain-port.ts';
+import { openPty } from '../../../src/simulator/pty.ts';
 
 const PID = 4_194_300;
 
@@ -18,6 +19,22 @@ async function explained(device: string, ino: number): Promise<string> {
     rmSync(proc, { recursive: true, force: true });
   }
 }
+
+test('a port that this user may not open is told with the group that may', async () => {
+  const denied = { ...SYSTEM, mayOpen: async () => false };
+  expect(await explainPort('/dev/full', 'EACCES', denied)).toBe(
+    "no permission for /dev/full: it is root's alone, and needs a udev rule that gives it a group",
+  );
+  const pty = openPty();
+  // Ours by right only where root made it.
+  if (statSync(pty.path).gid === 0) chownSync(pty.path, 0, 20);
+  const home = mkdtempSync(join(tmpdir(), 'collard-groups-'));
+  writeFileSync(join(home, 'group'), `root:x:0:\ndialers:x:${statSync(pty.path).gid}:\n`);
+  const text = await explainPort(pty.path, 'EACCES', { ...denied, groups: join(home, 'group') });
+  await pty.close();
+  rmSync(home, { recursive: true, force: true });
+  expect(text).toMatch(/^no permission for \/dev\/pts\/\d+: sudo usermod -aG dialers \S+, then log in again$/);
+});
 
 test('who holds a port is told by its lock, not by one on another file system with that inode', async () => {
   const { dev, ino } = statSync('/dev/full');

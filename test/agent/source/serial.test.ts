@@ -370,6 +370,6 @@ describe('a serial source on a real pseudo-terminal', () => {
     expect(await explainPort(missing, '?', { ...SYSTEM, byId: home })).toContain('usb-Acme_Receiver-if00');
     expect(await explainPort(missing, '?', { ...SYSTEM, byId: join(home, 'none') })).toContain('plug the receiver in');
     writeFileSync(join(home, 'file'), '');
-    expect(await explainPort(join(home, 'file'), '?')).toContain('not a serial port');
+    expect(await explainPort(join(home, 'file'), '?')).toContain('is not a device');
   });
 });
