@@ -230,6 +230,28 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.close();
   });
 
+  it('tells the lost tail of an older epoch, and leaves the one behind it as it is', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const head = readFileSync(`${path}.head`);
+    putBack(path);
+    rmSync(`${path}.head`);
+    const other = await openLog(path);
+    const second = await other.startEpoch('test');
+    await other.append(levels(3));
+    const end = await other.chainAt(second, 3);
+    await other.close();
+    writeFileSync(`${path}.head`, head);
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch, fromSeq: 11, toSeq: 15, count: 5, reason: 'tail of the log lost' }]);
+    const heads = log.epochs();
+    expect(heads).toMatchObject([{ epoch, lastSeq: 10 }, { epoch: second, firstSeq: 1, lastSeq: 3 }, { lastSeq: 1 }]);
+    expect(await log.chainAt(second, 3)).toEqual(end);
+    await log.close();
+    const again = await reopen(path);
+    expect([again.log.epochs(), again.lost, again.damaged]).toEqual([heads, [], []]);
+    await again.log.close();
+  });
+
   it('uses no epoch again that it has seen begin, also where no event was in it', async () => {
     const { path, epoch } = await grownSinceCopy(10);
     putBack(path);
