@@ -9,7 +9,6 @@ import {
   appendRows,
   currentEpoch,
   type EpochState,
-  flushMarks,
   type LogCore,
   readFact,
   saveFact,
@@ -66,7 +65,6 @@ export function beginLog(core: LogCore, head: Head | null, damage: Damage | null
         lost.map((one) => newEvent('history.lost', null, one, when)),
       );
     }
-    flushMarks(core);
     return lost;
   });
 }
@@ -104,7 +102,6 @@ function closeBehind(core: LogCore, head: Head, known: EpochState | null): void 
   const epoch = currentEpoch(core);
   if (epoch.epoch !== head.epoch) return;
   endAt(core, epoch, head.lastSeq, chain);
-  core.marksDirty = true;
 }
 
 /** The current epoch ends at `seq`, though not all events up to there are held. Within `write`. */
