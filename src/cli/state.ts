@@ -1,7 +1,8 @@
 /** `collard state`: the cats as they are, or as they were at a moment. Reads the store beside a central that runs. */
 import { Command } from 'commander';
-import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
-import { pastCats } from '../central/past-cats.ts';
+import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
+import { openReplayStore } from '../central/open-store.ts';
+import type { CatRow, Store } from '../central/store/store.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { catList } from './cat-list.ts';
 import { moment } from './moment.ts';
@@ -34,7 +35,7 @@ async function state(options: StateOptions): Promise<void> {
   }).value;
   const store = await openExistingStore(place);
   try {
-    const cats = at === null ? await store.cats(new Date()) : await pastCats(store, at, retention?.segments);
+    const cats = at === null ? await store.cats(new Date()) : await catsAt(store, place, at, retention?.segments);
     if (options.json === true) for (const cat of cats) printJson(cat);
     else print(catList(cats));
     tellStatus(await store.foldStatus());
@@ -42,5 +43,21 @@ async function state(options: StateOptions): Promise<void> {
     throw asSealedFailure(error);
   } finally {
     await store.close();
+  }
+}
+
+/** However much of it is in segments. */
+async function catsAt(
+  store: Store,
+  { url, password }: CentralConfig['store'],
+  at: Date,
+  segments: string | undefined,
+): Promise<readonly CatRow[]> {
+  if (at.toISOString() >= (await store.horizon())) return store.catsAt(at);
+  const replay = await openReplayStore({ url, password, segments });
+  try {
+    return await replay.wholeCatsAt(at);
+  } finally {
+    await replay.close();
   }
 }

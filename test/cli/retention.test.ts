@@ -10,6 +10,7 @@ import { openSqlReplay } from '../../src/central/store/open-replay.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { eventsCommand } from '../../src/cli/events.ts';
 import { retentionCommand } from '../../src/cli/retention.ts';
+import { stateCommand } from '../../src/cli/state.ts';
 import { statsCommand } from '../../src/cli/stats.ts';
 import { createWriter, epochId, NOW } from '../central/store/events.ts';
 
@@ -63,6 +64,27 @@ async function run(...args: string[]): Promise<string> {
   return out;
 }
 
+async function told(command: Command, ...args: string[]) {
+  let [out, err] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text);
+    return true;
+  });
+  await command.exitOverride().parseAsync(['--config', config, '--json', ...args], { from: 'user' });
+  vi.restoreAllMocks();
+  return {
+    rows: out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    err,
+  };
+}
+
 it('moves what is old, shows and verifies it', async () => {
   expect(await run('run')).toMatch(/\.jsonl\.gz: 4 events so far\n4 events are in 1 new segments\n$/);
   expect(await run('run', '--json')).toBe('{"segments":0,"events":0,"waiting":null}\n');
@@ -87,30 +109,12 @@ it('a past state is folded from segments too', async () => {
   expect((await store.oldest({ limit: 9 })).events.map(({ seq }) => seq)).toEqual([1, 2, 5]);
   expect([await then(55), await then(45), await then(35), await then(0)]).toEqual(before);
   await expect(pastCats(store, day(45), undefined)).rejects.toMatchObject({ code: 'EXPIRED' });
+  const { rows } = await told(stateCommand(), '--at', day(45).toISOString());
+  expect(rows).toEqual(before[1]);
 });
 
 it('events and stats say where old events are, and read them', async () => {
   await run('run');
-  const told = async (command: Command, ...args: string[]) => {
-    let [out, err] = ['', ''];
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      out += String(text);
-      return true;
-    });
-    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-      err += String(text);
-      return true;
-    });
-    await command.exitOverride().parseAsync(['--config', config, '--json', ...args], { from: 'user' });
-    vi.restoreAllMocks();
-    return {
-      rows: out
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-      err,
-    };
-  };
   const rows = await told(eventsCommand());
   expect(rows.rows.map(({ seq }) => seq)).toEqual([1, 2, 5]);
   expect(rows.err).toContain('--sealed prints these, too');

@@ -32,7 +32,7 @@ export async function catsAt(db: Db, model: CatModel, names: EpochNames, at: Dat
         if (row?.eventType === 'meow' && row.newValue === '1' && row.timestamp >= midnight) meowsToday += 1;
       }
     }
-    if (state.name !== null) cats.push(rowOf(state, state.name, meowsToday));
+    if (state.name !== null) cats.push(pastRow(state, state.name, meowsToday));
   }
   return cats.sort((a, b) => a.id - b.id);
 }
@@ -56,7 +56,7 @@ async function meowsBetween(db: Db, tables: ModelTables, catId: number, from: st
   return Number(n);
 }
 
-function rowOf({ catId, key: _key, ...state }: CatState, name: string, meowsToday: number): CatRow {
+export function pastRow({ catId, key: _key, ...state }: CatState, name: string, meowsToday: number): CatRow {
   // What agents' health said then is not kept.
   return { ...state, id: catId, name, lastHeard: state.lastSeen, meowsToday };
 }

@@ -81,5 +81,7 @@ export interface ReplayStore {
   verifyModels(
     onPage: (events: number) => void,
   ): Promise<Comparison & { readonly version: number; readonly events: number }>;
+  /** The cats as they were at a moment before which something is in segments: folded from the beginning, in bounded memory. */
+  wholeCatsAt(at: Date): Promise<readonly CatRow[]>;
   close(): Promise<void>;
 }

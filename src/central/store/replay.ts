@@ -19,6 +19,7 @@ import {
   modelTables,
   modelVersions,
 } from './model-tables.ts';
+import { wholeCatsAt } from './past-whole.ts';
 import { catRow, readCats } from './read-models.ts';
 import type { Build, Comparison, ReplayOptions, ReplayStore } from './replay-store.ts';
 import type { ModelVersionTable, Tables } from './tables.ts';
@@ -56,6 +57,7 @@ export function createReplay(parts: AsideParts): Omit<ReplayStore, 'close'> {
       }
     },
     verifyModels: (onPage) => verifyModels(parts, onPage),
+    wholeCatsAt: (at) => wholeCatsAt(parts, at),
   };
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
 import type { Build } from '../../../src/central/store/replay-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
@@ -99,6 +100,22 @@ async function arriveAndExpire(
   for (const i of cuts.keys()) await cut(i);
 }
 
+/** Whatever is in segments of it. */
+async function pastOf(url: string, segments: string, second: number): Promise<unknown> {
+  const replay = await openReplayStore({ url, segments });
+  const cats = await replay.wholeCatsAt(new Date(at(second)));
+  await replay.close();
+  return cats.map(({ lastHeard: _heard, ...cat }) => cat);
+}
+
+function catsThen(writers: readonly Writer[], second: number): unknown {
+  const { cats, meowing: rows } = foldEvents(corrected(writers), at(second));
+  const meows = rows.filter(({ eventType, newValue }) => eventType === 'meow' && newValue === '1');
+  return cats.map(({ catId: id, key: _key, ...cat }) => {
+    return { id, ...cat, meowsToday: meows.filter(({ catId }) => catId === id).length };
+  });
+}
+
 function told(steps: readonly Step[]): readonly Writer[] {
   return writersOf(steps);
 }
@@ -117,6 +134,8 @@ describe('a replay over retention', () => {
           if (!late) expect(first.compared).toMatchObject({ equal: true, difference: null });
           expect(first.events).toBe(writers.reduce((sum, { events }) => sum + events.length, 0));
           expect(await digest(store)).toEqual(folded(corrected(writers)));
+          for (const second of [0, 3, 17, 31])
+            expect(await pastOf(url, dir, second)).toEqual(catsThen(writers, second));
           // The version that is live now goes on: from its checkpoints, since what lies before them is gone.
           const news = createWriter('news', epochId(7));
           for (let second = 41; second < 60; second += 1) {
