@@ -9,6 +9,7 @@ import {
   appendRows,
   currentEpoch,
   type EpochState,
+  flushMarks,
   type LogCore,
   readFact,
   saveFact,
@@ -65,6 +66,8 @@ export function beginLog(core: LogCore, head: Head | null, damage: Damage | null
         lost.map((one) => newEvent('history.lost', null, one, when)),
       );
     }
+    // A log that was saved from a damaged one brings its marks along.
+    flushMarks(core);
     return lost;
   });
 }
