@@ -96,8 +96,9 @@ export const centralSchema = z.strictObject({
     .superRefine(({ etcd, shards }, context) => {
       if (etcd === undefined && shards === undefined)
         context.addIssue({ code: 'custom', message: 'etcd (http://HOST:2379), or shards such as 0-31' });
-      if (shards !== undefined && shardsOf(shards).some((shard) => shard >= SHARDS))
-        context.addIssue({ code: 'custom', message: `shards from 0 to ${SHARDS - 1}`, path: ['shards'] });
+      const own = shards === undefined ? [0] : shardsOf(shards);
+      if (own.length === 0 || own.some((shard) => shard >= SHARDS))
+        context.addIssue({ code: 'custom', message: `shards from 0 to ${SHARDS - 1}, such as 0-31`, path: ['shards'] });
     })
     .optional()
     .describe('this central is one of several that share the shards of one store'),

@@ -1,6 +1,7 @@
 /** `collard central`: receives events, stores them, serves the page and the API, until it is told to stop. */
 import { Command, Option } from 'commander';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
+import { isFenced } from '../central/ownership/ownership.ts';
 import { runCentral } from '../central/service.ts';
 import { parseStoreUrl, storeName } from '../central/store/store-url.ts';
 import { runWorker } from '../central/worker.ts';
@@ -88,6 +89,10 @@ function asFailure(error: unknown, url: string): Error {
   const path = storeNameOf(url);
   const fail = (exitCode: number, message: string, fix: string | null) =>
     new CommandError(exitCode, message, fix, { cause: error });
+  if (isFenced(error)) {
+    const fix = 'stop one of them, or let them share the shards: workers in the configuration';
+    return fail(EXIT.unavailable, `another central works on ${path}: ${error.message}`, fix);
+  }
   if (code === 'STORE_FAILED')
     return fail(EXIT.io, error.message, `look at the disk of ${path}: is it full or failing?`);
   if (code === 'SCHEMA')

@@ -31,6 +31,8 @@ export interface Worker {
   is(owner: unknown): boolean;
   log(): string;
   signal(signal: NodeJS.Signals): void;
+  /** Null while it runs. */
+  exitCode(): number | null;
   /** Resolves to the exit code, null where a signal has ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -40,7 +42,7 @@ export interface Fleet {
   readonly broker: Mosquitto;
   readonly etcd: EtcdServer | null;
   readonly listener: MqttClient;
-  /** `more`: the section `workers` without etcd. Resolves when its page is there. */
+  /** `more`: the section `workers` without etcd; '': a central that runs alone. Resolves when its page is there. */
   startWorker(more?: string): Promise<Worker>;
   /** Shard → owner and token, of those that were ever had. */
   shards(): Promise<ReadonlyMap<number, { readonly owner: string | null; readonly token: number }>>;
@@ -120,14 +122,13 @@ async function startWorker(path: string, storeUrl: string, brokerUrl: string, se
     `store: { url: "${storeUrl}" }
 mqtt: { url: "${brokerUrl}", retryFirstMs: 50, retryMaxMs: 500, keepaliveSeconds: 5 }
 http: { port: ${port} }
-workers: { ${section} }
+${section === '' ? '' : `workers: { ${section} }`}
 `,
     { mode: 0o600 },
   );
   writeFileSync(`${path}.log`, '');
-  const child: ChildProcess = spawn(process.execPath, [bin, 'central', '--worker', '--config', `${path}.yaml`], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const args = ['central', ...(section === '' ? [] : ['--worker']), '--config', `${path}.yaml`];
+  const child: ChildProcess = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   const orphan = () => child.kill('SIGKILL');
   process.once('exit', orphan);
   child.once('exit', () => process.removeListener('exit', orphan));
@@ -156,6 +157,7 @@ workers: { ${section} }
     is: (owner) => typeof owner === 'string' && owner.split('-').at(-2) === String(pid),
     log,
     signal: (signal) => void child.kill(signal),
+    exitCode: () => child.exitCode,
     async end(signal) {
       if (child.exitCode === null && child.signalCode === null) {
         const gone = once(child, 'exit');

@@ -65,6 +65,26 @@ describe.skipIf(!hasServers)('two centrals on one store', () => {
     expect(sleeper.log().match(/ belongs to /g)).toHaveLength(1);
   }, 120_000);
 
+  test('that each believe to be alone: one ends, and says why and what to do', async () => {
+    const fleet = await fleetOf({ agents: ['porch'], events: 40, leaseSeconds: null });
+    const first = await fleet.startWorker('');
+    await fleet.agents[0]?.send(20);
+    const second = await fleet.startWorker('');
+    await fleet.agents[0]?.send(30);
+    // They take the session from each other: whoever has it is asked again.
+    const isOver = async () => {
+      await fleet.agents[0]?.publish(21, 30);
+      return first.exitCode() !== null || second.exitCode() !== null;
+    };
+    await until('one ends', isOver, 30_000);
+    const ended = first.exitCode() === null ? second : first;
+    expect(ended.exitCode()).toBe(69);
+    expect(ended.log()).toContain('another central works on');
+    expect(ended.log()).toContain('workers in the configuration');
+    await fleet.agents[0]?.send(40);
+    await fleet.expectWhole();
+  }, 120_000);
+
   test('while etcd is away they go on until their leases end, then stop; an etcd that was made anew starts them again', async () => {
     const fleet = await fleetOf({ agents: ['porch'], events: 60, leaseSeconds: 3 });
     const worker = await fleet.startWorker();

@@ -7,7 +7,7 @@
  */
 import { type Etcd, isAway } from '../../etcd/gateway.ts';
 import { runAll } from '../../lib/run-all.ts';
-import { backoffMs, childOf, createWaiters, delay } from '../../lib/wait.ts';
+import { backoffMs, childOf, createGate, createWaiters, delay } from '../../lib/wait.ts';
 import { type LeaseParts, underLease } from './lease.ts';
 import { type Duty, isFenced, type OwnerParts } from './ownership.ts';
 import { share } from './share.ts';
@@ -17,6 +17,8 @@ import { followView, type Keys, type Registration, type View } from './view.ts';
 /** What is too much is given up after so long, and at random up to twice: whoever comes and goes at once moves nothing. */
 const SETTLE_MS = 1_000;
 const LOOK_MS = 500;
+/** Each waits for a flush of etcd's disk, which those that come together share. */
+const CLAIMS_AT_ONCE = 8;
 const RETRY = { firstMs: 200, maxMs: 5_000 };
 
 export interface EtcdOwnerParts extends OwnerParts, LeaseParts {
@@ -137,22 +139,24 @@ async function settle(
 ): Promise<void> {
   const { etcd, keys, monoNow, logger } = parts;
   const ours = dutiesOf(parts.shards, view, life.id);
-  for (const duty of ours) {
+  const claim = async (duty: Duty) => {
     if (signal.aborted || !life.held()) return;
-    if (life.duties.has(duty) || (life.shunned.get(duty) ?? 0) > monoNow()) continue;
     const owner = view.owners.get(duty);
-    if (owner !== undefined && owner.lease !== life.id) continue;
     const key = keys.duty(duty);
-    try {
-      const claim = { put: key, value: parts.registration.id, lease: life.id };
-      const { succeeded, revision } = await etcd.commit([{ key, createRevision: 0 }], [claim], signal);
-      // An answer that got lost: it is ours all the same.
-      if (succeeded) begin(duty, revision);
-      else if (owner?.lease === life.id) begin(duty, owner.revision);
-    } catch (error) {
-      if (!isAway(error) || signal.aborted) throw error;
-      return;
-    }
+    const put = { put: key, value: parts.registration.id, lease: life.id };
+    const { succeeded, revision } = await etcd.commit([{ key, createRevision: 0 }], [put], signal);
+    // An answer that got lost: it is ours all the same.
+    if (succeeded) begin(duty, revision);
+    else if (owner?.lease === life.id) begin(duty, owner.revision);
+  };
+  const gate = createGate(CLAIMS_AT_ONCE);
+  const free = [...ours].filter((duty) => {
+    const lease = view.owners.get(duty)?.lease ?? life.id;
+    return lease === life.id && !life.duties.has(duty) && (life.shunned.get(duty) ?? 0) <= monoNow();
+  });
+  const claims = await Promise.allSettled(free.map((duty) => gate(() => claim(duty))));
+  for (const result of claims) {
+    if (result.status === 'rejected' && (!isAway(result.reason) || signal.aborted)) throw result.reason;
   }
   for (const [duty, { end }] of life.duties) if (patience.isOver(duty, !ours.has(duty))) end();
   tellSettled(life, ours, view, logger);

@@ -21,7 +21,7 @@ export interface OwnerParts {
 }
 
 /** Was the duty somebody else's, at whatever depth that is told? */
-export function isFenced(error: unknown): error is Error {
+export function isFenced(error: unknown): error is Error & { readonly code?: unknown } {
   if (!(error instanceof Error)) return false;
   return ('code' in error && error.code === 'FENCED') || isFenced(error.cause);
 }

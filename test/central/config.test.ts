@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { centralSchema, shardsOf } from '../../src/central/config.ts';
+
+const workersOf = (workers: unknown) =>
+  centralSchema.safeParse({ store: { url: 'sqlite:/x' }, mqtt: { url: 'mqtt://b' }, workers });
+
+describe('the workers of the configuration', () => {
+  it.each([
+    [{ shards: '0-31' }, { shards: '0-31', leaseSeconds: 10 }],
+    [{ etcd: 'http://a:2379, http://b:2379' }, { etcd: ['http://a:2379', 'http://b:2379'], leaseSeconds: 10 }],
+    [
+      { etcd: ['https://a:2379'], leaseSeconds: 5 },
+      { etcd: ['https://a:2379'], leaseSeconds: 5 },
+    ],
+  ])('%j are taken', (workers, taken) => {
+    expect(workersOf(workers).data?.workers).toEqual(taken);
+  });
+
+  it.each([
+    [{}],
+    [{ leaseSeconds: 10 }],
+    [{ shards: '0-64' }],
+    [{ shards: '31-0' }],
+    [{ shards: 'all' }],
+    [{ etcd: [] }],
+    [{ etcd: 'a:2379' }],
+    [{ etcd: ['ftp://a'] }],
+    [{ etcd: ['http://a:2379'], leaseSeconds: 1 }],
+  ])('%j are refused', (workers) => {
+    expect(workersOf(workers).success).toBe(false);
+  });
+
+  it('name each shard once', () => {
+    expect(shardsOf('0-3,2,9')).toEqual([0, 1, 2, 3, 9]);
+  });
+});
