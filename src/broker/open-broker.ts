@@ -49,7 +49,8 @@ export function openBrokers(ports: BrokerPorts): OpenLink {
     for (const endpoint of inOrder(endpoints, failedAt, monoNow())) {
       try {
         const link = await openLink(reach(options, endpoint), signal);
-        void link.ended.then(() => failed(endpoint));
+        // Where nobody asked for its end its broker is no good, also if it was closed here: then it did not answer.
+        void link.ended.then(() => signal.aborted || failed(endpoint));
         if (endpoint.from.startsWith('etcd')) void leaveWithdrawn(link, endpoint, ports, parts.tls);
         return link;
       } catch (error) {

@@ -75,6 +75,15 @@ describe('several brokers', () => {
     expect(await round('a b c')).toBe('a');
   });
 
+  test('one that is left because the work is done has not failed', async () => {
+    const { open, round, endLink } = house({ a: 'up', b: 'up' });
+    const done = new AbortController();
+    await open('a b', done.signal);
+    done.abort();
+    await endLink();
+    expect(await round('a b')).toBe('a');
+  });
+
   test('where all failed, all are tried again, the one that failed first before the rest', async () => {
     const { round } = house({ a: down, b: down });
     expect([await round('a b'), await round('a b'), await round('b a')]).toEqual(['a b', 'a b', 'a b']);
