@@ -265,6 +265,78 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     await page.locator('.event', { hasText: 'Mia is in hall, corrected by hand' }).waitFor();
   });
 
+  test('a person takes back, gives to another cat and undoes, by keyboard, and central says what it refuses', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await central.call('POST', 'api/v1/cats', { name: 'Otto' });
+    await open();
+    const { epoch, seq } = await sender.send('cat.moved', 'collar/C1', { from: null, to: 'attic' });
+    const row = page.locator(`.event[data-event="${epoch}/${seq}"]`);
+    const [fix, dialog] = [row.locator('.fix'), page.locator('#correct')];
+    await row.getByText('Mia is in attic').waitFor();
+    await fix.focus();
+    await page.keyboard.press('Enter');
+    await dialog.waitFor();
+    expect(await dialog.locator('#correct-what').innerText()).toBe('Mia is in attic');
+    expect(await dialog.locator('option').allInnerTexts()).toEqual(['It did not happen', 'It was Otto']);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    expect(await fix.evaluate((node) => node === document.activeElement)).toBe(true);
+    // Nothing is sent without a reason.
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await page.locator('#correct-choice').selectOption('It was Otto');
+    await page.locator('#correct-reason').press('Enter');
+    expect(await dialog.isVisible()).toBe(true);
+    await page.locator('#correct-reason').fill('his <collar>');
+    await page.locator('#correct-reason').press('Enter');
+    await row.getByText('corrected, not Mia: his <collar>').waitFor();
+    await dialog.waitFor({ state: 'hidden' });
+    expect([await fix.innerText(), await fix.evaluate((node) => node === document.activeElement)]).toEqual([
+      'Undo',
+      true,
+    ]);
+    await page.keyboard.press('Enter');
+    await row.getByText('Mia is in attic').waitFor();
+    await fix.getByText('Correct').waitFor();
+    await fix.click();
+    await page.locator('#correct-reason').fill('a bird');
+    await page.locator('#correct-save').click();
+    await row.getByText('taken back: a bird').waitFor();
+    await fix.click();
+    await fix.getByText('Correct').waitFor();
+    expect(await page.locator('.event', { hasText: 'A correction was undone' }).count()).toBe(2);
+    expect(await page.locator('.event', { hasText: 'joined' }).first().locator('.fix').count()).toBe(0);
+    await fix.click();
+    await central.call('POST', 'api/v1/events/revoke', { epoch, seq, reason: 'somebody was faster' });
+    await page.locator('#correct-choice').selectOption('It was Otto');
+    await page.locator('#correct-reason').fill('late');
+    await page.locator('#correct-save').click();
+    await dialog.getByText('the event is taken back: undo that before you give it to a cat').waitFor();
+    await page.locator('#correct-cancel').click();
+    await dialog.waitFor({ state: 'hidden' });
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('409')]);
+  });
+
+  test('a person says where a cat is, and takes that back', async () => {
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    await open();
+    await sender.send('cat.moved', 'collar/C1', { from: null, to: 'attic' });
+    const card = page.locator('.cat', { hasText: 'Mia' });
+    await card.getByText('attic').waitFor();
+    await card.getByRole('button', { name: 'Correct where Mia is' }).click();
+    expect(await page.locator('#correct-title').innerText()).toBe('Where is Mia?');
+    expect(await page.locator('#correct-reason').isVisible()).toBe(false);
+    await page.locator('#correct-place').fill('hall');
+    await page.keyboard.press('Enter');
+    await card.getByText('hall').waitFor();
+    const row = page.locator('.event', { hasText: /^Mia is in hall, corrected by hand/ });
+    await row.locator('.fix').click();
+    await page.locator('#correct-reason').fill('a shadow');
+    await page.locator('#correct-save').click();
+    await row.getByText('taken back: a shadow').waitFor();
+    await card.getByText('attic').waitFor();
+  });
+
   test('it says what the cats are made without, and where they stand still', async () => {
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
     await open();

@@ -18,6 +18,18 @@ export async function giveCollar(cat: number, collar: string): Promise<void> {
   await call('PATCH', `api/v1/cats/${cat}`, { collar });
 }
 
+export async function moveCat(cat: number, location: string): Promise<void> {
+  await call('PUT', `api/v1/cats/${cat}/location`, { location });
+}
+
+export async function revokeEvent(epoch: string, seq: number, reason: string): Promise<void> {
+  await call('POST', 'api/v1/events/revoke', { epoch, seq, reason });
+}
+
+export async function reassignEvent(epoch: string, seq: number, cat: number, reason: string): Promise<void> {
+  await call('POST', 'api/v1/events/reassign', { epoch, seq, cat, reason });
+}
+
 /** Rejects with what central says is wrong, in its words. */
 async function call(method: string, path: string, body?: unknown): Promise<unknown> {
   const response = await fetch(path, {

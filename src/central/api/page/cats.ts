@@ -28,7 +28,18 @@ function makeCard(cat: Cat): HTMLElement {
     'li',
     { class: `cat card ${hueOf(cat.id)}` },
     el('span', { class: 'avatar', 'aria-hidden': 'true' }),
-    el('div', { class: 'cat-who' }, el('h3'), el('p', { class: 'place' }, el('span'), el('small', { class: 'muted' }))),
+    el(
+      'div',
+      { class: 'cat-who' },
+      el('h3'),
+      el(
+        'p',
+        { class: 'place' },
+        el('span'),
+        el('small', { class: 'muted' }),
+        el('button', { class: 'fix', type: 'button' }, 'Correct'),
+      ),
+    ),
     el('p', { class: 'shaking' }, 'shaking now'),
     el(
       'dl',
@@ -48,6 +59,7 @@ function updateCard(card: HTMLElement, cat: Cat): void {
   setText(part('h3'), cat.name);
   setText(part('.place span'), cat.location ?? 'place unknown');
   setText(part('.place small'), cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`);
+  part('.fix').setAttribute('aria-label', `Correct where ${cat.name} is`);
   setText(part('.meows'), String(cat.meowsToday));
   const seen = card.querySelector<HTMLTimeElement>('.facts time');
   if (seen !== null) setAgo(seen, cat.lastHeard);

@@ -4,6 +4,7 @@ import { showAgents, showCollars, submit } from './agents.ts';
 import { setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
 import { showCats } from './cats.ts';
+import { createCorrections } from './correct.ts';
 import { byId, setText } from './dom.ts';
 import { openLive } from './live.ts';
 import { showModels } from './models.ts';
@@ -13,8 +14,18 @@ import type { AgentsAnswer, Cat } from './types.ts';
 const OFFLINE_AFTER_MS = 1_500;
 
 function start(): void {
-  const timeline = createTimeline();
   let cats: readonly Cat[] = [];
+  const refused = byId('not-corrected', HTMLParagraphElement);
+  const corrections = createCorrections((text) => setText(refused, text));
+  const timeline = createTimeline((event) => {
+    setText(refused, '');
+    corrections.event(event, cats);
+  });
+  byId('cats', HTMLUListElement).addEventListener('click', ({ target }) => {
+    const card = target instanceof Element && target.closest('.fix') !== null ? target.closest('li') : null;
+    const cat = cats.find(({ id }) => String(id) === card?.dataset.key);
+    if (cat !== undefined) corrections.place(cat, cats);
+  });
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
   let offline: ReturnType<typeof setTimeout> | undefined;

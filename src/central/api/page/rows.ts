@@ -1,6 +1,7 @@
 /** The rows of the timeline: sorted by time, each event once. */
 import { agoElement, clockTime, nowMs } from './ago.ts';
 import { hueOf } from './cats.ts';
+import { fixOf } from './correct.ts';
 import { el } from './dom.ts';
 import { correctionOf, sentenceOf } from './sentence.ts';
 import type { Cat, CloudEvent } from './types.ts';
@@ -9,6 +10,7 @@ export interface Rows {
   readonly size: number;
   /** Time of the last row, or null. */
   readonly oldest: string | null;
+  find(id: string): CloudEvent | null;
   insert(events: readonly CloudEvent[]): void;
   /** Drops the oldest beyond `limit`; true when there were any. */
   trim(limit: number): boolean;
@@ -33,8 +35,11 @@ export function createRows(list: HTMLElement): Rows {
       cats,
       rows.map((one) => one.event),
     );
+    // Whoever is on its button stays there.
+    const isHere = row.node.contains(document.activeElement);
     row.node.className = drawn.className;
     row.node.replaceChildren(...drawn.childNodes);
+    if (isHere) row.node.querySelector<HTMLElement>('.fix')?.focus();
   };
   return {
     get size() {
@@ -43,6 +48,7 @@ export function createRows(list: HTMLElement): Rows {
     get oldest() {
       return rows.at(-1)?.event.time ?? null;
     },
+    find: (id) => rows.find(({ event }) => event.id === id)?.event ?? null,
     insert(events) {
       const known = new Map(rows.map((row) => [row.event.id, row]));
       const fresh = events.filter((event) => !known.has(event.id));
@@ -91,6 +97,7 @@ function rowElement(event: CloudEvent, cats: readonly Cat[], others: readonly Cl
   const target = others.find(({ id }) => id === `${event.data.epoch}/${event.data.seq}`);
   const { who, text, tone, catId } = sentenceOf(event, cats, target);
   const note = correctionOf(event, cats);
+  const fix = fixOf(event);
   return el(
     'li',
     { class: `event tone-${tone}${event.revoked === true ? ' revoked' : ''}`, 'data-event': event.id },
@@ -102,6 +109,10 @@ function rowElement(event: CloudEvent, cats: readonly Cat[], others: readonly Cl
       el('span', { class: 'clock' }, clockTime(event.time, true)),
       ' · ',
       agoElement(event.time),
+      fix === null ? null : ' ',
+      fix === null
+        ? null
+        : el('button', { class: 'fix', type: 'button', 'aria-label': `${fix}: ${who ?? ''} ${text}` }, fix),
     ),
     note === null ? null : el('p', { class: 'correction' }, note),
   );

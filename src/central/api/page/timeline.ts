@@ -17,7 +17,8 @@ export interface Timeline {
 /** Where older events go on: the cursor of the last page, or a time after rows were dropped. */
 type Older = { readonly before?: string; readonly to?: string };
 
-export function createTimeline(): Timeline {
+/** `correct`: somebody wants to say what an event should have been. */
+export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
   const list = byId('events', HTMLOListElement);
   const more = byId('more', HTMLButtonElement);
   const filter = byId('filter', HTMLSelectElement);
@@ -59,6 +60,11 @@ export function createTimeline(): Timeline {
     rows.clear();
     return read({});
   };
+  list.addEventListener('click', ({ target }) => {
+    const row = target instanceof Element && target.closest('.fix') !== null ? target.closest('li') : null;
+    const event = rows.find(row?.dataset.event ?? '');
+    if (event !== null) correct(event);
+  });
   more.addEventListener('click', () => press(more, () => read(older)));
   filter.addEventListener('change', () => press(more, reload));
   return {
