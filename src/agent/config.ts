@@ -33,7 +33,7 @@ const format = {
       }),
     )
     .optional()
-    .describe('mysensors, rflink, ruuvi, bthome, cayenne: what is known of each sender, by its own id'),
+    .describe('what is known of each sender, by its own id; not for csv and frame'),
 };
 
 const serialSource = z.strictObject({

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Clock, eventTime } from '../../src/agent/clock.ts';
 import { agentSchema } from '../../src/agent/config.ts';
 import { createDecoder } from '../../src/agent/decoder/decoder.ts';
-import type { Decoder } from '../../src/agent/decoder/reading.ts';
+import type { Decoder, Reading } from '../../src/agent/decoder/reading.ts';
 import { toEvent } from '../../src/agent/detected.ts';
 import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
@@ -178,6 +178,41 @@ describe('ingest', () => {
     expect(heard.health((monoMs) => new Date(clock.wallNow() + monoMs - clock.monoNow()).toISOString())).toEqual([
       { collar: 'B', lastHeard: '2026-11-23T06:00:01.000Z' },
       { collar: 'A', lastHeard: '2026-11-23T06:00:00.000Z', rssiDbm: -61, batteryPercent: 83, place: 'kitchen' },
+    ]);
+  });
+
+  it('takes what one collar says through two receivers of different formats for one reading', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source, heard } = await rig(clock);
+    const gateway = pushedSource('/dev/gateway');
+    const mac = 'CB:B8:33:4C:88:4F';
+    const sensors = { [mac]: { collar: 'tom' } };
+    const fields = { collar: 'mac', n: 'seq', ax: 'accx', ay: 'accy', az: 'accz', moves: 'mov' };
+    const read: unknown[] = [];
+    const sources = [
+      { source, decoder: createDecoder({ format: 'ruuvi', sensors, place: 'hall' }), tally: createTally(source.name) },
+      {
+        source: gateway,
+        decoder: createDecoder({ format: 'json', sensors, fields, unit: 0.980665, place: 'shed' }),
+        tally: createTally(gateway.name),
+      },
+    ];
+    const note = (reading: Reading) => {
+      read.push(reading);
+      heard.note(reading);
+    };
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, sources, heard: { note } }, stop.signal);
+    source.text(`${mac} -61 0512FC5394C37C0004FFFC040CAC364200CDCBB8334C884F\n`, hand.monoMs);
+    await expect.poll(() => read.length).toBe(1);
+    const copy = { mac, seq: 205, accx: 0.00392266, accy: -0.00392266, accz: 1.01596894, volt: 2.977, mov: 66 };
+    gateway.text(`${JSON.stringify({ ...copy, rssi: -83 })}\n`, hand.monoMs + 80);
+    await expect.poll(() => read.length).toBe(2);
+    stop.abort();
+    await done;
+    expect(read).toEqual([
+      expect.objectContaining({ collar: 'tom', counter: 205, azG: 1.036, place: 'hall', rssiDbm: -61 }),
+      { collar: 'tom', atMs: hand.monoMs + 80, place: 'shed', rssiDbm: -83 },
     ]);
   });
 

@@ -5,10 +5,9 @@
  * `motion`, `battery`. Other columns are ignored, such as `place` (the truth of a calibration) where it is not asked for.
  * A header that comes again is obeyed: logs are joined.
  */
-import { NO_COLLAR } from './json.ts';
 import { createLineCounter } from './line-counter.ts';
 import { createLineClock, createLineDecoder } from './line-decoder.ts';
-import type { Decoder, DiscardReason, Reading } from './reading.ts';
+import { type Decoder, type DiscardReason, NO_COLLAR, type Reading } from './reading.ts';
 import {
   type AccelerationUnit,
   BAD,

@@ -4,9 +4,8 @@
  * next pulse within a moment is the same movement. A vibration switch rests open or closed: each edge counts, never the level.
  */
 import { createBoundedMap } from './bounded-map.ts';
-import { NO_COLLAR } from './json.ts';
 import { createLineDecoder } from './line-decoder.ts';
-import type { Decoder, DiscardReason, Reading } from './reading.ts';
+import { type Decoder, type DiscardReason, NO_COLLAR, type Reading } from './reading.ts';
 
 /** A part of a line's configuration. */
 export interface GpioLineOptions {

@@ -6,7 +6,8 @@
  */
 import { createLineCounter } from './line-counter.ts';
 import { createLineClock, createLineDecoder } from './line-decoder.ts';
-import type { Decoder, DiscardReason, Reading } from './reading.ts';
+import { type Decoder, type DiscardReason, NO_COLLAR, type Reading } from './reading.ts';
+import { createSensors, type SensorsOptions } from './sensor.ts';
 import {
   type AccelerationUnit,
   BAD,
@@ -44,12 +45,7 @@ export const JSON_FIELDS = [
 
 type Field = (typeof JSON_FIELDS)[number];
 
-/** The collar of a motion sensor's lines, which belong to no collar, where the configuration names none. */
-export const NO_COLLAR = 'unknown';
-
-interface JsonOptions {
-  readonly place?: string | undefined;
-  readonly collar?: string | undefined;
+interface JsonOptions extends SensorsOptions {
   /** Our field name to theirs. */
   readonly fields?: Readonly<Record<string, string>> | undefined;
   readonly unit?: AccelerationUnit | undefined;
@@ -63,6 +59,7 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
     string
   >;
   const perG = countsPerG(options.unit ?? 'g');
+  const sensors = createSensors(options);
   const timeOf = createLineClock();
   const counters = createLineCounter();
   let lostSamples = 0;
@@ -75,9 +72,11 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
     const t = checkTime(object[names.t]);
     if (own === BAD || t === BAD || !fill(reading, object, names, perG)) return 'bad-value';
     const isMotionSensor = reading.motion !== undefined && reading.axG === undefined;
-    const collar = own ?? options.collar ?? (isMotionSensor ? NO_COLLAR : undefined);
+    const known = options.sensors && sensors.optionsOf(reading.sensor ?? '', own ?? '');
+    const collar = known?.collar ?? own ?? options.collar ?? (isMotionSensor ? NO_COLLAR : undefined);
     if (collar === undefined) return 'no-collar';
-    if (reading.place === undefined && options.place !== undefined) reading.place = options.place;
+    const place = reading.place ?? known?.place ?? options.place;
+    if (place !== undefined) reading.place = place;
     if (reading.counter !== undefined) {
       const lost = counters.next(`${collar}\n${reading.sensor ?? reading.place ?? ''}`, reading.counter);
       if (lost === 'duplicate') return 'duplicate';

@@ -29,6 +29,9 @@ export interface Reading {
   readonly batteryPercent?: number;
 }
 
+/** The collar of a motion sensor, which belongs to none, where the configuration names none. */
+export const NO_COLLAR = 'unknown';
+
 /** A movement counter has one byte, of which 255 means "unknown" (RuuviTag). */
 export const MOVE_COUNTS = 255;
 

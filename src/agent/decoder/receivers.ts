@@ -58,10 +58,14 @@ export function createReceivers(): Receivers {
   };
 }
 
-/** What the collar said: all that is the same wherever it is heard. */
+/** What the collar said: all that is the same wherever it is heard, to what any format can tell (1 mg). */
 function wordsOf(reading: Reading): string {
   const { collar, counter, axG, ayG, azG, shake, edges, moveCount, motion, batteryPercent } = reading;
-  return `${collar}\n${counter},${axG},${ayG},${azG},${shake},${edges},${moveCount},${motion},${batteryPercent}`;
+  return `${collar}\n${counter},${mg(axG)},${mg(ayG)},${mg(azG)},${shake},${edges},${moveCount},${motion},${batteryPercent}`;
+}
+
+function mg(g: number | undefined): number | undefined {
+  return g === undefined ? undefined : Math.round(g * 1000);
 }
 
 function sighting({ collar, atMs, place, sensor, rssiDbm }: Reading): Reading | null {

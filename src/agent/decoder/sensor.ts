@@ -1,6 +1,5 @@
 /** Readings of formats whose senders have ids of their own: whose they are, and where. */
-import { NO_COLLAR } from './json.ts';
-import type { Reading } from './reading.ts';
+import { NO_COLLAR, type Reading } from './reading.ts';
 
 /** What the configuration says of one sender. */
 export interface SensorOptions {

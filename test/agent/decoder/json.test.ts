@@ -87,6 +87,15 @@ describe('json', () => {
     expect(one({ collar: 'A', battery: 50, volt: 2, batteryOk: 1 })?.batteryPercent).toBe(50);
   });
 
+  it('knows sensors and collars by the ids that they have', () => {
+    const sensors = { '423021': { place: 'hall', collar: 'tom' }, 'CB:B8': { collar: 'kim' } };
+    const options = { fields: { sensor: 'id' }, sensors, place: 'here' };
+    expect(one({ id: 423021, motion: 1 }, options)).toMatchObject({ collar: 'tom', place: 'hall' });
+    expect(one({ id: 7, motion: 1 }, options)).toMatchObject({ collar: 'unknown', place: 'here' });
+    expect(one({ collar: 'cbb8', rssi: -50 }, options)).toMatchObject({ collar: 'kim', place: 'here' });
+    expect(one({ collar: 'A', rssi: -50, place: 'attic' }, options)).toMatchObject({ collar: 'A', place: 'attic' });
+  });
+
   it('gives a motion sensor the collar of its configuration, or unknown', () => {
     const line = { t: 1352679777000, motion: 1, sensor: 'Door/Living', place: 'Living' };
     expect(one(line)).toEqual({
