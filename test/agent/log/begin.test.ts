@@ -80,6 +80,22 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.close();
   });
 
+  it('tells a single event, too, and keeps a single one that is held', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(1));
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    keepCopy(path);
+    await log.append(levels(1));
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch, fromSeq: 2, toSeq: 2, count: 1, reason: 'tail of the log lost' }]);
+    expect(again.epochs()).toMatchObject([{ epoch, firstSeq: 1, lastSeq: 2 }, { lastSeq: 1 }]);
+    expect((await readAll(again)).map(({ seq }) => seq)).toEqual([1, 1]);
+    await again.close();
+  });
+
   it('loses nothing where central had confirmed all, and still uses no number twice', async () => {
     const { path, epoch } = await grownSinceCopy(15);
     putBack(path);
