@@ -1,4 +1,5 @@
 /** The agent's configuration: one schema for the file, the environment and the documentation. */
+import { hostname } from 'node:os';
 import { z } from 'zod';
 import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
@@ -101,11 +102,19 @@ const bindKeys = z
     error: 'an address of 12 hex digits with a bind key of 32 hex digits for each',
   });
 
+/** A host name as the name of an agent. */
+export function agentNameOf(host: string): string {
+  const name = (host.split('.', 1)[0] ?? '').replace(/[^A-Za-z0-9_-]|^[_-]+/g, '').slice(0, 64);
+  return name === '' || name === CENTRAL_AGENT ? 'agent' : name;
+}
+
 export const agentSchema = z.strictObject({
   agent: z
     .string()
     .regex(AGENT_NAME, 'letters, digits, - and _, at most 64')
-    .refine((name) => name !== CENTRAL_AGENT, `"${CENTRAL_AGENT}" is the name of central's own log`),
+    .refine((name) => name !== CENTRAL_AGENT, `"${CENTRAL_AGENT}" is the name of central's own log`)
+    .default(() => agentNameOf(hostname()))
+    .describe('the name of this machine where it is absent; a log keeps the name that it began with'),
   simulated: z.boolean().default(false).describe('these collars are not real: said wherever the agent is shown'),
   sources: z.array(sourceSchema).min(1).max(16),
   bindKeys: bindKeys.optional().describe('bthome: the bind key of each sender that encrypts, by its address'),
