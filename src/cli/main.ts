@@ -103,6 +103,11 @@ const entries: readonly Entry[] = [
     summary: 'check this machine and its configuration, with fixes',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
+  {
+    name: 'service',
+    summary: 'install this program as a service of systemd, or take it away',
+    load: async () => (await import('./service.ts')).serviceCommand(),
+  },
 ];
 
 /** Runs the command line `args` (without node and script). Sets the exit code; ends the process at a failure. */

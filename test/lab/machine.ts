@@ -33,10 +33,21 @@ export function makeRoot(suite: string, cache: string): string {
   return tar;
 }
 
-export async function boot(tar: string): Promise<Machine> {
+/** `checkout` is seen read-only below /src. */
+export async function boot(tar: string, checkout: string): Promise<Machine> {
   const root = mkdtempSync('/var/tmp/collard-lab-');
   execFileSync('tar', ['-C', root, '-xf', tar]);
-  const args = ['-q', '-D', root, '--register=no', '--keep-unit', '--private-network', '--boot', '--console=passive'];
+  const args = [
+    '-q',
+    '-D',
+    root,
+    '--register=no',
+    '--keep-unit',
+    '--private-network',
+    `--bind-ro=${checkout}:/src`,
+    '--boot',
+    '--console=passive',
+  ];
   const startedAt = performance.now();
   const child = spawn('systemd-nspawn', args, {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -51,7 +51,7 @@ function expect(holds: boolean, otherwise: string): void {
 const amd64 = values.deb ?? newestPackage();
 const folder = mkdtempSync(join(tmpdir(), 'collard-lab-'));
 const next = withVersion(amd64, '99.0.0', folder);
-const machine = await boot(makeRoot(values.suite, values.cache));
+const machine = await boot(makeRoot(values.suite, values.cache), ROOT);
 try {
   checks.push({ name: `${values.suite} boots`, ok: true, ms: Math.round(machine.bootMs), detail: versionOf(machine) });
   await all(machine);
@@ -180,6 +180,17 @@ async function all(on: Machine): Promise<void> {
       .trim();
     expect(left === '', `left: ${left}`);
     return '';
+  });
+  await check('collard service install does the same from a checkout', async () => {
+    on.run('/src/node_modules/.bin/node /src/dist/cli/bin.js service install');
+    await on.until('it runs', `systemctl is-active ${UNIT}`, (out) => out.trim() === 'active');
+    const text = await on.until('a status', `systemctl show ${UNIT} -p StatusText --value`, (out) =>
+      out.includes('NOT READ'),
+    );
+    on.run('collard service uninstall');
+    expect(on.run(`systemctl is-active ${UNIT} || true`).trim() !== 'active', 'it still runs');
+    on.run('test ! -e /usr/lib/collard && test -e /var/lib/collard/events.db && test -e /etc/collard/agent.yaml');
+    return text.trim();
   });
 }
 
