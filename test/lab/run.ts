@@ -64,10 +64,10 @@ report();
 async function all(on: Machine): Promise<void> {
   const show = (property: string) => on.run(`systemctl show ${UNIT} -p ${property} --value`).trim();
   const events = () => on.run(`collard events ${LOG_URL} --json | wc -l`).trim();
-  on.copy(amd64, 'root/old.deb');
-  on.copy(next, 'root/new.deb');
+  on.copy(amd64, 'opt/old.deb');
+  on.copy(next, 'opt/new.deb');
   await check('apt install ./collard.deb, without a network', () => {
-    on.run('apt-get install -y --no-install-recommends /root/old.deb');
+    on.run('apt-get install -y --no-install-recommends /opt/old.deb');
     expect(show('ActiveState') === 'active', `the agent is ${show('ActiveState')}`);
     return `${on.run('du -sm /usr/lib/collard | cut -f1').trim()} MB installed`;
   });
@@ -87,7 +87,7 @@ async function all(on: Machine): Promise<void> {
   });
   await check('a password comes from a file of root', async () => {
     on.run(`printf 'very secret\\n' > /etc/collard/credentials/mqtt.password && systemctl restart ${UNIT}`);
-    const text = on.run(`cat /proc/${show('MainPID')}/root/run/credentials/${UNIT}.service/mqtt.password`);
+    const text = on.run(`cat /proc/${show('MainPID')}/opt/run/credentials/${UNIT}.service/mqtt.password`);
     expect(text === 'very secret\n', `it was handed: ${text}`);
     const seen = on.run(
       `journalctl -u ${UNIT} --no-pager; systemctl status ${UNIT} --no-pager; cat /proc/${show('MainPID')}/cmdline`,
@@ -119,11 +119,11 @@ async function all(on: Machine): Promise<void> {
   await check('a configuration that is not sound changes nothing', async () => {
     const pid = show('MainPID');
     on.run(
-      `cp /etc/collard/agent.yaml /root/sound.yaml; echo 'nonsense: [' >> /etc/collard/agent.yaml; systemctl reload ${UNIT} || true`,
+      `cp /etc/collard/agent.yaml /opt/sound.yaml; echo 'nonsense: [' >> /etc/collard/agent.yaml; systemctl reload ${UNIT} || true`,
     );
     await on.until('it is told', `journalctl -u ${UNIT} --no-pager`, (out) => out.includes('not loaded anew'));
     expect(show('MainPID') === pid && show('ActiveState') === 'active', 'it has not gone on');
-    on.run('cp /root/sound.yaml /etc/collard/agent.yaml');
+    on.run('cp /opt/sound.yaml /etc/collard/agent.yaml');
     return 'told in the journal, with line and column';
   });
   await check('a frozen agent is killed and started again', async () => {
@@ -158,7 +158,7 @@ async function all(on: Machine): Promise<void> {
     check(name, () => {
       on.run("sed -i 's/^#simulated: false/simulated: true/' /etc/collard/agent.yaml");
       const before = Number(events());
-      on.run(`apt-get install -y --no-install-recommends ${flags} /root/${deb}`);
+      on.run(`apt-get install -y --no-install-recommends ${flags} /opt/${deb}`);
       expect(show('ActiveState') === 'active', `the agent is ${show('ActiveState')}`);
       expect(
         on.run('grep -c "^simulated: true" /etc/collard/agent.yaml').trim() === '1',
