@@ -72,8 +72,8 @@ async function storeTape(place: CentralConfig['store'], question: Question): Pro
 function logTape(path: string, question: Question): Tape {
   const reader = openReader(path);
   const { agent } = reader;
-  const pages = question.order === 'desc' ? backward(reader) : forward(reader, question.place as LogPlace | undefined);
-  let place: LogPlace | null = null;
+  let place = (question.place as LogPlace | undefined) ?? null;
+  const pages = question.order === 'desc' ? backward(reader) : forward(reader, place);
   const total = reader.epochs().reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   let given = 0;
   return {
@@ -104,7 +104,7 @@ type LogPlace = Pick<StoredEvent, 'epoch' | 'seq'>;
 
 type Pages = (limit: number) => Promise<readonly StoredEvent[]>;
 
-function forward(reader: OpenLogReader, from: LogPlace | null = null): Pages {
+function forward(reader: OpenLogReader, from: LogPlace | null): Pages {
   // Epochs are UUIDv7: where that one is gone, the next one begins.
   let epochNo = reader.epochs().findIndex(({ epoch }) => from === null || epoch >= from.epoch);
   if (epochNo < 0) epochNo = reader.epochs().length;

@@ -56,6 +56,18 @@ describe('a tape', () => {
     await log.startEpoch('and one without events');
     await log.append([meow(600, 'B')]);
     const all = Array.from({ length: 601 }, (_, n) => n);
+    // Broken off after each page: another tape goes on from there, also over the end of an epoch.
+    const found: number[] = [];
+    for (let place: unknown; ; ) {
+      const tape = await openTape(config, { scan: true, ...(place === undefined ? {} : { place }) });
+      expect(tape.place()).toEqual(place ?? null);
+      const page = await tape.next(150);
+      place = JSON.parse(JSON.stringify(tape.place()));
+      await tape.close();
+      if (page.length === 0) break;
+      found.push(...page.map(({ event }) => JSON.parse(event.data).level ?? 0));
+    }
+    expect(found).toEqual(all);
     for (const limit of [1_000, 7]) {
       expect(await levels(config, { order: 'asc' }, limit)).toEqual(all);
       expect(await levels(config, { order: 'desc' }, limit)).toEqual([...all].reverse());
