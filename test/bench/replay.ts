@@ -1,8 +1,9 @@
 /**
- * npm run bench:replay -- [--events 100000,1000000] [--cats 20] [--runs 3] [--sealed 0.5]
+ * npm run bench:replay -- [--events 100000,1000000] [--cats 20] [--runs 3] [--sealed 0.5] [--changing 0.17]
  * A store of so many events (10000000 takes its time): how fast are the models built anew beside the live ones, compared and swapped,
  * and how fast are they verified? The disk's flushes beside it, since they vary more than anything else; what the processor spent
- * says more than the clock where other programs run. `--sealed`: so much of it, the oldest, lies in segments.
+ * says more than the clock where other programs run. `--sealed`: so much of it, the oldest, lies in segments. `--changing`: so many events
+ * change a cat, and make a row of its history; the others only tell that its collar was heard.
  */
 import { copyFileSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     cats: { type: 'string', default: '20' },
     runs: { type: 'string', default: '3' },
     sealed: { type: 'string', default: '0' },
+    changing: { type: 'string', default: '1' },
   },
 });
 const AGENTS = 3;
@@ -28,10 +30,15 @@ const epochOf = (n: number) => `01a20867-068a-70da-b9ee-${String(n).padStart(12,
 const when = (ms: number) =>
   ({ time: new Date(T0 + ms).toISOString(), clock: 'synced', boot: null, monoMs: null }) as const;
 
-/** Four of ten events begin a meow, four end one, two are moves. */
+/** Of ten events that change something four begin a meow, four end one, two are moves. */
 function eventAt(n: number, cats: number): NewEvent {
   const subject = `collar/C0FFEE${n % cats}`;
-  const kind = Math.floor(n / cats) % 10;
+  const changes = (times: number) => Math.floor(times * Number(values.changing));
+  const times = Math.floor(n / cats);
+  if (changes(times) === changes(times - 1)) {
+    return newEvent('collar.heard', subject, { lastSeen: when(n * 137).time }, when(n * 137));
+  }
+  const kind = changes(times) % 10;
   if (kind === 0 || kind === 5) {
     return newEvent(
       'cat.moved',
@@ -138,6 +145,7 @@ for (const count of values.events.split(',').map(Number)) {
           `${JSON.stringify({
             events: result.events,
             sealed: Number(values.sealed),
+            changing: Number(values.changing),
             foldedPerSecond: rate(result.events, (caughtUp.atMs - folding.atMs) / 1_000),
             foldedPerCpuSecond: rate(result.events, (caughtUp.cpuMs - folding.cpuMs) / 1_000),
             wholePerSecond: rate(result.events, seconds),
