@@ -5,7 +5,7 @@ import { agentIo } from './agent-io.ts';
 import { blockedLoop } from './blocked-loop.ts';
 import { confirmation } from './confirmation.ts';
 import { faketime, findFaketime } from './faketime.ts';
-import { createTally, type Scenario, whyBad } from './frame.ts';
+import { createTally, type Scenario, scenarioSeed, whyBad } from './frame.ts';
 import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
 import { findStrace } from './io-errors.ts';
@@ -17,7 +17,7 @@ import { nemesis } from './nemesis.ts';
 import { powerLoss } from './power-loss.ts';
 import { ptyUnplug, whyNoPty } from './pty-unplug.ts';
 import { findCompiler } from './recording.ts';
-import { runScenario, SCENARIOS, scenarioSeed } from './run-faults.ts';
+import { runScenario, SCENARIOS } from './run-faults.ts';
 import { schema } from './schema.ts';
 import { slowDisk } from './slow-disk.ts';
 

@@ -1,4 +1,5 @@
 /** What a scenario is, what it hands back, and how a row is judged: a fault must not lose, a negative control must. */
+import { crc32 } from 'node:zlib';
 
 export interface Context {
   readonly seed: number;
@@ -19,6 +20,8 @@ export interface Scenario {
   readonly weight: number;
   /** How often it injects in a full run: in each row, or in all of them where they are of one run. */
   readonly full: number;
+  /** It starts whole clusters: run only where it is asked for by name, with minutes of its own. */
+  readonly alone?: boolean;
   /** What this machine lacks for it, or null. */
   missing(): string | null;
   run(context: Context): Promise<readonly Row[]>;
@@ -127,6 +130,11 @@ export function mulberry32(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+/** Far apart for seeds that are neighbours: within a scenario each recording, house or life has the seed of the one before plus one. */
+export function scenarioSeed(seed: number, name: string): number {
+  return crc32(`${seed} ${name}`);
 }
 
 /** A whole number in [0, n). */

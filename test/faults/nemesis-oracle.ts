@@ -53,28 +53,42 @@ export interface Held {
   readonly disorder: string | null;
 }
 
-const EVENTS = `SELECT epoch.epoch, seq, type, event.version, subject, time, clock, boot, mono_ms AS monoMs, data, arrival, position
+export const EVENTS = `SELECT epoch.epoch, seq, type, event.version, subject, time, clock, boot, mono_ms AS monoMs, data, arrival, position
   FROM event JOIN epoch ON epoch.no = event.epoch_no JOIN agent ON agent.no = epoch.agent_no WHERE agent.name = ? ORDER BY arrival`;
+
+export const MARKS = 'SELECT epoch, mark, mark_chain AS chain, chain_ok AS ok FROM epoch';
+
+export type EventRow = StoredEvent & { readonly arrival: number; readonly position: number | null };
+export interface MarkRow {
+  readonly epoch: string;
+  readonly mark: number;
+  readonly chain: string;
+  readonly ok: number;
+}
 
 export function readStore(path: string): Held {
   const db = new Database(path, { readonly: true });
   try {
-    const rows = db.prepare<[string], StoredEvent & { arrival: number; position: number | null }>(EVENTS).all(AGENT);
     const conflicts = db.prepare<[], { body: string }>('SELECT body FROM conflict').all();
-    const marks = db
-      .prepare<[], { epoch: string; mark: number; chain: string; ok: number }>(
-        'SELECT epoch, mark, mark_chain AS chain, chain_ok AS ok FROM epoch',
-      )
-      .all();
-    return {
-      events: rows,
-      conflicts: conflicts.map(({ body }) => JSON.parse(body) as StoredEvent),
-      marks: new Map(marks.map(({ epoch, mark, chain, ok }) => [epoch, { mark, chain, chainOk: ok === 1 }])),
-      disorder: disorderOf(rows),
-    };
+    const marks = db.prepare<[], MarkRow>(MARKS).all();
+    return heldOf(db.prepare<[string], EventRow>(EVENTS).all(AGENT), conflicts, marks);
   } finally {
     db.close();
   }
+}
+
+/** From the rows of any database. */
+export function heldOf(
+  events: readonly EventRow[],
+  conflicts: readonly { readonly body: string }[],
+  marks: readonly MarkRow[],
+): Held {
+  return {
+    events,
+    conflicts: conflicts.map(({ body }) => JSON.parse(body) as StoredEvent),
+    marks: new Map(marks.map(({ epoch, mark, chain, ok }) => [epoch, { mark, chain, chainOk: ok === 1 }])),
+    disorder: disorderOf(events),
+  };
 }
 
 /** Events and conflicts that a store holds, also while central works. */

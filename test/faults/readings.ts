@@ -3,15 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { openPty } from '../../src/simulator/pty.ts';
 
-/** A pseudo-terminal on which readings come at a steady rate. Each moves a cat to a place of its own, and so is one event. */
-export function createPort(prefix: string, perSecond: number) {
+/** A pseudo-terminal on which readings come at a steady rate, or at one that is asked for now and then. Each moves a cat to a place of its own, and so is one event. */
+export function createPort(prefix: string, perSecond: number | (() => number)) {
   const pty = openPty();
   const everyMs = 20;
   let written = 0;
   let owed = 0;
   const say = (reading: object) => pty.write(Buffer.from(`${JSON.stringify(reading)}\n`));
   const timer = setInterval(() => {
-    owed += (perSecond * everyMs) / 1_000;
+    owed += ((typeof perSecond === 'number' ? perSecond : perSecond()) * everyMs) / 1_000;
     for (; owed >= 1; owed -= 1) {
       written += 1;
       void say({ collar: `CAT${written % 8}`, place: `${prefix}${written}`, motion: 1 });

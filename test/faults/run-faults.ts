@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { agentIo } from './agent-io.ts';
 import { blockedLoop } from './blocked-loop.ts';
+import { clusterMosquitto, clusterNats, clusterRabbitmq } from './cluster.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import { faketime } from './faketime.ts';
-import type { Row, Scenario } from './frame.ts';
+import { type Row, type Scenario, scenarioSeed } from './frame.ts';
 import { godown } from './godown.ts';
 import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
@@ -42,6 +42,9 @@ export const SCENARIOS: readonly Scenario[] = [
   memoryLimit,
   blockedLoop,
   schema,
+  clusterNats,
+  clusterRabbitmq,
+  clusterMosquitto,
 ];
 
 export interface Outcome {
@@ -76,11 +79,6 @@ export async function runFaults(options: FaultOptions): Promise<readonly Outcome
     outcomes.push(await runScenario(scenario, options, shareMs));
   }
   return outcomes;
-}
-
-/** Far apart for seeds that are neighbours: within a scenario each recording, house or life has the seed of the one before plus one. */
-export function scenarioSeed(seed: number, name: string): number {
-  return crc32(`${seed} ${name}`);
 }
 
 export async function runScenario(
