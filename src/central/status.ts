@@ -28,6 +28,8 @@ export interface ShownShard extends Omit<ShardRow, 'shard'> {
 }
 
 export interface CentralStatus {
+  /** By the configuration there are several. */
+  readonly shared: boolean;
   readonly workers: readonly ShownWorker[];
   readonly shards: readonly ShownShard[];
   readonly lead: string | null;
@@ -65,15 +67,21 @@ export async function statusOf(
     leads: lead === worker.id,
     shards: shards.filter((shard) => shard.worker === worker.id).length,
   }));
-  return { workers: shown, shards, lead, etcd: typeof asked === 'string' ? asked : null };
+  return {
+    shared: workers !== undefined,
+    workers: shown,
+    shards,
+    lead,
+    etcd: typeof asked === 'string' ? asked : null,
+  };
 }
 
 /** What is wrong, for who must act; empty where all is well. */
-export function concernsOf({ workers, shards, lead, etcd }: CentralStatus): readonly string[] {
+export function concernsOf({ shared, workers, shards, lead, etcd }: CentralStatus): readonly string[] {
   const concerns: string[] = [];
   if (etcd !== null) concerns.push(`${etcd}. What is shown is what the store knows`);
   const there = workers.filter(({ isThere }) => isThere);
-  if (there.length === 0) return concerns;
+  if (there.length === 0) return shared ? [...concerns, 'no worker runs: start collard central --worker'] : concerns;
   const had = shards.filter(({ worker }) => worker !== null).length;
   if (had < SHARDS) concerns.push(`${SHARDS - had} of ${SHARDS} shards have no worker: what their agents send waits`);
   if (lead === null)

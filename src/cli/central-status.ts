@@ -41,8 +41,8 @@ async function status({ config: file, json }: Options): Promise<void> {
   }
 }
 
-function printStatus({ workers, shards }: CentralStatus): void {
-  if (workers.length === 0) print('no workers: a central alone takes all shards');
+function printStatus({ shared, workers, shards }: CentralStatus): void {
+  if (workers.length === 0) print(shared ? 'no workers' : 'no workers: a central alone takes all shards');
   else print(table(['worker', 'state', 'shards', 'page', 'version', 'heard'], workers.map(workerCells)));
   const used = shards.filter(({ arrived, waiting, awaited }) => arrived > 0 || waiting > 0 || awaited > 0);
   const head = ['shard', 'worker', 'token', 'agents', 'stored', 'in order', 'folded', 'awaited', 'oldest that waits'];

@@ -71,6 +71,13 @@ describe('the status of several centrals', () => {
     const status = await statusOf(store, { group: 'central', workers: undefined }, now, signal);
     expect(status).toMatchObject({ workers: [], lead: null, shards: [{ owner: null, worker: null, waiting: 2 }] });
     expect(concernsOf(status)).toEqual([]);
+    const shared = await statusOf(
+      store,
+      { group: 'central', workers: { shards: '0-63', leaseSeconds: 10 } },
+      now,
+      signal,
+    );
+    expect(concernsOf(shared)).toEqual(['no worker runs: start collard central --worker']);
   });
 
   it('is what the store knows where etcd does not answer, and says so', async () => {
