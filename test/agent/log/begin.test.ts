@@ -171,6 +171,24 @@ describe('a log whose witness has seen more than it holds', () => {
     await again.close();
   });
 
+  it('knows how an epoch ended, also where the same copy comes back once more', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const whole = await openLog(path);
+    const end = await whole.chainAt(epoch, 15);
+    await whole.close();
+    for (const lastSeqs of [
+      [15, 3],
+      [15, 3, 3],
+    ]) {
+      putBack(path);
+      const { log } = await reopen(path);
+      expect(await log.chainAt(epoch, 15)).toEqual(end);
+      await log.append(levels(2));
+      expect(log.epochs().map(({ lastSeq }) => lastSeq)).toEqual(lastSeqs);
+      await log.close();
+    }
+  });
+
   it('whose copy held nothing any more, or nothing yet, is sound at the next start', async () => {
     for (const count of [0, 10]) {
       const path = tempPath();
