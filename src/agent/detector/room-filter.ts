@@ -6,7 +6,7 @@
 import { LOOK_MS, type RoomModel } from './room-model.ts';
 
 /** Looks next to each other see the same shadow of the same wall: each counts for so much of an independent one. */
-const LOOK_WEIGHT = 0.25;
+const LOOK_WEIGHT = 0.3;
 /** Degrees of freedom of Student's t: a signal that a body hides is no proof. */
 const TAIL = 6;
 /** A room wins with this much certainty. */

@@ -1,32 +1,29 @@
 /**
  * Shaking → meow.started and meow.ended. A burst gives exactly one of each; it ends after a quiet gap, at a limit, or with the
- * input. Two ways to start: strong and slow (a hand, a dog) or weak and fast (a cat's 6 to 10 Hz), both turning back and forth.
- * Times are those of the readings and not of the calls, so ticks may come at any pace.
+ * input. Three witnesses: acceleration (shaking.ts), the level of the collar's own detector, and counted edges of a vibration
+ * switch. Times are those of the readings and not of the calls, so ticks may come at any pace.
  */
 import type { Reading } from '../decoder/reading.ts';
 import type { Detection } from './detection.ts';
-import { addSample, createSwings, firstSwing, type Swings, swingCount } from './swings.ts';
+import { countEdges, createEdges, type Edges } from './edges.ts';
+import type { PackedForest } from './forest.ts';
+import { beginOf, createShaking, ODDS_OFF, ODDS_ON, type Shaking, senseShaking, shippedForest } from './shaking.ts';
 
 export interface ShakeSettings {
-  /** Above 1: weaker shakes count. All thresholds in g, and those of shake levels, are divided by it. */
+  /** Above 1: weaker shakes count. Dynamic acceleration, shake levels and edges count so many times. */
   readonly sensitivity: number;
+  /** Asked instead of the shipped one: for who trains another. */
+  readonly forest?: PackedForest | undefined;
 }
 
-/** Strong: so much mean dynamic acceleration, with a first turn back and forth. A wild swing to one side has one turn. */
-const STRONG_G = 1.6;
-const STRONG_SWINGS = 2;
-/** Fast: five turns in 0.7 s are 3.5 Hz and more; gait stays below. */
-const FAST_SWINGS = 5;
-/** Swings below this are walking, ringing of a tag, noise. */
-const LEAST_SWING_G = 0.5;
-/** Both ways ask for this for so long: a tap is over by then. */
-const AT_LEAST_MS = 100;
-/** The shaking goes on while the level is above this share of its strongest, and above the level of walking. */
+/** Acceleration goes on shaking while its level is above this share of its strongest, and above walking. */
 const HOLD_SHARE = 0.4;
 const HOLD_G = 0.25;
 /** Levels of the collar's own detector, 0 … 1. */
 const LEVEL_ON = 0.5;
 const LEVEL_OFF = 0.25;
+/** So many edges of a vibration switch within EDGES_MS are a shake; one alone goes on with it. */
+const EDGES_ON = 3;
 /** So long without shaking ends the burst. */
 export const QUIET_MS = 700;
 /** Nothing shakes itself for longer: the burst ends here, and the next needs a quiet gap before it. */
@@ -45,9 +42,8 @@ interface Burst {
 /** Belongs to the detector: a state handed in is given away, use the one that comes back. */
 export interface ShakeState {
   readonly collar: string;
-  readonly swings: Swings;
-  /** Since when the newest samples look like a shake; NaN: they do not. */
-  alikeSinceMs: number;
+  readonly shaking: Shaking;
+  readonly edges: Edges;
   /** Strongest level of this burst, in g. */
   strongestG: number;
   /** Readings since the burst began, of which `readings` are up to its newest end. */
@@ -56,7 +52,7 @@ export interface ShakeState {
 }
 
 export function createShake(collar: string): ShakeState {
-  return { collar, swings: createSwings(), alikeSinceMs: Number.NaN, strongestG: 0, seen: 0, burst: null };
+  return { collar, shaking: createShaking(), edges: createEdges(), strongestG: 0, seen: 0, burst: null };
 }
 
 /** Adds what it decides to `out`. `place` is where the cat is now. */
@@ -67,43 +63,77 @@ export function shakeReading(
   place: string | null,
   out: Detection[],
 ): void {
-  const { axG, ayG, azG, shake: level } = reading;
-  const moving = axG !== undefined && ayG !== undefined && azG !== undefined;
-  if (!moving && level === undefined) return;
-  const backMs = state.burst === null ? 0 : state.burst.endMs - reading.atMs;
-  if (backMs > QUIET_MS) shakeEnd(state, state.burst?.endMs ?? reading.atMs, place, out);
-  shakeTick(state, reading.atMs, place, out);
-  let starts: { atMs: number; readings: number; peakG: number; levelG: number } | null = null;
-  let holds = false;
-  let peakG = 0;
-  if (moving) {
-    addSample(state.swings, reading.atMs, axG, ayG, azG, LEAST_SWING_G / settings.sensitivity);
-    starts = startOfSwings(state, settings);
-    peakG = state.swings.strengthG;
-    holds = holdsOn(state, settings);
-  }
-  if (level !== undefined) {
-    peakG = Math.max(peakG, moving ? 0 : level);
-    holds ||= level * settings.sensitivity >= LEVEL_OFF;
-    if (starts === null && level * settings.sensitivity >= LEVEL_ON) {
-      starts = { atMs: reading.atMs, readings: 1, peakG: level, levelG: level };
-    }
-  }
-  if (state.burst !== null) goOn(state, reading.atMs, holds, peakG, place, out);
-  else if (starts !== null) {
-    state.strongestG = state.swings.levelG;
-    state.seen = starts.readings;
-    const { atMs: startMs, readings, peakG: soFarG } = starts;
-    const endMs = Math.max(startMs, reading.atMs);
-    state.burst = { startMs, endMs, peakG: Math.max(soFarG, peakG), readings, spent: false };
-    out.push({
-      type: 'meow.started',
-      collar: state.collar,
-      atMs: reading.atMs,
-      startMs,
-      level: rounded(starts.levelG),
-    });
-  }
+  const { atMs } = reading;
+  const moves = reading.axG !== undefined;
+  if (!moves && reading.shake === undefined && reading.edges === undefined) return;
+  const backMs = state.burst === null ? 0 : state.burst.endMs - atMs;
+  if (backMs > QUIET_MS) shakeEnd(state, state.burst?.endMs ?? atMs, place, out);
+  shakeTick(state, atMs, place, out);
+  const said = [
+    ofAcceleration(state, reading, settings),
+    ofLevel(reading, settings),
+    ofEdges(state, reading, settings),
+  ];
+  // Acceleration knows the strength in g; the others have a measure of their own.
+  const peakG = said.find((one) => one !== null)?.peakG ?? 0;
+  const start = said.find((one) => one?.start != null)?.start ?? null;
+  if (state.burst !== null)
+    goOn(
+      state,
+      atMs,
+      said.some((one) => one?.holds === true),
+      peakG,
+      place,
+      out,
+    );
+  else if (start !== null) begin(state, atMs, start, peakG, out);
+}
+
+interface Start {
+  readonly atMs: number;
+  readonly readings: number;
+  readonly peakG: number;
+  readonly level: number;
+}
+
+/** What one witness says of a reading. */
+interface Said {
+  readonly start: Start | null;
+  readonly holds: boolean;
+  readonly peakG: number;
+}
+
+function ofAcceleration(state: ShakeState, reading: Reading, settings: ShakeSettings): Said | null {
+  const { atMs, axG, ayG, azG } = reading;
+  if (axG === undefined || ayG === undefined || azG === undefined) return null;
+  const { sensitivity: gain, forest = shippedForest } = settings;
+  const looked = senseShaking(state.shaking, atMs, axG, ayG, azG, { gain, forest });
+  const { window, odds } = state.shaking;
+  const isStart = looked && odds >= ODDS_ON && state.burst === null;
+  const start = isStart ? { ...beginOf(state.shaking), level: window.levelG } : null;
+  return { start, holds: holdsOn(state, settings), peakG: window.strengthG };
+}
+
+function ofLevel({ atMs, shake: level }: Reading, { sensitivity }: ShakeSettings): Said | null {
+  if (level === undefined) return null;
+  const start = level * sensitivity >= LEVEL_ON ? { atMs, readings: 1, peakG: level, level } : null;
+  return { start, holds: level * sensitivity >= LEVEL_OFF, peakG: level };
+}
+
+function ofEdges(state: ShakeState, { atMs, edges }: Reading, { sensitivity }: ShakeSettings): Said | null {
+  if (edges === undefined) return null;
+  const level = countEdges(state.edges, edges, atMs) / EDGES_ON;
+  const start = level * sensitivity >= 1 ? { atMs, readings: 1, peakG: level, level } : null;
+  return { start, holds: edges > 0, peakG: level };
+}
+
+function begin(state: ShakeState, atMs: number, start: Start, peakG: number, out: Detection[]): void {
+  const { atMs: startMs, readings } = start;
+  state.strongestG = state.shaking.window.levelG;
+  state.seen = readings;
+  const endMs = Math.max(startMs, atMs);
+  state.burst = { startMs, endMs, peakG: Math.max(start.peakG, peakG), readings, spent: false };
+  out.push({ type: 'meow.started', collar: state.collar, atMs, startMs, level: rounded(start.level) });
 }
 
 /** Ends a burst that has been quiet for long enough by `atMs`, also when no reading comes any more. */
@@ -119,26 +149,11 @@ export function shakeEnd(state: ShakeState, atMs: number, place: string | null, 
   close(state, Math.max(state.burst.endMs, Math.min(atMs, state.burst.endMs + QUIET_MS)), place, out);
 }
 
-function startOfSwings(state: ShakeState, settings: ShakeSettings) {
-  const { swings } = state;
-  const count = swingCount(swings);
-  const strong = count >= STRONG_SWINGS && swings.levelG * settings.sensitivity >= STRONG_G;
-  const fast = count >= FAST_SWINGS && swings.levelG * settings.sensitivity >= HOLD_G;
-  if (!strong && !fast) {
-    state.alikeSinceMs = Number.NaN;
-    return null;
-  }
-  if (!(state.alikeSinceMs <= swings.atMs)) state.alikeSinceMs = swings.atMs;
-  if (swings.atMs - state.alikeSinceMs < AT_LEAST_MS) return null;
-  const first = firstSwing(swings, count);
-  const readings = swings.samples - first.sample + 1;
-  return { atMs: first.atMs, readings, peakG: first.strongestG, levelG: swings.levelG };
-}
-
 function holdsOn(state: ShakeState, settings: ShakeSettings): boolean {
-  const { levelG } = state.swings;
+  const { window, odds } = state.shaking;
+  const { levelG } = window;
   if (levelG > state.strongestG) state.strongestG = levelG;
-  return levelG >= Math.max(HOLD_G / settings.sensitivity, HOLD_SHARE * state.strongestG);
+  return odds >= ODDS_OFF && levelG >= Math.max(HOLD_G / settings.sensitivity, HOLD_SHARE * state.strongestG);
 }
 
 function goOn(
@@ -167,7 +182,6 @@ function close(state: ShakeState, atMs: number, place: string | null, out: Detec
   const { burst, collar } = state;
   if (burst === null) return;
   state.burst = null;
-  state.alikeSinceMs = Number.NaN;
   if (burst.spent) return;
   const { startMs, endMs, readings } = burst;
   out.push({

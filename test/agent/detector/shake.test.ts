@@ -52,6 +52,7 @@ describe('acceleration', () => {
     ['a trot', { hz: 2, amplitudeG: 1 }],
     ['a run', { hz: 3, amplitudeG: 1.4 }],
     ['rolling over', { hz: 0.5, amplitudeG: 1 }],
+    ['a slow and weak swing', { hz: 2.5, amplitudeG: 0.6 }],
     ['a circle', { hz: 2, amplitudeG: 1.5, roundness: 1 }],
     ['purring', { hz: 25, amplitudeG: 0.1 }],
   ])('%s is no meow', (_name, motion) => {
@@ -166,6 +167,48 @@ describe('levels of the collar’s own detector', () => {
   });
 });
 
+describe('edges of a vibration switch, and counted movements', () => {
+  const edges = (...rows: readonly (readonly [atMs: number, edges: number])[]): Reading[] =>
+    rows.map(([atMs, count]) => ({ collar: 'C0FFEE01', atMs, edges: count }));
+
+  test('three within half a second are a meow, and each edge goes on with it', () => {
+    const found = detect(edges([0, 1], [150, 1], [300, 1], [800, 1], [1_400, 1], [3_000, 0]));
+    expect(types(found)).toEqual(ONE_MEOW);
+    expect(found[0]).toMatchObject({ atMs: 300, startMs: 300, level: 1 });
+    expect(found[1]).toMatchObject({ startMs: 300, endMs: 1_400, atMs: 1_400 + QUIET_MS });
+  });
+
+  test.each<[string, Reading[]]>([
+    ['single edges now and then', edges([0, 1], [600, 1], [1_200, 1], [1_800, 1])],
+    ['the chatter of one', edges([0, 1], [2, 1], [5, 1], [9, 1])],
+    ['a counter that stands still', edges([0, 0], [100, 0], [200, 0])],
+  ])('%s is no meow', (_name, readings) => {
+    expect(detect(readings)).toEqual([]);
+  });
+
+  test('a counter that tells of several movements at once is a meow', () => {
+    expect(types(detect(edges([0, 0], [2_500, 4], [5_000, 0])))).toEqual(ONE_MEOW);
+  });
+
+  test('sensitivity decides how many are enough', () => {
+    expect(types(detect(edges([0, 2]), { sensitivity: 2 }))).toEqual(ONE_MEOW);
+    expect(detect(edges([0, 3]), { sensitivity: 0.5 })).toEqual([]);
+  });
+});
+
+test('the looks do not depend on the pace of ticks', () => {
+  const readings = accelerated([{ fromMs: 3_000, forMs: 1_200, hz: 6, amplitudeG: 2 }], 8_000);
+  const state = createShake('C0FFEE01');
+  const out: Detection[] = [];
+  for (const reading of readings) {
+    shakeTick(state, reading.atMs - 7, null, out);
+    shakeTick(state, reading.atMs, null, out);
+    shakeReading(state, reading, plain, null, out);
+  }
+  shakeEnd(state, 8_000, null, out);
+  expect(out).toEqual(detect(readings));
+});
+
 test('whatever comes, a start is followed by its end, in order and within the limit', () => {
   const g = fc.double({ min: -16, max: 16, noNaN: true });
   const sample = fc.record({
@@ -175,6 +218,7 @@ test('whatever comes, a start is followed by its end, in order and within the li
     ayG: g,
     azG: g,
     shake: fc.constantFrom(0, 0.3, 1),
+    edges: fc.constantFrom(0, 0, 1, 4),
   });
   fc.assert(
     fc.property(fc.array(sample, { maxLength: 400 }), (samples) => {
