@@ -20,6 +20,8 @@ export type EventTime = Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
 
 /** Before this year the clock has not been set: this program is younger. */
 const BUILD_YEAR = 2026;
+/** After this year it is no clock either: broken time servers have given the years of an overflow. */
+const LAST_YEAR = BUILD_YEAR + 20;
 const TIMESYNC = '/run/systemd/timesync';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -29,8 +31,9 @@ export function openClock(timesync: string = TIMESYNC): Clock {
     wallNow: () => Date.now(),
     monoNow: () => Number(process.hrtime.bigint()) / 1e6,
     quality() {
-      if (existsSync(timesync)) return existsSync(`${timesync}/synchronized`) ? 'synced' : 'unsynced';
-      return new Date(Date.now()).getUTCFullYear() >= BUILD_YEAR ? 'synced' : 'unsynced';
+      const year = new Date(Date.now()).getUTCFullYear();
+      if (year < BUILD_YEAR || year > LAST_YEAR) return 'unsynced';
+      return existsSync(timesync) && !existsSync(`${timesync}/synchronized`) ? 'unsynced' : 'synced';
     },
     boot: bootIdOf(process.env.BOOT_ID) ?? readBootId(),
   };

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { bootIdOf, eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
 
 it('the clock is synced once timesyncd says so, and by a plausible year where timesyncd does not run', () => {
@@ -15,6 +15,20 @@ it('the clock is synced once timesyncd says so, and by a plausible year where ti
   writeFileSync(join(timesync, 'synchronized'), '');
   expect(clock.quality()).toBe('synced');
   expect(clock.boot).not.toBe('');
+});
+
+it.each([
+  ['2025-12-31T23:59:59Z', 'unsynced'],
+  ['2026-01-01T00:00:00Z', 'synced'],
+  ['2046-12-31T00:00:00Z', 'synced'],
+  ['2047-01-01T00:00:00Z', 'unsynced'],
+])('a clock that says %s is %s, whatever timesyncd says', (now, quality) => {
+  vi.useFakeTimers({ now: Date.parse(now), toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const timesync = mkdtempSync(join(tmpdir(), 'collard-clock-'));
+  onTestFinished(() => rmSync(timesync, { recursive: true, force: true }));
+  writeFileSync(join(timesync, 'synchronized'), '');
+  expect(openClock(timesync).quality()).toBe(quality);
 });
 
 it('an unsynced event says boot and milliseconds since boot, a synced one neither', () => {
