@@ -87,7 +87,7 @@ async function all(on: Machine): Promise<void> {
   });
   await check('a password comes from a file of root', async () => {
     on.run(`printf 'very secret\\n' > /etc/collard/credentials/mqtt.password && systemctl restart ${UNIT}`);
-    const text = on.run(`cat /proc/${show('MainPID')}/opt/run/credentials/${UNIT}.service/mqtt.password`);
+    const text = on.run(`nsenter -m -t ${show('MainPID')} cat /run/credentials/${UNIT}.service/mqtt.password`);
     expect(text === 'very secret\n', `it was handed: ${text}`);
     const seen = on.run(
       `journalctl -u ${UNIT} --no-pager; systemctl status ${UNIT} --no-pager; cat /proc/${show('MainPID')}/cmdline`,
