@@ -3,7 +3,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { Command } from 'commander';
 import { explainPort, SYSTEM } from '../agent/source/explain-port.ts';
 import { openSerialSource } from '../agent/source/serial.ts';
-import { EXIT } from './exit.ts';
+import { CommandError, EXIT } from './exit.ts';
 import { decimal } from './numbers.ts';
 import { print, printJson, safe, table, tell } from './output.ts';
 import { type Probed, probePort } from './probe-port.ts';
@@ -64,6 +64,7 @@ export function portsCommand(): Command {
     .option('--json', 'print one JSON array')
     .action(async (paths: readonly string[], options: Options) => {
       if (options.probe === true) return probe(paths, options);
+      if (paths.length > 0) throw new CommandError(EXIT.usage, 'too many arguments: ports are named with --probe only');
       const ports = await listPorts();
       if (options.json === true) printJson(ports);
       else if (ports.length === 0) tell('there is no serial port: plug the receiver in');
