@@ -64,7 +64,10 @@ export function portsCommand(): Command {
     .option('--json', 'print one JSON array')
     .action(async (paths: readonly string[], options: Options) => {
       if (options.probe === true) return probe(paths, options);
-      if (paths.length > 0) throw new CommandError(EXIT.usage, 'too many arguments: ports are named with --probe only');
+      if (paths.length > 0) {
+        const text = 'too many arguments: ports are named with --probe only';
+        throw new CommandError(EXIT.usage, text, 'collard ports --help tells more');
+      }
       const ports = await listPorts();
       if (options.json === true) printJson(ports);
       else if (ports.length === 0) tell('there is no serial port: plug the receiver in');
