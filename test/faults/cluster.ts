@@ -49,11 +49,11 @@ const ALL: Way['kills'] = { broker: KILLS, database: KILLS, central: KILLS, agen
 export const clusterNats = scenarioOf([
   {
     name: 'cluster',
-    fault: 'kill -9 of 3 NATS, 3 Galera, 3 agents, central',
+    fault: 'kill -9 of 3 NATS, 3 Galera, 3 agents, 3 workers',
     brokers: startNats,
-    missing: () => lacking(natsPath, 'nats-server'),
+    missing: () => lacking(natsPath, 'nats-server') ?? lacking(etcdPath, 'etcd-server'),
     kills: ALL,
-    workers: 1,
+    workers: 3,
   },
 ]);
 
