@@ -45,7 +45,7 @@ export function createServerDriver(server: Server): Driver {
   return {
     init: async () => undefined,
     acquireConnection: async () => new ServerConnection(await told(server, server.wires.take()), server),
-    beginTransaction: (connection) => say(connection, 'begin'),
+    beginTransaction: (connection) => (connection as ServerConnection).begin(),
     async commitTransaction(connection) {
       const { tag } = await (connection as ServerConnection).run('commit', []);
       // A statement failed and the transaction went on all the same: all of it is undone.
@@ -74,10 +74,6 @@ export async function askOnce(server: Server, text: string): Promise<readonly Re
     await server.wires.end();
     throw error;
   }
-}
-
-async function say(connection: DatabaseConnection, text: string): Promise<void> {
-  await (connection as ServerConnection).run(text, []);
 }
 
 class ServerConnection implements DatabaseConnection {
@@ -111,7 +107,8 @@ class ServerConnection implements DatabaseConnection {
         return await this.run(text, parameters);
       } catch (error) {
         const again = error instanceof Error && 'code' in error && error.code === 'STORE_AGAIN';
-        if (!again || this.#open || tries === TRIES) throw error;
+        if (!again || this.#open) throw error;
+        if (tries === TRIES) throw this.#leave(error);
         await pause(Math.random() * PAUSE_MS * tries);
       }
     }
@@ -140,6 +137,20 @@ class ServerConnection implements DatabaseConnection {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** There is nothing yet that could be undone: a node of a cluster waits in vain to be where the others are. */
+  async begin(): Promise<void> {
+    try {
+      await this.run('begin', []);
+    } catch (error) {
+      throw error instanceof Error && 'code' in error && error.code === 'STORE_AGAIN' ? this.#leave(error) : error;
+    }
+  }
+
+  #leave(cause: Error): Error {
+    this.doubt();
+    return Object.assign(new Error(cause.message, { cause }), { code: 'STORE_AWAY' });
   }
 
   /** It is not used again. */

@@ -4,12 +4,13 @@ import { expect, it } from 'vitest';
 import { createServerDriver, type Server } from '../../../src/central/store/server-driver.ts';
 
 /** Each statement is undone in favour of another one as often as the script says. */
-function scripted(undone: number) {
+function scripted(undone: number, victim = 'change') {
+  let isCut = false;
   const asked: string[] = [];
   let left = undone;
   const run = async (text: string) => {
     asked.push(text);
-    if (text === 'change' && left > 0) {
+    if (text === victim && left > 0) {
       left -= 1;
       throw new Error('deadlock');
     }
@@ -19,9 +20,17 @@ function scripted(undone: number) {
     name: 'scripted',
     hurried: () => false,
     meaningOf: () => 'again',
-    wires: { take: async () => ({ run, release: () => undefined }), end: async () => undefined },
+    wires: {
+      take: async () => ({
+        run,
+        release: (cut) => {
+          isCut = cut;
+        },
+      }),
+      end: async () => undefined,
+    },
   };
-  return { asked, driver: createServerDriver(server) };
+  return { asked, driver: createServerDriver(server), cut: () => isCut };
 }
 
 it('a statement that is a transaction by itself, and was undone, is made again', async () => {
@@ -41,9 +50,16 @@ it('a statement of a transaction is not: all of it was undone', async () => {
   expect(asked).toEqual(['begin', 'change', 'rollback', 'change']);
 });
 
-it('a statement that is always undone ends with that', async () => {
+it('a statement that is always undone, and one that cannot begin a transaction, say that the database is away', async () => {
   const { asked, driver } = scripted(Number.POSITIVE_INFINITY);
   const connection = await driver.acquireConnection();
-  await expect(connection.executeQuery(CompiledQuery.raw('change'))).rejects.toMatchObject({ code: 'STORE_AGAIN' });
+  const away = { code: 'STORE_AWAY' };
+  await expect(connection.executeQuery(CompiledQuery.raw('change'))).rejects.toMatchObject(away);
   expect(asked.length).toBeLessThan(100);
+  const behind = scripted(1, 'begin');
+  const other = await behind.driver.acquireConnection();
+  await expect(behind.driver.beginTransaction(other, {})).rejects.toMatchObject(away);
+  expect(behind.cut()).toBe(false);
+  await behind.driver.releaseConnection(other);
+  expect(behind.cut()).toBe(true);
 });
