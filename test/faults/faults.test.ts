@@ -141,7 +141,7 @@ it.skipIf(!requireServer('mosquitto', mosquittoPath))(
 it.skipIf(!requireServer('gcc', findCompiler()))(
   'a schema that is made or brought up to date is whole after a cut, and so is what was there',
   async () => {
-    const rows = await rowsOf(schema, 100, 150);
+    const rows = await rowsOf(schema, 150, 400);
     expect(rows.filter(({ control }) => control)).toHaveLength(1);
     for (const row of rows) expect(row.injected).toBeGreaterThan(0);
   },
