@@ -76,12 +76,14 @@ export function createCsvDecoder(options: CsvOptions): Decoder {
     const says = Object.keys(reading).length > 2;
     // A row in which no receiver heard the collar is true and says nothing.
     if (!says && sightings.length === 0) return 'comment';
+    let steps = reading.axG === undefined ? 0 : 1;
     if (reading.counter !== undefined) {
       const lost = counters.next(reading.collar, reading.counter);
       if (lost === 'duplicate') return 'duplicate';
       lostSamples += lost;
+      if (steps > 0) steps += lost;
     }
-    reading.atMs = timeOf(reading.collar, atMs, row.t);
+    reading.atMs = timeOf(reading.collar, atMs, row.t, steps);
     if (options.place !== undefined) reading.place = options.place;
     if (says) readings.push(reading);
     for (const { receiver, rssiDbm } of sightings) {

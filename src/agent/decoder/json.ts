@@ -1,7 +1,7 @@
 /**
  * One JSON object a line, any subset of the fields. Acceleration in g or the configured unit, all three axes or none. A line
  * whose value has another type or is out of range is discarded as a whole: half a truth is worse than a counted loss.
- * `n` counts a collar's lines at one receiver. `t` (ms, or RFC 3339) is the recording's own clock; live, arrival is the time.
+ * `n` counts a collar's lines at one receiver. `t` (ms, or RFC 3339) is the recording's own clock; live, samples are spread up to their arrival.
  * With a field map these are the lines of rtl_433 and OpenMQTTGateway.
  */
 import { createLineCounter } from './line-counter.ts';
@@ -77,13 +77,15 @@ export function createJsonDecoder(options: JsonOptions): Decoder {
     if (collar === undefined) return 'no-collar';
     const place = reading.place ?? known?.place ?? options.place;
     if (place !== undefined) reading.place = place;
+    let steps = reading.axG === undefined ? 0 : 1;
     if (reading.counter !== undefined) {
       const lost = counters.next(`${collar}\n${reading.sensor ?? reading.place ?? ''}`, reading.counter);
       if (lost === 'duplicate') return 'duplicate';
       lostSamples += lost;
+      if (steps > 0) steps += lost;
     }
     reading.collar = collar;
-    reading.atMs = timeOf(collar, atMs, t);
+    reading.atMs = timeOf(collar, atMs, t, steps);
     readings.push(reading);
     return null;
   };

@@ -1,6 +1,7 @@
 /** What decoders of text share: lines in, readings out, everything else counted; and the clock of a recording. */
 import { createBoundedMap, MAX_COLLARS } from './bounded-map.ts';
 import { createLines } from './lines.ts';
+import { createLiveClock } from './live-clock.ts';
 import type { Decoded, Decoder, Discard, DiscardReason, NodeRequest, Reading } from './reading.ts';
 import { textSample } from './sample.ts';
 
@@ -57,15 +58,19 @@ export function createLineDecoder(
 /** From line to line of a collar in a recording without times: 50 Hz, what a collar is asked for. */
 const STEP_MS = 20;
 
+/** `samples`: of an even stream, how many steps after the one before; 0, or absent, for a line that is no sample of one. */
+export type LineClock = (collar: string, atMs: number | null, ownMs: number | undefined, samples?: number) => number;
+
 /**
- * The time of a line: its arrival; in a recording its own time, else 20 ms after the collar's line before. A collar
- * that is heard for the first time begins at the latest time of the recording so far.
+ * The time of a line: its arrival, of a sample spread as `live-clock.ts` says; in a recording its own time, else 20 ms after the
+ * collar's line before. A collar that is heard for the first time begins at the latest time of the recording so far.
  */
-export function createLineClock(): (collar: string, atMs: number | null, ownMs: number | undefined) => number {
+export function createLineClock(): LineClock {
   const last = createBoundedMap<string, number>(MAX_COLLARS);
+  const live = createLiveClock();
   let latestMs = 0;
-  return (collar, atMs, ownMs) => {
-    if (atMs !== null) return atMs;
+  return (collar, atMs, ownMs, samples = 0) => {
+    if (atMs !== null) return samples === 0 ? atMs : live(collar, atMs, ownMs, samples);
     const before = last.get(collar);
     const ms = ownMs ?? (before === undefined ? latestMs : before + STEP_MS);
     last.set(collar, ms);
