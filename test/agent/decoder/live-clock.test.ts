@@ -77,8 +77,8 @@ it('a shake is found in lines that a port hands over every 100 ms', () => {
     const lines = Array.from({ length: 5 }, (_, i) => {
       const s = chunk / 10 + i / 50;
       const isShaking = s > 4 && s < 5.5;
-      const ax = isShaking ? 2 * Math.sin(2 * Math.PI * 5 * s) : 0;
-      const ay = isShaking ? 1.2 * Math.cos(2 * Math.PI * 5 * s) : 0;
+      const ax = isShaking ? 2 * Math.sin(2 * Math.PI * 8 * s) : 0;
+      const ay = isShaking ? 1.2 * Math.cos(2 * Math.PI * 8 * s) : 0;
       return `${JSON.stringify({ collar: 'A', ax, ay, az: 1 })}\n`;
     });
     const { readings } = decoder.push(Buffer.from(lines.join('')), chunk * 100);
