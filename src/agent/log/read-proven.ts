@@ -25,6 +25,8 @@ interface Proven {
 export function createProvenReader(core: LogCore): (epoch: EpochState, range: ReadRange) => readonly StoredEvent[] {
   let proven: Proven = { from: 1, through: 0 };
   return (epoch, range) => {
+    // Behind its end, or before what is held, nothing can be missing: whoever asks may ask for anything.
+    if (range.from > epoch.lastSeq || range.to < epoch.firstSeq) return [];
     const events = readEvents(core.rows, epoch, range);
     let next = Math.max(range.from, epoch.firstSeq);
     for (const { seq } of events) {

@@ -37,6 +37,21 @@ describe('what is read of a log', () => {
     await expect(seqs(8, 30)).rejects.toMatchObject(corrupt('does not match its chain'));
   });
 
+  it('is nothing behind its end and before what is held, however far: that is no damage', async () => {
+    const { log, epoch, seqs } = await threeGroups();
+    expect(await seqs(31, 31)).toEqual([]);
+    expect(await seqs(75, 91)).toEqual([]);
+    expect(await seqs(30, 91)).toEqual([30]);
+    log.saveMark(epoch, 20, 'i');
+    const first = log.epochs()[0]?.epoch ?? '';
+    log.saveMark(first, BASE, 'i');
+    await log.trim(Date.parse('2100-01-01'));
+    const held = log.epochs()[1]?.firstSeq ?? 0;
+    expect(held).toBeGreaterThan(3);
+    expect(await seqs(1, held - 3)).toEqual([]);
+    expect(await seqs(1, held)).toEqual([held]);
+  });
+
   it('is as much as was asked for, and nothing of the epoch before', async () => {
     const { log, epoch, seqs } = await threeGroups();
     expect(await seqs(1, 30, 4)).toEqual([1, 2, 3, 4]);

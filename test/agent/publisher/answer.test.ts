@@ -40,6 +40,15 @@ test.each([
   await log.close();
 });
 
+test('events that the log has not are none, and the log stays sound', async () => {
+  const log = await openLog(tempPath());
+  await log.append(levels(30));
+  const parts = { agent: 'porch', log, health, maxBytes: 10_000 };
+  expect(await answerRequest(parts, 'events', { from: 75, to: 91 })).toMatchObject({ status: 'ok', events: [] });
+  expect(await answerRequest(parts, 'events', { from: 1, to: 2 })).toMatchObject({ events: [{ seq: 1 }, { seq: 2 }] });
+  await log.close();
+});
+
 test('a batch of what fits is never larger than was allowed', async () => {
   const log = await openLog(tempPath());
   await log.append([...levels(40), event('sensor.failed', { source: 'ü'.repeat(300), reason: 'x' }), ...levels(40)]);
