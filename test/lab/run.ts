@@ -157,9 +157,10 @@ async function all(on: Machine): Promise<void> {
   const update = (name: string, deb: string, flags: string) =>
     check(name, () => {
       on.run("sed -i 's/^#simulated: false/simulated: true/' /etc/collard/agent.yaml");
-      const before = Number(events());
+      const [before, pid] = [Number(events()), show('MainPID')];
       on.run(`apt-get install -y --no-install-recommends ${flags} /opt/${deb}`);
       expect(show('ActiveState') === 'active', `the agent is ${show('ActiveState')}`);
+      expect(show('MainPID') !== pid, 'the program before runs on');
       expect(
         on.run('grep -c "^simulated: true" /etc/collard/agent.yaml').trim() === '1',
         'the configuration is not kept',
