@@ -1,10 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openAlertLog } from '../../src/central/cats/alert-log.ts';
@@ -13,19 +10,9 @@ import { encodePublicKey } from '../../src/contract/signature.ts';
 import { newKey } from '../contract/signing.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
+import { buildPage } from './api/page/bench.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
 import { createWriter, epochId } from './store/events.ts';
-
-const root = new URL('../..', import.meta.url).pathname;
-
-/** The page as the build makes it, in a folder of its own. */
-function buildPage(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'collard-page-'));
-  const source = join(root, 'src/central/api/page');
-  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', source, '--outDir', folder]);
-  for (const name of ['index.html', 'page.css']) copyFileSync(join(source, name), join(folder, name));
-  return folder;
-}
 
 describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browser', { timeout: 40_000 }, () => {
   let pageDir: string;

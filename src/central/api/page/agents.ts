@@ -7,9 +7,12 @@ import type { Agent, Cat, Source, Unassigned } from './types.ts';
 /** Discards that are no fault of anything. */
 const HARMLESS = ['comment', 'no-reading', 'duplicate'];
 
-export function showAgents(agents: readonly Agent[]): void {
-  byId('no-agents', HTMLParagraphElement).hidden = agents.length > 0;
-  keyed(byId('agents', HTMLUListElement), agents, (agent) => agent.agent, makeAgent, updateAgent);
+/** The ids of the list, and of what is said where it is empty. */
+const HOME = ['agents', 'no-agents'] as const;
+
+export function showAgents(agents: readonly Agent[], [list, none]: readonly [string, string] = HOME): void {
+  byId(none, HTMLParagraphElement).hidden = agents.length > 0;
+  keyed(byId(list, HTMLUListElement), agents, (agent) => agent.agent, makeAgent, updateAgent);
 }
 
 function makeAgent(agent: Agent): HTMLElement {

@@ -31,7 +31,7 @@ function makeCard(cat: Cat): HTMLElement {
     el(
       'div',
       { class: 'cat-who' },
-      el('h3'),
+      el('h3', {}, el('a', { href: `#/cats/${cat.id}` })),
       el(
         'p',
         { class: 'place' },
@@ -56,7 +56,7 @@ function updateCard(card: HTMLElement, cat: Cat): void {
   card.classList.toggle('is-shaking', cat.isMeowed);
   card.classList.toggle('is-silent', cat.silent);
   setText(part('.avatar'), firstLetter(cat.name));
-  setText(part('h3'), cat.name);
+  setText(part('h3 a'), cat.name);
   setText(part('.place span'), cat.location ?? 'place unknown');
   setText(part('.place small'), cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`);
   part('.fix').setAttribute('aria-label', `Correct where ${cat.name} is`);

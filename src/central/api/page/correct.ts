@@ -62,8 +62,11 @@ export function createCorrections(failed: (text: string) => void): Corrections {
       });
   });
   byId('correct-cancel', HTMLButtonElement).addEventListener('click', () => dialog.close());
-  // The button that opened it may have been drawn anew meanwhile.
-  dialog.addEventListener('close', () => document.querySelector<HTMLElement>(opener)?.focus());
+  // The button that opened it may have been drawn anew meanwhile, and stand on another view too.
+  dialog.addEventListener('close', () => {
+    const buttons = [...document.querySelectorAll<HTMLElement>(opener)];
+    buttons.find((button) => button.checkVisibility())?.focus();
+  });
   return {
     event(event, cats) {
       if (fixOf(event) === 'Undo') {

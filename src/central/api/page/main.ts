@@ -3,11 +3,13 @@
 import { showAgents, showCollars, submit } from './agents.ts';
 import { setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
+import { showCat } from './cat-view.ts';
 import { showCats } from './cats.ts';
 import { createCorrections } from './correct.ts';
 import { byId, setText } from './dom.ts';
 import { openLive } from './live.ts';
 import { showModels } from './models.ts';
+import { createRouter, type Router } from './router.ts';
 import { createTimeline } from './timeline.ts';
 import type { AgentsAnswer, Cat } from './types.ts';
 
@@ -15,6 +17,7 @@ const OFFLINE_AFTER_MS = 1_500;
 
 function start(): void {
   let cats: readonly Cat[] = [];
+  let isTold = false;
   const refused = byId('not-corrected', HTMLParagraphElement);
   const corrections = createCorrections((text) => setText(refused, text));
   const timeline = createTimeline((event) => {
@@ -28,18 +31,17 @@ function start(): void {
   });
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
-  let offline: ReturnType<typeof setTimeout> | undefined;
+  const sayState = createStateLine();
 
-  const sayState = (state: 'live' | 'lost') => {
-    const live = byId('live', HTMLParagraphElement);
-    live.dataset.state = state;
-    setText(live, state === 'live' ? 'live' : 'connecting');
-    clearTimeout(offline);
-    const banner = byId('offline', HTMLParagraphElement);
-    if (state === 'live') banner.hidden = true;
-    // A blink of the network is nobody's business.
-    else offline = setTimeout(() => (banner.hidden = false), OFFLINE_AFTER_MS);
+  /** Home is kept up to date behind the others, which draw what they show. */
+  const showView = ({ route, title }: Router) => {
+    if (route.view === 'cat') title(showCat(route.id, isTold ? cats : null));
+    else if (route.view === 'devices') {
+      showAgents(agents.agents, ['devices', 'no-devices']);
+      title('Devices');
+    } else title(route.view === 'home' ? null : 'No such view');
   };
+  const router = createRouter(showView);
   const sayModels = () => {
     showCats(cats);
     timeline.rename(cats);
@@ -47,7 +49,8 @@ function start(): void {
     showCollars(agents.unassigned, cats);
     const any = simulated || agents.agents.some((agent) => agent.health?.simulated === true);
     byId('simulated', HTMLParagraphElement).hidden = !any;
-    document.title = any ? 'collard (SIMULATED)' : 'collard';
+    router.simulated(any);
+    showView(router);
   };
   openLive({
     state: sayState,
@@ -60,6 +63,7 @@ function start(): void {
     event: (event) => timeline.add(event),
     cats(answer) {
       cats = answer.cats;
+      isTold = true;
       sayModels();
     },
     agents(answer) {
@@ -69,7 +73,25 @@ function start(): void {
     models: showModels,
   });
   setInterval(tick, 1_000);
+  takeNewCats();
+}
 
+/** The word at the top, and a banner where central does not answer. */
+function createStateLine(): (state: 'live' | 'lost') => void {
+  let offline: ReturnType<typeof setTimeout> | undefined;
+  return (state) => {
+    const live = byId('live', HTMLParagraphElement);
+    live.dataset.state = state;
+    setText(live, state === 'live' ? 'live' : 'connecting');
+    clearTimeout(offline);
+    const banner = byId('offline', HTMLParagraphElement);
+    if (state === 'live') banner.hidden = true;
+    // A blink of the network is nobody's business.
+    else offline = setTimeout(() => (banner.hidden = false), OFFLINE_AFTER_MS);
+  };
+}
+
+function takeNewCats(): void {
   const form = byId('add-cat', HTMLFormElement);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
