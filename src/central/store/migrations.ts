@@ -24,6 +24,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0012_workers', statements: ({ clustered }) => createWorkers(clustered) },
   { name: '0013_cat_check', statements: createCatCheck },
   { name: '0014_notices', statements: ({ clustered }) => createNotices(clustered) },
+  { name: '0015_access', statements: createAccess },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -196,6 +197,15 @@ function createNotices(clustered: string): readonly string[] {
     attempts integer not null, due_ms bigint not null, dead integer not null, reason varchar(255) not null,
     primary key (target, epoch_no, seq)) ${clustered}`,
     `create index notice_due on notice (dead, due_ms)`,
+  ];
+}
+
+/** Hashes only, in hex: of what a browser holds, and of a token. The password is a row of `meta`. */
+function createAccess(): readonly string[] {
+  return [
+    `create table login_session (id char(64) not null primary key, opened_ms bigint not null, seen_ms bigint not null)`,
+    `create table api_token (hash char(64) not null primary key, name varchar(64) not null unique,
+    scope varchar(16) not null, created varchar(24) not null, last_used varchar(24))`,
   ];
 }
 

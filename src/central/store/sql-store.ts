@@ -4,6 +4,7 @@ import { Kysely, type Transaction } from 'kysely';
 import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
+import { createAccess } from './access.ts';
 import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
@@ -71,6 +72,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createShared(db, incarnation),
       asLeader: lead,
       ...createKeys(db),
+      ...createAccess(db),
       ...createChecks(db),
       ...createNotices(db),
       ...commands,

@@ -6,6 +6,7 @@ import type { ChainHash, ChainPoint } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { StateMessage, StoredMessage, SyncMessage } from '../../contract/message.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
+import type { AccessStore } from './access-store.ts';
 import type { CheckStore } from './check-store.ts';
 import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
@@ -271,6 +272,7 @@ export interface Store
     IngestStore,
     QuarantineStore,
     KeyStore,
+    AccessStore,
     CommandStore,
     ReadStore,
     ProjectStore,

@@ -76,6 +76,9 @@ export interface Tables {
   /** When a watchdog of any process last looked at a cat. */
   cat_check: { cat_id: number; checked_ms: number };
   notice: NoticeTable;
+  /** Browsers that are logged in; `id` is the hash of what they hold. */
+  login_session: { id: string; opened_ms: number; seen_ms: number };
+  api_token: { hash: string; name: string; scope: string; created: string; last_used: string | null };
   /** Of the first version. Later ones have other numbers and the same columns: see `model-tables.ts`. */
   cat_v1: CatTable;
   meowing_v1: MeowingTable;
