@@ -17,8 +17,10 @@ import { runSession } from './publisher/session.ts';
 import type { Logger } from './publisher/session-state.ts';
 import type { ForwardStatus } from './publisher/status.ts';
 
-/** Backlog waits so long for the first answer to `sync`. */
+/** An answer to `sync` is waited for so long before it is done without. */
 const SYNC_ANSWER_MS = 3_000;
+/** So often the wait for a word of central doubles. */
+const MAX_STALLS = 4;
 /** Different errors that are remembered as told. */
 const TOLD_LIMIT = 100;
 
@@ -45,7 +47,10 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const told = new Set<string>();
   const gates = { epochGate: createEpochGate(monoNow), lossGate: createLossGate(monoNow) };
+  const elsewhere = hasSeveralBrokers(config.mqtt.url);
   let failures = 0;
+  /** Links in a row over which nothing was confirmed until they were given up. */
+  let stalls = 0;
   let session: number | null = null;
   while (!signal.aborted) {
     status.link = 'connecting';
@@ -55,9 +60,12 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
     const publisher = await open(parts, session, told, signal);
     if (publisher !== null) {
       session = null;
-      const before = status.acknowledged;
+      const { acknowledged: before, confirmations } = status;
       const openedAt = monoNow();
-      const why = await work(parts, publisher, gates, signal);
+      const waits = waitsAfter(stalls, config.forward);
+      const why = await work(parts, publisher, waits, gates, signal);
+      if (status.confirmations > confirmations) stalls = 0;
+      else if (!elsewhere && status.stalled && monoNow() - openedAt >= waits.stalledAfterMs) stalls++;
       // A quiet house has nothing to acknowledge for days: a link that lasted was a good one too.
       if (status.acknowledged > before || monoNow() - openedAt > retry.maxMs) failures = 0;
       if (why !== null) tell(parts, told, why);
@@ -66,6 +74,19 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
     failures++;
   }
   status.link = 'stopped';
+}
+
+/**
+ * What was given up as stalled may still lie at the broker, before a central that is slow. Then the next link waits for its answer
+ * before it sends anything again, and longer: otherwise each link adds the same events to what central has to read.
+ */
+export function waitsAfter(
+  stalls: number,
+  { syncAfterMs, stalledAfterMs }: Pick<AgentConfig['forward'], 'syncAfterMs' | 'stalledAfterMs'>,
+): Pick<PlanRules, 'syncAnswerMs' | 'openAfterMs' | 'stalledAfterMs'> {
+  const syncAnswerMs = Math.min(SYNC_ANSWER_MS, syncAfterMs);
+  const longer = stalledAfterMs * 2 ** Math.min(stalls, MAX_STALLS);
+  return { syncAnswerMs, openAfterMs: stalls === 0 ? syncAnswerMs : longer, stalledAfterMs: longer };
 }
 
 interface Gates {
@@ -101,20 +122,20 @@ async function open(
 async function work(
   parts: ForwardParts,
   publisher: Publisher,
+  waits: ReturnType<typeof waitsAfter>,
   gates: Gates,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { config, log, status, health, logger, monoNow, random, signer } = parts;
-  const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs, stalledAfterMs } = config.forward;
+  const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs } = config.forward;
   const rules: PlanRules = {
     confirm,
     batchEvents,
     // One is left for sync, state and answers.
     window: Math.max(1, Math.min(windowBatches, publisher.receiveMaximum - 1)),
     unconfirmedEvents,
-    syncAnswerMs: Math.min(SYNC_ANSWER_MS, syncAfterMs),
     syncAfterMs,
-    stalledAfterMs,
+    ...waits,
   };
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const healthEveryMs = config.health.everyMs;

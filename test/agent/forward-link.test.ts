@@ -1,11 +1,12 @@
 /** The loop of forward over links that the test scripts: what it opens, tells, and how long it waits in between. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
-import { type ForwardParts, runForward } from '../../src/agent/forward.ts';
+import { type ForwardParts, runForward, waitsAfter } from '../../src/agent/forward.ts';
 import type { EventLog } from '../../src/agent/log/event-log.ts';
 import { createForwardStatus } from '../../src/agent/publisher/status.ts';
 import { decodeBatch } from '../../src/contract/envelope.ts';
-import type { HealthMessage } from '../../src/contract/message.ts';
+import { encodeStored, type HealthMessage } from '../../src/contract/message.ts';
+import { agentTopic } from '../../src/contract/topic.ts';
 import type { Incoming, MqttLink, OpenLink } from '../../src/lib/mqtt-link.ts';
 import { createQueue } from '../../src/lib/queue.ts';
 import { newKey } from '../contract/signing.ts';
@@ -15,6 +16,8 @@ interface Link {
   readonly published: { readonly topic: string; readonly payload: string }[];
   readonly batches: () => readonly string[];
   closed: number;
+  /** `stored` of central. */
+  hears(text: string): void;
   end(error: Error | null): void;
   readonly link: MqttLink;
 }
@@ -30,6 +33,10 @@ function scriptedLink(limits: Partial<MqttLink> = {}, acks = true): Link {
     batches: () =>
       scripted.published.filter(({ topic }) => /\/(events|backlog)$/.test(topic)).map((one) => one.payload),
     closed: 0,
+    hears(text) {
+      const topic = agentTopic('collard/v1', 'porch', 'stored');
+      incoming.push({ topic, payload: Buffer.from(text), retained: false, done: () => undefined });
+    },
     end(error) {
       incoming.close();
       resolveEnd(error);
@@ -260,5 +267,53 @@ describe('working a link', () => {
     expect(one.batches()).toEqual([]);
     clock.nowMs = 3_000;
     await expect.poll(() => one.batches().length).toBe(1);
+  });
+});
+
+describe('a central that confirms nothing', () => {
+  const asked = (link: Link | undefined) => link?.published.some(({ topic }) => topic.endsWith('/sync')) ?? false;
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 250));
+
+  test('is sent nothing twice until it has answered, and waited for twice as long; with its word all is as before', async () => {
+    const links = [scriptedLink(), scriptedLink(), scriptedLink(), scriptedLink()];
+    const { clock, status, log } = await start(async (attempt, signal) => links[attempt - 1]?.link ?? never(signal), {
+      events: 1,
+      config: { confirm: 'store', syncAfterMs: 5_000, stalledAfterMs: 60_000 },
+    });
+    const [first, second, third, fourth] = links;
+    await expect.poll(() => asked(first)).toBe(true);
+    clock.nowMs = 3_000;
+    await expect.poll(() => first?.batches().length).toBe(1);
+    clock.nowMs = 60_000;
+    await expect.poll(() => status.links).toBe(2);
+    await expect.poll(() => asked(second)).toBe(true);
+    // What is new goes out all the same.
+    await log.append(levels(1));
+    await expect.poll(() => second?.batches().length).toBe(1);
+    expect(second?.batches()[0]).toContain('"seq":2');
+    clock.nowMs = 179_000;
+    await settled();
+    expect([second?.batches().length, status.links]).toEqual([1, 2]);
+    clock.nowMs = 181_000;
+    await expect.poll(() => status.links).toBe(3);
+    await expect.poll(() => asked(third)).toBe(true);
+    const epoch = log.epochs().at(-1)?.epoch ?? '';
+    const chain = (await log.chainAt(epoch, 1)) ?? new Uint8Array(32);
+    third?.hears(encodeStored({ incarnation: 'one', epoch, seq: 1, chain, need: [] }));
+    await expect.poll(() => status.storedSeq).toBe(1);
+    third?.end(new Error('gone'));
+    await expect.poll(() => asked(fourth)).toBe(true);
+    clock.nowMs += 3_000;
+    await expect.poll(() => fourth?.batches().length).toBe(1);
+  });
+
+  test.each([
+    [0, 3_000, 60_000],
+    [1, 120_000, 120_000],
+    [4, 960_000, 960_000],
+    [50, 960_000, 960_000],
+  ])('after %d links is waited for %d ms before anything is sent again, and %d ms in all', (stalls, opens, stalled) => {
+    const waits = waitsAfter(stalls, { syncAfterMs: 10_000, stalledAfterMs: 60_000 });
+    expect(waits).toEqual({ syncAnswerMs: 3_000, openAfterMs: opens, stalledAfterMs: stalled });
   });
 });

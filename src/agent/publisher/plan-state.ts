@@ -8,8 +8,10 @@ export interface PlanRules {
   /** Batches on the way at once; a quarter of them is kept for live events. */
   readonly window: number;
   readonly unconfirmedEvents: number;
-  /** Backlog waits so long for the first answer to `sync`. */
+  /** Between two questions about the same doubt. */
   readonly syncAnswerMs: number;
+  /** Backlog waits so long for the first answer to `sync`. */
+  readonly openAfterMs: number;
   readonly syncAfterMs: number;
   readonly stalledAfterMs: number;
 }

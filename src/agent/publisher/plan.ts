@@ -121,7 +121,7 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
           // Quiet for a while: the answers to all batches have come, and the next one is the answer to our question.
           if (isSent(plan, e) && e.question === null && now - e.progressAt >= rules.syncAfterMs)
             return { ...e, syncDue: true };
-          return !e.open && e.question !== null && now - e.question.at >= rules.syncAnswerMs ? begin(plan, e) : e;
+          return !e.open && e.question !== null && now - e.question.at >= rules.openAfterMs ? begin(plan, e) : e;
         }),
       };
   }

@@ -17,6 +17,8 @@ export interface ForwardStatus {
   /** Batches that the broker acknowledged, and refused, since the start. */
   acknowledged: number;
   refusals: number;
+  /** How often something was confirmed since the start. */
+  confirmations: number;
   /** Links opened since the start. */
   links: number;
   /** Events in the log that nobody has confirmed, over all epochs. */
@@ -58,6 +60,7 @@ export function createForwardStatus({ log, stalledAfterMs, monoNow, now, wentRou
     conflicting: false,
     oversize: 0,
     acknowledged: 0,
+    confirmations: 0,
     refusals: 0,
     links: 0,
     get queue() {
@@ -72,6 +75,7 @@ export function createForwardStatus({ log, stalledAfterMs, monoNow, now, wentRou
     },
     confirmed() {
       progressAt = monoNow();
+      status.confirmations++;
       status.lastConfirmed = new Date(now()).toISOString();
     },
     look() {

@@ -42,6 +42,7 @@ const rules: PlanRules = {
   window: 3,
   unconfirmedEvents: 12,
   syncAnswerMs: 300,
+  openAfterMs: 300,
   syncAfterMs: 1_000,
   stalledAfterMs: 1e9,
 };

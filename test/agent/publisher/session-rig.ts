@@ -72,6 +72,7 @@ const rules: PlanRules = {
   window: 4,
   unconfirmedEvents: 50,
   syncAnswerMs: 300,
+  openAfterMs: 300,
   syncAfterMs: 1_000,
   stalledAfterMs: 6_000,
 };

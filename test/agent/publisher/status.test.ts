@@ -21,6 +21,7 @@ describe('how forwarding goes', () => {
       conflicting: false,
       oversize: 0,
       acknowledged: 0,
+      confirmations: 0,
       refusals: 0,
       links: 0,
       queue: 0,

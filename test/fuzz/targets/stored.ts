@@ -13,6 +13,7 @@ const rules: PlanRules = {
   window: 4,
   unconfirmedEvents: 500,
   syncAnswerMs: 100,
+  openAfterMs: 100,
   syncAfterMs: 100,
   stalledAfterMs: 1_000,
 };
