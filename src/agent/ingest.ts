@@ -19,6 +19,7 @@ import {
   type WatchSettings,
   type WatchState,
 } from './detector/watch.ts';
+import { nameDetectors } from './detector-names.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
 import { whyNotStorable } from './log/rows.ts';
 import type { Heard } from './source/heard.ts';
@@ -103,6 +104,7 @@ interface Desk {
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
   const { clock, logger, detect } = parts;
   const receivers = createReceivers();
+  const names = nameDetectors(detect);
   let state: WatchState = createWatch();
   const put = async (event: NewEvent) => {
     const reason = whyNotStorable(event);
@@ -116,7 +118,7 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
   const feed = async (input: WatchInput) => {
     const watched = step(state, input, detect);
     state = watched.state;
-    for (const detection of watched.detections) await put(toEvent(detection, clock));
+    for (const detection of watched.detections) await put(toEvent(detection, clock, names));
   };
   return {
     feed,

@@ -2,26 +2,32 @@
 
 export type ClockQuality = 'synced' | 'unsynced';
 
+/** What decided an event. Absent where a person did, or an agent of before there was a name for it. */
+interface Decided {
+  /** `<version>/<hash of its settings>` of the detector, such as `1/5f3a9c2e`. */
+  readonly detector?: string;
+}
+
 /** What each type of event says. All values survive JSON parse and stringify: finite numbers, no integer-like keys. */
 export interface EventData {
   readonly 'cat.named': { readonly catId: number; readonly oldName: string | null; readonly newName: string };
   readonly 'collar.assigned': { readonly catId: number; readonly collar: string };
-  readonly 'cat.moved': {
+  readonly 'cat.moved': Decided & {
     readonly from: string | null;
     readonly to: string;
     readonly confidence?: number;
     readonly catId?: number;
   };
-  readonly 'meow.started': { readonly level: number };
-  readonly 'meow.ended': {
+  readonly 'meow.started': Decided & { readonly level: number };
+  readonly 'meow.ended': Decided & {
     readonly durationMs: number;
     readonly peakG: number;
     readonly readings: number;
     readonly place: string | null;
   };
-  readonly 'collar.silent': { readonly lastSeen: string };
-  readonly 'collar.heard': { readonly lastSeen: string };
-  readonly 'battery.low': { readonly percent: number };
+  readonly 'collar.silent': Decided & { readonly lastSeen: string };
+  readonly 'collar.heard': Decided & { readonly lastSeen: string };
+  readonly 'battery.low': Decided & { readonly percent: number };
   readonly 'sensor.failed': { readonly source: string; readonly reason: string };
   readonly 'sensor.recovered': { readonly source: string; readonly reason: string };
   readonly 'clock.synced': { readonly boot: string; readonly offsetMs: number };

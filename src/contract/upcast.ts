@@ -31,6 +31,7 @@ const text: (key: string) => Check = (key) => (body) => typeof body[key] === 'st
 const number: (key: string) => Check = (key) => (body) => typeof body[key] === 'number';
 const maybe: (key: string, type: 'string' | 'number') => Check = (key, type) => (body) =>
   body[key] === null || body[key] === undefined || typeof body[key] === type;
+const decided = maybe('detector', 'string');
 const v1: (...checks: Check[]) => TypeReader = (...checks) => ({
   shape: (body) => checks.every((check) => check(body)),
   steps: [],
@@ -39,12 +40,18 @@ const v1: (...checks: Check[]) => TypeReader = (...checks) => ({
 const readers: { readonly [T in EventType]: TypeReader } = {
   'cat.named': v1(number('catId'), maybe('oldName', 'string'), text('newName')),
   'collar.assigned': v1(number('catId'), text('collar')),
-  'cat.moved': v1(maybe('from', 'string'), text('to'), maybe('confidence', 'number'), maybe('catId', 'number')),
-  'meow.started': v1(number('level')),
-  'meow.ended': v1(number('durationMs'), number('peakG'), number('readings'), maybe('place', 'string')),
-  'collar.silent': v1(text('lastSeen')),
-  'collar.heard': v1(text('lastSeen')),
-  'battery.low': v1(number('percent')),
+  'cat.moved': v1(
+    maybe('from', 'string'),
+    text('to'),
+    maybe('confidence', 'number'),
+    maybe('catId', 'number'),
+    decided,
+  ),
+  'meow.started': v1(number('level'), decided),
+  'meow.ended': v1(number('durationMs'), number('peakG'), number('readings'), maybe('place', 'string'), decided),
+  'collar.silent': v1(text('lastSeen'), decided),
+  'collar.heard': v1(text('lastSeen'), decided),
+  'battery.low': v1(number('percent'), decided),
   'sensor.failed': v1(text('source'), text('reason')),
   'sensor.recovered': v1(text('source'), text('reason')),
   'clock.synced': v1(text('boot'), number('offsetMs')),

@@ -7,6 +7,7 @@ import { agentSchema } from '../../src/agent/config.ts';
 import { createDecoder } from '../../src/agent/decoder/decoder.ts';
 import type { Decoder, Reading } from '../../src/agent/decoder/reading.ts';
 import { toEvent } from '../../src/agent/detected.ts';
+import { nameDetectors } from '../../src/agent/detector-names.ts';
 import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
@@ -24,6 +25,8 @@ const { detect } = agentSchema.parse({
   log: { path: 'x' },
   mqtt: { url: 'mqtt://x' },
 });
+
+const names = nameDetectors(detect);
 
 /** A clock that the test moves: wall time runs along with monotonic time. */
 function handClock(quality: 'synced' | 'unsynced' = 'synced') {
@@ -479,6 +482,7 @@ describe('a recording', () => {
 });
 
 describe('a collar that is not heard', () => {
+  const detector = names.silence;
   const at = (monoMs: number) => new Date(WALL + monoMs - 1_000_000).toISOString();
   const told = (events: readonly StoredEvent[]) =>
     events.map(({ type, time, data }) => [shortType(type), time, JSON.parse(data) as unknown]);
@@ -494,8 +498,8 @@ describe('a collar that is not heard', () => {
     source.text('{"collar":"A","battery":50}\n', 1_650_000);
     await expect.poll(events).toHaveLength(2);
     expect(told(await events())).toEqual([
-      ['collar.silent', at(1_599_000), { lastSeen: at(999_000) }],
-      ['collar.heard', at(1_650_000), { lastSeen: at(999_000) }],
+      ['collar.silent', at(1_599_000), { lastSeen: at(999_000), detector }],
+      ['collar.heard', at(1_650_000), { lastSeen: at(999_000), detector }],
     ]);
     await running.stop();
   });
@@ -512,7 +516,7 @@ describe('a collar that is not heard', () => {
     source.text('{"collar":"A","battery":50}\n', hand.monoMs);
     await expect.poll(events).toHaveLength(2);
     const lastSeen = at(hand.monoMs + Math.min(0, lastMs));
-    expect(told(await events())[1]).toEqual(['collar.heard', at(hand.monoMs), { lastSeen }]);
+    expect(told(await events())[1]).toEqual(['collar.heard', at(hand.monoMs), { lastSeen, detector }]);
     await running.stop();
   });
 
@@ -527,7 +531,7 @@ describe('a collar that is not heard', () => {
     await expect.poll(() => source.taken).toBe(1);
     hand.monoMs += 700_000;
     await expect.poll(events, { timeout: 5_000 }).toHaveLength(2);
-    expect(told(await events())[1]).toEqual(['collar.silent', at(1_600_000), { lastSeen: at(1_000_000) }]);
+    expect(told(await events())[1]).toEqual(['collar.silent', at(1_600_000), { lastSeen: at(1_000_000), detector }]);
     await running.stop();
   });
 });
@@ -536,8 +540,8 @@ describe('a place', () => {
   it('comes with how sure it is, where the detector says so', () => {
     const { clock } = handClock();
     const moved = { type: 'cat.moved', collar: 'A', atMs: 999_000, from: null, to: 'attic' } as const;
-    expect(JSON.parse(toEvent(moved, clock).data)).toEqual({ from: null, to: 'attic' });
-    expect(JSON.parse(toEvent({ ...moved, confidence: 0.7 }, clock).data)).toMatchObject({ confidence: 0.7 });
+    expect(JSON.parse(toEvent(moved, clock, names).data)).toEqual({ from: null, to: 'attic', detector: names.place });
+    expect(JSON.parse(toEvent({ ...moved, confidence: 0.7 }, clock, names).data)).toMatchObject({ confidence: 0.7 });
   });
 });
 
@@ -547,14 +551,18 @@ describe('what is detected', () => {
   const burst = { startMs: 999_000, endMs: 999_500, durationMs: 500, peakG: 2.5, readings: 25, place: 'attic' };
 
   it.each([
-    [{ ...at, type: 'meow.started', startMs: 999_000, level: 3 }, 999_000, { level: 3 }],
-    [{ ...at, ...burst, type: 'meow.ended' }, 999_500, { durationMs: 500, peakG: 2.5, readings: 25, place: 'attic' }],
-    [{ ...at, type: 'cat.moved', from: 'hall', to: 'attic' }, 1_000_000, { from: 'hall', to: 'attic' }],
-    [{ ...at, type: 'battery.low', percent: 7 }, 1_000_000, { percent: 7 }],
-  ] as const)('is told as it is, at its time: %j', (detection, monoMs, data) => {
-    const event = toEvent(detection, clock);
+    [{ ...at, type: 'meow.started', startMs: 999_000, level: 3 }, 999_000, { level: 3 }, 'shake'],
+    [
+      { ...at, ...burst, type: 'meow.ended' },
+      ...([999_500, { durationMs: 500, peakG: 2.5, readings: 25, place: 'attic' }, 'shake'] as const),
+    ],
+    [{ ...at, type: 'cat.moved', from: 'hall', to: 'attic' }, 1_000_000, { from: 'hall', to: 'attic' }, 'place'],
+    [{ ...at, type: 'battery.low', percent: 7 }, 1_000_000, { percent: 7 }, 'battery'],
+  ] as const)('is told as it is, at its time, with what decided it: %j', (detection, monoMs, data, by) => {
+    const event = toEvent(detection, clock, names);
     expect([event.type, event.subject]).toEqual([`collard.${detection.type}`, 'collar/A']);
-    expect([event.time, JSON.parse(event.data)]).toEqual([new Date(WALL + monoMs - 1_000_000).toISOString(), data]);
+    expect(event.time).toBe(new Date(WALL + monoMs - 1_000_000).toISOString());
+    expect(JSON.parse(event.data)).toEqual({ ...data, detector: names[by] });
   });
 });
 

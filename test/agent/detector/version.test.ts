@@ -1,0 +1,100 @@
+/** What is decided of a few made-up minutes. Who changes it raises the version of that detector, and then these lines. */
+import { expect, test } from 'vitest';
+import { agentSchema } from '../../../src/agent/config.ts';
+import type { Reading } from '../../../src/agent/decoder/reading.ts';
+import type { Detection } from '../../../src/agent/detector/detection.ts';
+import { DETECTOR_VERSIONS, type DetectorKind } from '../../../src/agent/detector/version.ts';
+import { createWatch, step, type WatchInput } from '../../../src/agent/detector/watch.ts';
+import { accelerated } from './motion.ts';
+
+const settings = agentSchema.shape.detect.parse({});
+
+function decide(readings: readonly Reading[], endMs: number): Detection[] {
+  let state = createWatch();
+  const inputs: WatchInput[] = readings.map((reading) => ({ type: 'reading', reading }));
+  for (let atMs = 0; atMs <= endMs; atMs += 1_000) inputs.push({ type: 'tick', atMs });
+  inputs.sort((a, b) => timeOf(a) - timeOf(b));
+  return inputs.flatMap((input) => {
+    const watched = step(state, input, settings);
+    state = watched.state;
+    return watched.detections;
+  });
+}
+
+function timeOf(input: WatchInput): number {
+  return input.type === 'reading' ? input.reading.atMs : input.atMs;
+}
+
+const shaken = accelerated(
+  [
+    { fromMs: 3_000, forMs: 800, hz: 5, amplitudeG: 2 },
+    { fromMs: 6_000, forMs: 3_000, hz: 1.8, amplitudeG: 0.4 },
+    { fromMs: 12_000, forMs: 400, hz: 7, amplitudeG: 3, roundness: 0.5 },
+  ],
+  16_000,
+);
+const heard = (place: string, fromMs: number, dbm: number): Reading[] =>
+  Array.from({ length: 20 }, (_, i) => ({ collar: 'A', atMs: fromMs + 500 * i, place, rssiDbm: dbm - (i % 3) }));
+
+const DECIDED: { readonly [K in DetectorKind]: readonly [version: number, decided: readonly unknown[]] } = {
+  shake: [
+    1,
+    [
+      ['meow.started', 3_000, 1.3],
+      ['meow.ended', 3_000, 2],
+      ['meow.started', 12_000, 1.6],
+      ['meow.ended', 12_000, 2.9],
+    ],
+  ],
+  place: [
+    1,
+    [
+      ['cat.moved', 2_000],
+      ['cat.moved', 8_000],
+    ],
+  ],
+  silence: [
+    1,
+    [
+      ['collar.silent', 600_000],
+      ['collar.heard', 700_500],
+    ],
+  ],
+  battery: [
+    1,
+    [
+      ['battery.low', 1_000],
+      ['battery.low', 4_000],
+    ],
+  ],
+};
+
+test.each([
+  ['shake', decide(shaken, 16_000)],
+  ['place', decide([...heard('hall', 0, -60), ...heard('attic', 6_000, -50)], 20_000)],
+  [
+    'silence',
+    decide(
+      [
+        { collar: 'A', atMs: 0 },
+        { collar: 'A', atMs: 700_500 },
+      ],
+      701_000,
+    ),
+  ],
+  [
+    'battery',
+    decide(
+      [60, 15, 14, 40, 13].map((batteryPercent, i) => ({ collar: 'A', atMs: 1_000 * i, batteryPercent })),
+      5_000,
+    ),
+  ],
+] as const)('%s decides as its version says', (kind, detections) => {
+  // To 0.05 s and 0.1 g: what other processors calculate is not another decision.
+  const told = detections.map((d) =>
+    'startMs' in d
+      ? [d.type, Math.round(d.startMs / 50) * 50, Math.round(10 * ('peakG' in d ? d.peakG : d.level)) / 10]
+      : [d.type, Math.round(d.atMs / 50) * 50],
+  );
+  expect([DETECTOR_VERSIONS[kind], told]).toEqual(DECIDED[kind]);
+});
