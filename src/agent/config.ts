@@ -168,8 +168,18 @@ export const agentSchema = z.strictObject({
         .prefault({}),
       place: z
         .strictObject({
-          marginDb: z.number().min(0).max(40).default(4),
-          dwellMs: z.int().min(0).default(2_000),
+          stayMs: z
+            .int()
+            .min(1_000)
+            .max(3_600_000)
+            .default(60_000)
+            .describe('without a calibration: a cat stays in a place for about so long'),
+          certainty: z
+            .number()
+            .min(0.5)
+            .max(0.999)
+            .default(0.8)
+            .describe('without a calibration: another place wins with so much certainty'),
         })
         .prefault({}),
       silence: z.strictObject({ afterMs: z.int().min(1_000).default(600_000) }).prefault({}),

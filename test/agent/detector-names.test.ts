@@ -30,14 +30,14 @@ test('a name is the version of the detector and a hash of its settings', () => {
 });
 
 test('the order in which settings are written, and what is absent, change no name', () => {
-  const { marginDb, dwellMs } = detect.place;
-  expect(nameDetectors({ ...detect, place: { dwellMs, rooms: undefined, marginDb } })).toEqual(names);
+  const { stayMs, certainty } = detect.place;
+  expect(nameDetectors({ ...detect, place: { certainty, rooms: undefined, stayMs } })).toEqual(names);
 });
 
 test('a setting changes the name of its own detector and of no other', () => {
   const others = [
     ['shake', { ...detect, shake: { sensitivity: 1.5 } }],
-    ['place', { ...detect, place: { ...detect.place, dwellMs: 1 } }],
+    ['place', { ...detect, place: { ...detect.place, stayMs: 5_000 } }],
     ['silence', { ...detect, silence: { afterMs: 1_000 } }],
     ['battery', { ...detect, battery: { lowPercent: 50 } }],
   ] as const;

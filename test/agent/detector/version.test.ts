@@ -47,10 +47,10 @@ const DECIDED: { readonly [K in DetectorKind]: readonly [version: number, decide
     ],
   ],
   place: [
-    1,
+    2,
     [
       ['cat.moved', 2_000],
-      ['cat.moved', 8_000],
+      ['cat.moved', 6_750],
     ],
   ],
   silence: [
