@@ -10,7 +10,7 @@ import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import { runForward } from './forward.ts';
-import { freeBytesOf, healthOf } from './health.ts';
+import { healthOf, toldSince } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
@@ -38,6 +38,8 @@ export interface AgentDeps {
   readonly openLog?: (options: LogOptions, ports: LogPorts, signal: AbortSignal) => Promise<IngestLog>;
   /** Free bytes on the disk of this folder, for health; null where the system does not tell. */
   readonly freeBytes?: (folder: string) => Promise<number | null>;
+  /** The size of that disk, likewise. */
+  readonly totalBytes?: (folder: string) => Promise<number | null>;
   /** Gives the key to sign with, for each link; `createSigner` by default, beside the log. */
   readonly signer?: () => Promise<SigningKey | null>;
 }
@@ -51,7 +53,7 @@ const LINGER_MS = 1_500;
  * PLACES_… code, or the disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
-  const { logger, clock = openClock(), random = Math.random, freeBytes = freeBytesOf } = deps;
+  const { logger, clock = openClock(), random = Math.random } = deps;
   const rooms = config.places === undefined ? undefined : loadPlaces(config.places);
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
@@ -83,7 +85,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const vitals = createVitals({ monoNow, clock, status, disk, tallies: sources.map(({ tally }) => tally) });
     deps.onRunning?.(vitals);
     const { version } = deps;
-    const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, freeBytes });
+    const told = toldSince(monoNow, deps);
+    const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, ...told });
     const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
     await runAll(

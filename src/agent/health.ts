@@ -1,7 +1,7 @@
 /** How an agent is, as it tells it on MQTT. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DiskHealth, HealthMessage } from '../contract/message.ts';
+import type { DiskHealth, HealthMessage, SourceHealth } from '../contract/message.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { IngestSource } from './ingest.ts';
@@ -19,12 +19,29 @@ export interface HealthParts {
   readonly heard: Heard;
   readonly status: ForwardStatus;
   readonly disk: DiskHealth;
+  readonly rates: Rates;
+  /** `monoNow` at the start of the agent. */
+  readonly startedAt: number;
   readonly freeBytes: (folder: string) => Promise<number | null>;
+  readonly totalBytes: (folder: string) => Promise<number | null>;
+}
+
+type Told = Pick<HealthParts, 'rates' | 'startedAt' | 'freeBytes' | 'totalBytes'>;
+
+/** What health counts from now on, and how it looks at the disk: as the system does, if nothing else is given. */
+export function toldSince(
+  monoNow: () => number,
+  { freeBytes = freeBytesOf, totalBytes = totalBytesOf }: Partial<Pick<Told, 'freeBytes' | 'totalBytes'>>,
+): Told {
+  return { rates: createRates(monoNow), startedAt: monoNow(), freeBytes, totalBytes };
 }
 
 export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
   const { config, version, log, clock, sources, heard, status } = parts;
   const current = log.epochs().at(-1);
+  const folder = dirname(config.log.path);
+  const totalBytes = await parts.totalBytes(folder);
+  const written = log.written();
   return {
     version,
     simulated: config.simulated,
@@ -41,11 +58,14 @@ export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     logBytes: log.bytes(),
     disk: parts.disk.state,
     walBytes: parts.disk.walBytes,
-    diskFreeBytes: await parts.freeBytes(dirname(config.log.path)),
+    diskFreeBytes: await parts.freeBytes(folder),
+    ...(totalBytes === null ? {} : { diskTotalBytes: totalBytes }),
+    ...(written === null ? {} : { writtenBytes: written }),
+    uptimeMs: Math.round(clock.monoNow() - parts.startedAt),
     rssBytes: process.memoryUsage.rss(),
     clock: clock.quality(),
     protocol: status.protocol,
-    sources: sources.map(sourceHealth),
+    sources: parts.rates.of(sources.map(sourceHealth)),
     collars: heard.health((monoMs) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs))),
   };
 }
@@ -57,8 +77,46 @@ async function oldestUnstored(log: IngestLog): Promise<string | null> {
   return (await log.read(behind.epoch, from, behind.lastSeq, 1, 1))[0]?.time ?? null;
 }
 
+export interface Rates {
+  /** With how many readings came a second since it was asked before. */
+  of(sources: readonly SourceHealth[]): readonly SourceHealth[];
+}
+
+/** Asked twice in a shorter time, it answers as before: one packet would make a rate of it. */
+const MIN_WINDOW_MS = 1_000;
+
+export function createRates(monoNow: () => number): Rates {
+  let before: { readonly atMs: number; readonly readings: ReadonlyMap<string, number> } | null = null;
+  let rates: ReadonlyMap<string, number> = new Map();
+  return {
+    of(sources) {
+      const atMs = monoNow();
+      const windowMs = atMs - (before?.atMs ?? atMs);
+      if (before === null || windowMs >= MIN_WINDOW_MS) {
+        const { readings: was } = before ?? { readings: new Map<string, number>() };
+        const rateOf = ({ source, readings }: SourceHealth) =>
+          Math.round(((readings - (was.get(source) ?? 0)) * 10_000) / windowMs) / 10;
+        if (before !== null) rates = new Map(sources.map((one) => [one.source, rateOf(one)]));
+        before = { atMs, readings: new Map(sources.map(({ source, readings }) => [source, readings])) };
+      }
+      return sources.map((one) => {
+        const perSecond = rates.get(one.source);
+        return perSecond === undefined ? one : { ...one, perSecond };
+      });
+    },
+  };
+}
+
 /** null where the system does not tell. */
-export async function freeBytesOf(folder: string): Promise<number | null> {
+async function totalBytesOf(folder: string): Promise<number | null> {
+  return statfs(folder).then(
+    ({ blocks, bsize }) => blocks * bsize,
+    () => null,
+  );
+}
+
+/** null where the system does not tell. */
+async function freeBytesOf(folder: string): Promise<number | null> {
   return statfs(folder).then(
     ({ bavail, bsize }) => bavail * bsize,
     () => null,

@@ -68,6 +68,8 @@ export interface SourceHealth {
   readonly lostSamples: number;
   /** Wall time of the last reading, or null. */
   readonly lastReading: string | null;
+  /** Readings a second since the health message before; absent in the first one. */
+  readonly perSecond?: number;
   /** What is plugged in; absent where it is no USB device. */
   readonly usb?: UsbIdentity;
 }
@@ -123,6 +125,11 @@ export interface HealthMessage {
   /** A part of logBytes. */
   readonly walBytes: number;
   readonly diskFreeBytes: number | null;
+  readonly diskTotalBytes?: number;
+  /** What the card was given for the log since the start; absent where the system does not tell. */
+  readonly writtenBytes?: number;
+  /** Since the start of the agent. */
+  readonly uptimeMs?: number;
   readonly rssBytes: number;
   readonly clock: 'synced' | 'unsynced';
   readonly protocol: '5' | '3.1.1';

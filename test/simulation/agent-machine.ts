@@ -140,13 +140,19 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
               return machine.budgetBytes;
             },
           };
-          const opened = await openEventLog(scarce, { ...ports, newEpochId, freeBytes: () => FREE_BYTES });
+          const opened = await openEventLog(scarce, {
+            ...ports,
+            newEpochId,
+            freeBytes: () => FREE_BYTES,
+            written: () => 0,
+          });
           log = guardLog(opened, born);
           await observe(opened);
           await gate(born);
           return log;
         },
         freeBytes: async () => FREE_BYTES,
+        totalBytes: async () => 2 * FREE_BYTES,
         signer: async () => signingKey,
       };
       within(born, () => void runAgent(config, deps, born.stop.signal).then(() => end(null), end));

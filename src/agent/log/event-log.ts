@@ -60,6 +60,8 @@ export interface EventLog extends LogReader {
   nextSession(): Promise<number>;
   /** Size of the log's files in bytes. */
   bytes(): number;
+  /** Bytes that the card was given for the log since it was opened; null where the system does not tell. */
+  written(): number | null;
   /** The last thing known of each collar, so that detectors go on after a restart. */
   remembered(): Promise<readonly RememberedCollar[]>;
   close(): Promise<void>;

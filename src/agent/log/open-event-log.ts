@@ -17,6 +17,7 @@ import { createProvenReader } from './read-proven.ts';
 import { createRoom, type Room } from './room.ts';
 import { assertStorable } from './rows.ts';
 import { tellMissing } from './tell-missing.ts';
+import { writtenBytes } from './written.ts';
 
 /** While histories differ nothing goes for its age. The disk stays bounded all the same: an agent that cannot write is worth less. */
 const HELD = { keepDays: Number.POSITIVE_INFINITY, keepBytes: Number.POSITIVE_INFINITY };
@@ -30,6 +31,7 @@ export interface LogOptions extends TrimLimits {
 
 export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<TrimPorts, 'when'> {
   readonly freeBytes?: TrimPorts['freeBytes'];
+  readonly written?: IngestLog['written'];
   readonly newEpochId?: () => string;
 }
 
@@ -131,6 +133,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       });
     },
     bytes: () => fileBytes(state.path),
+    written: ports.written ?? (() => writtenBytes()),
     remembered: async () => state.memory.all(),
     async close() {
       marks.stop();

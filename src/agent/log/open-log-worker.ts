@@ -199,6 +199,7 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
     },
     epochs: () => mirror.state.epochs,
     bytes: () => mirror.state.bytes,
+    written: () => mirror.state.written,
     read: (...args) => thread.call('read', ...args),
     async chainAt(epoch, seq) {
       const hash = await thread.call('chainAt', epoch, seq);

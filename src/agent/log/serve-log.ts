@@ -43,6 +43,7 @@ export interface LogState {
   readonly unsyncedBoot: string | null;
   readonly failedSources: readonly string[];
   readonly bytes: number;
+  readonly written: number | null;
 }
 
 export type LogAnswer =
@@ -93,7 +94,7 @@ async function answer(log: IngestLog, { id, method, args }: LogRequest): Promise
 
 function stateOf(log: IngestLog): LogState {
   const { incarnation, unsyncedBoot, failedSources } = log;
-  return { epochs: log.epochs(), incarnation, unsyncedBoot, failedSources, bytes: log.bytes() };
+  return { epochs: log.epochs(), incarnation, unsyncedBoot, failedSources, bytes: log.bytes(), written: log.written() };
 }
 
 function failure(error: unknown): { readonly code: string; readonly message: string } {

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { LogAnswer, LogRequest, LogStart } from '../../../src/agent/log/serve-log.ts';
 
 const epoch = { epoch: '01a20867-068a-70da-b9ee-759f41bde6a8', firstSeq: 1, lastSeq: 5, storedSeq: 0 };
-const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0 };
+const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0, written: null };
 parentPort?.postMessage({ type: 'opened', state } satisfies LogAnswer);
 const { options } = workerData as LogStart;
 parentPort?.on('message', ({ id, method, args: [reason] }: LogRequest) => {

@@ -8,7 +8,7 @@ import type { LogAnswer, LogRequest } from '../../../src/agent/log/serve-log.ts'
 
 const TURNS = 100;
 const epoch = { epoch: '01a20867-068a-70da-b9ee-759f41bde6a8', firstSeq: 1, lastSeq: 5, storedSeq: 0 };
-const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0 };
+const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0, written: null };
 const came: string[] = [];
 let appends: number[] = [];
 let marks: number[] = [];
