@@ -117,6 +117,9 @@ function fill(stage: string, arch: Arch): void {
   ] as const)
     write(stage, to, readFileSync(join(units, from), 'utf8'));
 
+  // What `collard init` and `config show --example` start from.
+  for (const name of ['agent.yaml', 'central.yaml'])
+    write(stage, `usr/lib/collard/config/${name}`, readFileSync(join(ROOT, 'config', name), 'utf8'));
   // The name of the machine is a better guess than one name for all of them.
   const agent = readFileSync(join(ROOT, 'config/agent.yaml'), 'utf8');
   write(stage, 'etc/collard/agent.yaml', agent.replace(/^agent: porch$/m, '#agent: porch'));
@@ -182,6 +185,7 @@ function prove(stage: string): void {
   const bin = 'dist/cli/bin.js';
   node(bin, 'config', 'check', join(stage, 'etc/collard/agent.yaml'));
   node(bin, 'config', 'check', join(stage, 'etc/collard/central.yaml'));
+  node(bin, 'config', 'show', '--example', 'central');
   node(bin, 'simulate', '--collars', '1', '--seconds', '1', '--format', 'json', '--out', '-');
 }
 

@@ -85,7 +85,7 @@ async function portsFinding(): Promise<Finding> {
   return usable > 0 ? ok('ports', text) : warn('ports', text, 'collard ports tells why');
 }
 
-function lineOf({ check, result, message, fix }: Finding): string {
+export function lineOf({ check, result, message, fix }: Finding): string {
   const colour = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
   const line = `${paint(result.padEnd(4), colour[result])}  ${check.padEnd(8)}  ${safe(message)}`;
   return fix === null ? line : `${line}\n      ${' '.repeat(8)}  fix: ${safe(fix)}`;

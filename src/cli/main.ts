@@ -89,6 +89,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./verify.ts')).verifyCommand(),
   },
   {
+    name: 'init',
+    summary: 'make a configuration: by questions, or with --no-input',
+    load: async () => (await import('./init.ts')).initCommand(),
+  },
+  {
     name: 'config',
     summary: 'check a configuration, or show what is in force',
     load: async () => (await import('./config.ts')).configCommand(),

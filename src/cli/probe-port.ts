@@ -3,7 +3,7 @@ import { createDecoder, type DecoderOptions, FORMATS } from '../agent/decoder/de
 import { textSample } from '../agent/decoder/sample.ts';
 import type { Source } from '../agent/source/source.ts';
 
-type Format = DecoderOptions['format'];
+export type Format = DecoderOptions['format'];
 
 export interface Probed {
   readonly port: string;
