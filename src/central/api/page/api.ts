@@ -1,11 +1,9 @@
 /** Calls to central. All addresses are relative, so that the page works under any path. */
 import type { EventsAnswer } from './types.ts';
 
-export const EVENTS_A_PAGE = 50;
-
 /** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
-export function getEvents(query: Readonly<Record<string, string | undefined>>): Promise<EventsAnswer> {
-  const search = new URLSearchParams({ order: 'desc', limit: String(EVENTS_A_PAGE) });
+export function getEvents(query: Readonly<Record<string, string | undefined>>, limit: number): Promise<EventsAnswer> {
+  const search = new URLSearchParams({ order: 'desc', limit: String(limit) });
   for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(key, value);
   return call('GET', `api/v1/events?${search}`) as Promise<EventsAnswer>;
 }

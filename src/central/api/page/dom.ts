@@ -36,11 +36,17 @@ export function keyed<T>(
   make: (item: T) => HTMLElement,
   update: (node: HTMLElement, item: T) => void,
 ): void {
-  const old = new Map([...list.children].map((node) => [(node as HTMLElement).dataset.key ?? '', node as HTMLElement]));
+  const wanted = new Set(items.map(keyOf));
+  const old = new Map<string, HTMLElement>();
+  for (const node of [...list.children] as HTMLElement[]) {
+    const key = node.dataset.key ?? '';
+    // Before anything is placed: what stays is then not moved, and keeps the focus.
+    if (wanted.has(key)) old.set(key, node);
+    else node.remove();
+  }
   items.forEach((item, index) => {
     const key = keyOf(item);
     let node = old.get(key);
-    old.delete(key);
     if (node === undefined) {
       node = make(item);
       node.dataset.key = key;
@@ -48,5 +54,4 @@ export function keyed<T>(
     update(node, item);
     if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
   });
-  for (const node of old.values()) node.remove();
 }

@@ -40,11 +40,12 @@ function start(): void {
       showAgents(agents.agents, ['devices', 'no-devices']);
       title('Devices');
     } else title(route.view === 'home' ? null : 'No such view');
+    if (route.view === 'home') timeline.read();
   };
   const router = createRouter(showView);
   const sayModels = () => {
     showCats(cats);
-    timeline.rename(cats);
+    timeline.know(cats, agents.agents);
     showAgents(agents.agents);
     showCollars(agents.unassigned, cats);
     const any = simulated || agents.agents.some((agent) => agent.health?.simulated === true);

@@ -9,7 +9,8 @@ export type Route =
 /** Null: `#events`, `#add-cat`: the view stays. */
 export function routeOf(hash: string): Route | null {
   const asked = hash.replace(/^#/, '');
-  if (asked === '' || asked === '/') return { view: 'home' };
+  // What home shows of the timeline stands behind the question mark: see filters.ts.
+  if (asked === '' || /^\/(\?|$)/.test(asked)) return { view: 'home' };
   if (!asked.startsWith('/')) return null;
   if (/^\/devices\/?$/.test(asked)) return { view: 'devices' };
   const id = Number(/^\/cats\/([1-9]\d{0,14})\/?$/.exec(asked)?.[1]);

@@ -49,8 +49,10 @@ export function createRouter(changed: (router: Router) => void): Router {
     const next = routeOf(location.hash);
     // A place on the view that is shown: the browser has gone to it.
     if (next === null) return;
+    const isSameView = next.view === 'home' && route.view === 'home';
     route = next;
     show();
+    if (isSameView) return;
     scrollTo(0, 0);
     headingOf(route)?.focus();
   });

@@ -5,6 +5,7 @@ test.each([
   ['', { view: 'home' }],
   ['#', { view: 'home' }],
   ['#/', { view: 'home' }],
+  ['#/?cat=1&day=2026-11-20', { view: 'home' }],
   ['#/devices', { view: 'devices' }],
   ['#/devices/', { view: 'devices' }],
   ['#/cats/1', { view: 'cat', id: 1 }],
