@@ -13,10 +13,13 @@ import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { pastCats } from './past-cats.ts';
 import { statsOf } from './stats.ts';
+import { concernsOf, statusOf } from './status.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
+import type { GapStore } from './store/gap-store.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { KeyStore } from './store/key-store.ts';
 import type { NoticeStore } from './store/notice-store.ts';
+import type { SharedStore } from './store/shared-store.ts';
 import type { ReadStore } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
@@ -26,7 +29,12 @@ const LOOK_EVERY_MS = 1_100;
 /** Hours without movement make no event: so often the rules are looked at all the same. */
 const LOOK_QUIET_MS = 60_000;
 export interface ServeParts {
-  readonly store: ReadStore & QuarantineStore & KeyStore & Pick<NoticeStore, 'noticeCounts'>;
+  readonly store: ReadStore &
+    GapStore &
+    QuarantineStore &
+    KeyStore &
+    Pick<NoticeStore, 'noticeCounts'> &
+    Pick<SharedStore, 'status'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;
@@ -39,6 +47,8 @@ export interface ServeParts {
   readonly simulated: boolean;
   /** The folder of events that are in segments and no rows of the store any more. */
   readonly segments?: string;
+  /** Whether this is one of several centrals, and where their leases are. */
+  readonly shared: Pick<CentralConfig, 'workers' | 'group'>;
   readonly clock: () => Date;
   /** Why this central cannot do its work now, or null. */
   readonly notReady?: () => string | null;
@@ -94,6 +104,10 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     notReady,
     pageDir,
     signal,
+    async status() {
+      const found = await statusOf(parts.store, parts.shared, parts.clock(), signal);
+      return { ...found, concerns: concernsOf(found) };
+    },
     cursors: { encode: encodeCursor, decode: decodeCursor },
     statsOf: (question) => statsOf(parts.store, question, parts.clock()),
     store: { ...parts.store, catsAt: (at) => pastCats(parts.store, at, parts.segments) },

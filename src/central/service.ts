@@ -94,7 +94,6 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               watchdog: openDog(config, store, logger, clock, { outbox, announce }),
               changes: announcing(shown, announce),
               metrics,
-              http: config.http,
               logger,
               version: deps.version,
               simulated: deps.simulated ?? false,
@@ -104,7 +103,7 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
                 deps.onListening?.(url);
                 deps.onRunning?.(notReady);
               },
-              ...whereGiven(config, deps),
+              ...servingOf(config, deps),
             },
             stop,
           ),
@@ -216,10 +215,13 @@ export function openDog(
   });
 }
 
-export function whereGiven({ retention }: CentralConfig, { pageDir }: CentralDeps) {
+/** What serving takes from the configuration as it stands. */
+export function servingOf(config: CentralConfig, { pageDir }: CentralDeps) {
   return {
+    http: config.http,
+    shared: config,
     ...(pageDir === undefined ? {} : { pageDir }),
-    ...(retention === undefined ? {} : { segments: retention.segments }),
+    ...(config.retention === undefined ? {} : { segments: config.retention.segments }),
   };
 }
 

@@ -21,7 +21,7 @@ import { runStatic } from './ownership/static-owner.ts';
 import { keysOf, type Registration } from './ownership/view.ts';
 import { retry } from './retry.ts';
 import { runAnswer, type ServeParts } from './serve.ts';
-import { announcing, type CentralDeps, openQuietDog, receiveOptions, standingStill, whereGiven } from './service.ts';
+import { announcing, type CentralDeps, openQuietDog, receiveOptions, servingOf, standingStill } from './service.ts';
 import type { Store } from './store/store.ts';
 import { createTrust } from './trust.ts';
 
@@ -76,7 +76,6 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
       watchdog: openQuietDog(config, store, clock),
       changes: announcing(shown, announce),
       metrics,
-      http: config.http,
       logger,
       version: deps.version,
       simulated: deps.simulated ?? false,
@@ -86,7 +85,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
         listening.tell(url);
         deps.onRunning?.(notReady);
       },
-      ...whereGiven(config, deps),
+      ...servingOf(config, deps),
     };
     const own = async (stop: AbortSignal) => {
       const http = await listening.url(stop);

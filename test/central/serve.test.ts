@@ -37,6 +37,7 @@ describe('serve loop', () => {
       watchdog: openCatWatchDog({ store, rules: [], clock, onAlert: () => undefined }),
       metrics: createMetrics('0'),
       http: await http(),
+      shared: { group: 'central' },
       logger: pino({ level: 'silent' }),
       version: '0',
       simulated: false,

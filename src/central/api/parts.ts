@@ -3,6 +3,8 @@
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
+import type { CentralStatus } from '../status.ts';
+import type { GapStore } from '../store/gap-store.ts';
 import type { QuarantineStore } from '../store/kept.ts';
 import type { KeyStore } from '../store/key-store.ts';
 import type { NoticeStore } from '../store/notice-store.ts';
@@ -11,7 +13,11 @@ import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiParts {
-  readonly store: ReadStore & Omit<QuarantineStore, 'quarantine'> & KeyStore & Pick<NoticeStore, 'noticeCounts'>;
+  readonly store: ReadStore &
+    GapStore &
+    Omit<QuarantineStore, 'quarantine'> &
+    KeyStore &
+    Pick<NoticeStore, 'noticeCounts'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;
@@ -21,6 +27,8 @@ export interface ApiParts {
   readonly cursors: CursorCodec;
   /** Events counted by hour or day. Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND or TOO_MUCH_HISTORY. */
   readonly statsOf: (question: StatsQuestion) => Promise<Stats>;
+  /** Who of several centrals does what. */
+  readonly status: () => Promise<CentralStatus & { readonly concerns: readonly string[] }>;
   readonly clock: () => Date;
   readonly version: string;
   /** Nothing here is real: said on the page and in the answers. */

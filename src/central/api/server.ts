@@ -13,6 +13,7 @@ import {
 import type { Logger } from 'pino';
 import { catCommandRoutes, catRoutes } from './cat-routes.ts';
 import { correctionRoutes } from './correction-routes.ts';
+import { deviceRoutes } from './device-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import type { ApiParts } from './parts.ts';
@@ -77,6 +78,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(eventRoutes(parts));
       await api.register(correctionRoutes(parts));
       await api.register(statsRoutes(parts));
+      await api.register(deviceRoutes(parts));
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));

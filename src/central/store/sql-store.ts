@@ -5,6 +5,7 @@ import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { createAccess } from './access.ts';
+import { createGapReader } from './agent-gaps.ts';
 import { claimEpoch, saveHealth, saveState } from './agents.ts';
 import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
@@ -77,6 +78,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createNotices(db),
       ...commands,
       ...createReader(db, model, names),
+      ...createGapReader(db),
       saveState: (agent, message, at) => saveState(db, agent, message, at),
       saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
       ...createQuarantine(db),

@@ -10,6 +10,7 @@ import type { AccessStore } from './access-store.ts';
 import type { CheckStore } from './check-store.ts';
 import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
+import type { GapStore } from './gap-store.ts';
 import type { QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 import type { NoticeStore } from './notice-store.ts';
@@ -272,6 +273,7 @@ export interface Store
     IngestStore,
     QuarantineStore,
     KeyStore,
+    GapStore,
     AccessStore,
     CommandStore,
     ReadStore,

@@ -117,6 +117,7 @@ async function startServer(
       cats: openCatService(store, clock),
       watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
+      shared: { group: 'central' },
       http: { host: options.host ?? '127.0.0.1', port },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',

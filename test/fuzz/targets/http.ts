@@ -14,6 +14,7 @@ import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import { retry } from '../../../src/central/retry.ts';
 import { statsOf } from '../../../src/central/stats.ts';
+import { statusOf } from '../../../src/central/status.ts';
 import { decodeCursor, encodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
@@ -32,6 +33,8 @@ const ROUTES = [
   '/api/v1/stats',
   '/api/v1/events/revoke',
   '/api/v1/agents',
+  '/api/v1/agents/1/gaps',
+  '/api/v1/central',
   '/api/v1/quarantine',
   '/api/v1/quarantine/1',
   '/api/v1/quarantine/1/retry',
@@ -190,6 +193,7 @@ function partsOf(store: Store, signal: AbortSignal, pageDir: string): Parameters
     changes,
     metrics: createMetrics('0.0.0-fuzz'),
     cursors: { encode: encodeCursor, decode: decodeCursor },
+    status: async () => ({ ...(await statusOf(store, { group: 'central' }, clock(), signal)), concerns: [] }),
     statsOf: (question) => statsOf(store, question, new Date(0)),
     clock,
     version: '0.0.0-fuzz',
