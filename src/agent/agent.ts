@@ -9,6 +9,7 @@ import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
 import type { AgentConfig } from './config.ts';
+import { isForgetful } from './forgetful.ts';
 import { runForward } from './forward.ts';
 import { healthOf, toldSince } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
@@ -40,6 +41,8 @@ export interface AgentDeps {
   readonly freeBytes?: (folder: string) => Promise<number | null>;
   /** The size of that disk, likewise. */
   readonly totalBytes?: (folder: string) => Promise<number | null>;
+  /** The type of the file system that holds this folder, or null; without it nothing is said of one that forgets. */
+  readonly filesystemOf?: (folder: string) => Promise<string | null>;
   /** Gives the key to sign with, for each link; `createSigner` by default, beside the log. */
   readonly signer?: () => Promise<SigningKey | null>;
 }
@@ -82,7 +85,9 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     });
     const heard = createHeard();
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
-    const vitals = createVitals({ monoNow, clock, status, disk, tallies: sources.map(({ tally }) => tally) });
+    const tallies = sources.map(({ tally }) => tally);
+    const forgetful = await tellForgetful(config.log.path, deps);
+    const vitals = createVitals({ monoNow, clock, status, disk, tallies, forgetful });
     deps.onRunning?.(vitals);
     const { version } = deps;
     const told = toldSince(monoNow, deps);
@@ -116,6 +121,17 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     await log.close();
   }
   logger.info({ agent: config.agent }, 'agent has stopped');
+}
+
+/** The file system of the log where it would be gone with the power: the agent works on, and says so. */
+async function tellForgetful(path: string, { filesystemOf, logger }: AgentDeps): Promise<string | null> {
+  const kind = (await filesystemOf?.(dirname(path))) ?? null;
+  if (kind === null || !isForgetful(kind)) return null;
+  logger.error(
+    { log: path, filesystem: kind },
+    `the log is on ${kind}: EVERY EVENT IS LOST WITH THE POWER. Put log.path on a card or disk that is mounted for writing (with an overlay root, on a partition of its own)`,
+  );
+  return kind;
 }
 
 /** Resolves when nothing waits, there is no link, or the time is over. No guarantee hangs on it: it saves a wait at the next start. */

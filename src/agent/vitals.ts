@@ -24,9 +24,11 @@ export interface VitalsParts {
   readonly status: Pick<ForwardStatus, 'link' | 'protocol' | 'queue' | 'stalled' | 'lastConfirmed' | 'conflicting'>;
   readonly disk: Pick<DiskHealth, 'state'>;
   readonly tallies: readonly Tally[];
+  /** The file system of the log, where it does not outlive the power. */
+  readonly forgetful: string | null;
 }
 
-export function createVitals({ monoNow, clock, status, disk, tallies }: VitalsParts): AgentVitals {
+export function createVitals({ monoNow, clock, status, disk, tallies, forgetful }: VitalsParts): AgentVitals {
   const loops = Object.keys(LIMITS_MS) as AgentLoop[];
   const movedAt = new Map(loops.map((loop) => [loop, monoNow()]));
   return {
@@ -39,6 +41,7 @@ export function createVitals({ monoNow, clock, status, disk, tallies }: VitalsPa
       const sources = tallies.map((tally) => tally.health());
       const failed = sources.filter(({ state }) => state === 'failed').map(({ source }) => source);
       const parts = [
+        forgetful === null ? null : `THE LOG IS ON ${forgetful}: LOST WITH THE POWER`,
         status.stalled ? 'STALLED' : null,
         status.link === 'online' ? `online (MQTT ${status.protocol})` : 'no link to the broker',
         `${status.queue} events wait`,

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { runAgent } from '../agent/agent.ts';
 import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
+import { filesystemOf } from '../agent/forgetful.ts';
 import { codeOf } from '../agent/log/log-error.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
@@ -41,7 +42,7 @@ async function agent(options: AgentOptions): Promise<void> {
   const first = load();
   const stop = stopOnSignals();
   const logger = await openLogger(options.logLevel);
-  const deps = { openLink: openMqttLink, logger, version: version() };
+  const deps = { openLink: openMqttLink, logger, version: version(), filesystemOf };
   const manager = await openServiceManager(process.env);
   try {
     await runAsService(

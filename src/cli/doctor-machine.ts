@@ -1,9 +1,10 @@
 /** What `collard doctor` looks at on this machine: Node.js, folder and disk, SQLite, ports, clock. */
 import { constants } from 'node:fs';
-import { access, mkdtemp, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { access, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openClock } from '../agent/clock.ts';
 import type { SourceConfig } from '../agent/config.ts';
+import { filesystemOf, isForgetful } from '../agent/forgetful.ts';
 import { openEventLog } from '../agent/log/open-event-log.ts';
 import { readSigningKey } from '../agent/publisher/signing-key.ts';
 import { type GpioSystem, lookAtLines } from '../agent/source/gpio-kernel.ts';
@@ -27,8 +28,7 @@ export const fail = (check: string, message: string, fix: string): Finding => ({
 const LOW_BYTES = 500_000_000;
 const EMPTY_BYTES = 50_000_000;
 const SLOW_FLUSH_MS = 200;
-/** What does not outlive the power, and what SQLite cannot lock or flush on. */
-const FORGETFUL = ['tmpfs', 'ramfs', 'overlay', 'squashfs'];
+/** What SQLite cannot lock on. */
 const REMOTE = ['nfs', 'nfs4', 'cifs', 'smb3', 'fuse.sshfs', '9p'];
 
 export function checkRuntime(version: string = process.version): Finding {
@@ -58,7 +58,7 @@ export async function checkKey(path: string): Promise<Finding> {
 }
 
 /** The folder of a database: there, writable, on a disk that lasts, with room. */
-export async function checkFolder(file: string, mounts = '/proc/mounts'): Promise<Finding[]> {
+export async function checkFolder(file: string, mounts?: string): Promise<Finding[]> {
   const folder = dirname(file);
   try {
     if (!(await stat(folder)).isDirectory()) return [fail('folder', `${folder} is no folder`, 'move that file away')];
@@ -77,8 +77,7 @@ export async function checkFolder(file: string, mounts = '/proc/mounts'): Promis
 
 export function kindFinding(folder: string, kind: string | null): Finding {
   const fix = 'set the path to a folder on a local disk or card (ext4, f2fs, xfs)';
-  if (kind !== null && FORGETFUL.includes(kind))
-    return warn('folder', `${folder} is on ${kind}: lost with the power`, fix);
+  if (kind !== null && isForgetful(kind)) return warn('folder', `${folder} is on ${kind}: lost with the power`, fix);
   if (kind !== null && REMOTE.includes(kind)) return fail('folder', `${folder} is on ${kind}: locks do not hold`, fix);
   return ok('folder', `${folder} is writable${kind === null ? '' : `, on ${kind}`}`);
 }
@@ -87,13 +86,6 @@ export function roomFinding(folder: string, free: number): Finding {
   const text = `${Math.floor(free / 1e6)} MB free at ${folder}`;
   if (free < EMPTY_BYTES) return fail('disk', text, 'free space on that disk');
   return free < LOW_BYTES ? warn('disk', text, 'free space, or lower log.budgetBytes') : ok('disk', text);
-}
-
-/** The type of the mount that holds `folder`: the longest path above it. Null where the system does not tell. */
-async function filesystemOf(folder: string, mounts: string): Promise<string | null> {
-  const lines = (await readFile(mounts, 'utf8').catch(() => '')).split('\n').map((line) => line.split(' '));
-  const above = lines.filter(([, at = '']) => at !== '' && `${folder}/`.startsWith(at === '/' ? '/' : `${at}/`));
-  return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? null;
 }
 
 /** Writes a log beside the real one: it opens only where synchronous=FULL and psow=0 are proved to work. Leaves nothing behind. */

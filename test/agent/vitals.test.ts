@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTally } from '../../src/agent/source/tally.ts';
 import { createVitals } from '../../src/agent/vitals.ts';
 
-function bench(changes: { readonly stalled?: boolean } = {}) {
+function bench(changes: { readonly stalled?: boolean; readonly forgetful?: string } = {}) {
   const time = { now: 1_000 };
   const tallies = [createTally('/dev/ttyA'), createTally('/dev/ttyB')];
   const vitals = createVitals({
@@ -12,13 +12,13 @@ function bench(changes: { readonly stalled?: boolean } = {}) {
       link: 'online',
       protocol: '5',
       queue: 12,
-      stalled: false,
       lastConfirmed: '2026-11-23T06:14:09.842Z',
       conflicting: false,
-      ...changes,
+      stalled: changes.stalled ?? false,
     },
     disk: { state: 'warn' },
     tallies,
+    forgetful: changes.forgetful ?? null,
   });
   return { time, tallies, vitals };
 }
@@ -29,6 +29,12 @@ it('one line says what matters, what is wrong in capitals', () => {
   tallies[1]?.failed('no such port');
   expect(vitals.status()).toBe(
     'STALLED, online (MQTT 5), 12 events wait, last confirmed 2026-11-23T06:14Z, NOT READ: /dev/ttyB, disk: warn, clock not set',
+  );
+});
+
+it('a log that would be gone with the power comes first', () => {
+  expect(bench({ forgetful: 'overlay' }).vitals.status()).toMatch(
+    /^THE LOG IS ON overlay: LOST WITH THE POWER, online/,
   );
 });
 
