@@ -129,6 +129,27 @@ export const centralSchema = z.strictObject({
       port: z.int().min(0).max(65_535).default(8321),
     })
     .prefault({}),
+  homeAssistant: z
+    .strictObject({
+      enabled: z.boolean().default(false).describe('tell Home Assistant of each cat and each agent (MQTT discovery)'),
+      prefix: z
+        .string()
+        .max(64)
+        .regex(/^[^#+/]+(\/[^#+/]+)*$/)
+        .default('homeassistant')
+        .describe('its discovery prefix'),
+      birth: z
+        .string()
+        .max(128)
+        .regex(/^[^#+/]+(\/[^#+/]+)*$/)
+        .default('homeassistant/status')
+        .describe('where it says "online" when it has started: then all is told again'),
+      page: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('where the page of central is reached from outside: a link beside each device'),
+    })
+    .prefault({}),
   webhooks: z
     .array(
       z.strictObject({

@@ -1,6 +1,7 @@
 /** What a worker does while it has a duty: receive a shard, or lead. */
 import type { Logger } from 'pino';
 import { runAll } from '../lib/run-all.ts';
+import { openVoice } from './announce.ts';
 import type { Changes } from './api/changes.ts';
 import type { Metrics } from './api/metrics.ts';
 import type { CentralConfig } from './config.ts';
@@ -11,7 +12,7 @@ import { runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
 import { runRetain } from './retain.ts';
 import { runWatch } from './serve.ts';
-import { announcements, openDog, type receiveOptions, type standingStill } from './service.ts';
+import { openDog, type receiveOptions, type standingStill } from './service.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox } from './subscriber/outbox.ts';
 import type { Trust } from './trust.ts';
@@ -108,14 +109,20 @@ function receiving(house: House, duty: Duty, held: Held, onConnection: (connecte
 async function lead(house: House, session: ReceiveParts, { token }: Held, signal: AbortSignal): Promise<void> {
   const { config, store, outage, arrived, shown, standing, metrics, version, clock, logger, announce } = house;
   const { outbox } = session;
+  const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
   const leading = { ...store, ...store.asLeader(token) };
-  const told = { ...announcements(config, outbox), changed: shown.announce, stopped: standing.note };
-  const watchdog = openDog(config, store, logger, clock, { outbox, announce });
+  const told = { ...voice.told, changed: shown.announce, stopped: standing.note };
+  const watchdog = openDog(config, store, logger, clock, { bulletin: voice.bulletin, announce });
+  const onConnection = (connected: boolean) => {
+    session.onConnection(connected);
+    voice.hears.onConnection(connected);
+  };
   const telling = notifying(config, { logger, version, clock });
   await runAll(
     [
-      (stop) => runReceive(session, stop),
-      (stop) => runProject({ store: leading, outage, arrived, clock, announceAll: true, ...told }, stop),
+      (stop) => runReceive({ ...session, ...voice.hears, onConnection }, stop),
+      (stop) => runProject({ store: leading, outage, arrived, clock, ...told }, stop),
+      voice.run,
       (stop) => runNotify({ ...telling, store, changes: shown, tried: metrics.webhook }, stop),
       (stop) => runRetain({ store: leading, retention: config.retention, clock, logger }, stop),
       (stop) => runWatch({ store, watchdog, changes: shown, clock, logger }, stop),

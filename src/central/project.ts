@@ -36,8 +36,6 @@ export interface ProjectParts {
   readonly clock: () => Date;
   /** Looks again after this time even if nobody woke it: another process may have written. 1 s by default. */
   readonly idleMs?: number;
-  /** Tells of all cats first: who told before may have ended between a commit and its word. */
-  readonly announceAll?: boolean;
   /** Must neither wait nor throw. */
   readonly announceCat: (row: CatRow) => void;
   readonly announceMeow: (meow: MeowNotice) => void;
@@ -51,7 +49,6 @@ export interface ProjectParts {
 export async function runProject(parts: ProjectParts, signal: AbortSignal): Promise<void> {
   const { idleMs = IDLE_MS } = parts;
   let stoppedAt: string | null = null;
-  if (parts.announceAll === true) await announceAll(parts, signal);
   while (!signal.aborted) {
     const seen = parts.arrived.version;
     const began = parts.clock().getTime();
@@ -79,18 +76,6 @@ async function project(parts: ProjectParts, signal: AbortSignal): Promise<Projec
     if (parts.outage === undefined) throw error;
     await parts.outage.over(error, signal);
     return null;
-  }
-}
-
-async function announceAll(parts: ProjectParts, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for (const row of await parts.store.cats(parts.clock())) parts.announceCat(row);
-      return;
-    } catch (error) {
-      if (parts.outage === undefined) throw error;
-      await parts.outage.over(error, signal);
-    }
   }
 }
 

@@ -14,6 +14,7 @@ import { isAway, type Outage } from './outage.ts';
 import type { QuarantineStore } from './store/kept.ts';
 import type { IngestResult, IngestStore } from './store/store.ts';
 import { decodeIncoming } from './subscriber/message.ts';
+import { withoutOthers } from './subscriber/others.ts';
 import type { Outbox } from './subscriber/outbox.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
 import { once, tellDoubt, tellTrouble } from './tell.ts';
@@ -44,6 +45,8 @@ export interface ReceiveParts {
   readonly onConnection: (connected: boolean) => void;
   /** Of one of many sessions with the same broker. Absent: told in the log. Null: it is there. */
   readonly tellBroker?: (error: Error | null) => void;
+  /** Something of `subscriber.others`. */
+  readonly heardOther?: (topic: string, payload: string) => void;
 }
 
 /** Resolves after the signal aborted. Rejects with code STORE_FAILED and the store's error as cause. */
@@ -104,7 +107,8 @@ async function serve(
     for (;;) {
       const messages = await subscriber.take(TAKE_MESSAGES, signal);
       if (messages.length === 0) break;
-      for (const group of await groups(parts, messages)) await keep(parts, group, told);
+      for (const group of await groups(parts, withoutOthers(parts.subscriber.base, messages, parts.heardOther)))
+        await keep(parts, group, told);
       parts.changed();
     }
     return signal.aborted ? null : await subscriber.ended;

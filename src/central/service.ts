@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { openBrokers } from '../broker/open-broker.ts';
-import { alertTopic, catTopic, meowTopic } from '../contract/topic.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
+import { openVoice } from './announce.ts';
 import { type Changes, createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
+import type { Bulletin } from './bulletin.ts';
 import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
@@ -22,7 +23,7 @@ import { runServe } from './serve.ts';
 import { GO_ON } from './store/command.ts';
 import type { Stopped } from './store/fold-status.ts';
 import type { Store } from './store/store.ts';
-import { createOutbox, type Outbox } from './subscriber/outbox.ts';
+import { createOutbox } from './subscriber/outbox.ts';
 import { createTrust } from './trust.ts';
 import { webhooksOf } from './webhook.ts';
 
@@ -61,9 +62,10 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
     };
     const options = { ...receiveOptions(config, deps), outbox };
     const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
-    let connected = false;
+    const { version } = deps;
+    const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
     const standing = standingStill(logger);
-    const notReady = () => outage.reason() ?? (connected ? standing.why() : 'no connection to the broker');
+    const notReady = () => outage.reason() ?? (voice.isConnected ? standing.why() : 'no connection to the broker');
     const receive: ReceiveParts = {
       store,
       ...options,
@@ -73,16 +75,15 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
       clock,
       ingested: metrics.ingested,
       changed: announce,
-      onConnection: (now) => {
-        connected = now;
-      },
+      ...voice.hears,
     };
-    const told = { ...announcements(config, outbox), changed: shown.announce, stopped: standing.note };
+    const told = { ...voice.told, changed: shown.announce, stopped: standing.note };
     const project: ProjectParts = { store, outage, arrived, clock, ...told };
     await runAll(
       [
         (stop) => runReceive(receive, stop),
         (stop) => runProject(project, stop),
+        voice.run,
         (stop) => runNotify({ ...notifying(config, deps), store, changes: shown, tried: metrics.webhook }, stop),
         (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
         (stop) =>
@@ -91,11 +92,11 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
               store,
               retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
               cats: openCatService(store, clock),
-              watchdog: openDog(config, store, logger, clock, { outbox, announce }),
+              watchdog: openDog(config, store, logger, clock, { bulletin: voice.bulletin, announce }),
               changes: announcing(shown, announce),
               metrics,
               logger,
-              version: deps.version,
+              version,
               simulated: deps.simulated ?? false,
               clock,
               notReady,
@@ -132,9 +133,10 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
 }
 
 export function receiveOptions(config: CentralConfig, deps: CentralDeps) {
-  const { mqtt, group } = config;
+  const { mqtt, group, homeAssistant } = config;
   const random = deps.random ?? Math.random;
   const { discover } = mqtt;
+  const refused = (error: Error) => deps.logger.warn(`no word of Home Assistant is heard: ${error.message}`);
   return {
     openLink: openBrokers({ openLink: deps.openLink, discover, monoNow: () => performance.now(), random }),
     logger: deps.logger,
@@ -145,17 +147,8 @@ export function receiveOptions(config: CentralConfig, deps: CentralDeps) {
       group,
       sessionExpirySeconds: mqtt.sessionExpirySeconds,
       link: linkOptions(config),
+      ...(homeAssistant.enabled && { others: { topics: [homeAssistant.birth], refused } }),
     },
-  };
-}
-
-export function announcements(config: CentralConfig, outbox: Outbox) {
-  const base = config.mqtt.baseTopic;
-  return {
-    announceCat: (row: { readonly id: number }) =>
-      outbox.put(catTopic(base, row.id), JSON.stringify(row), { retain: true, about: `cat ${row.id}` }),
-    announceMeow: (meow: { readonly catId: number }) =>
-      outbox.put(meowTopic(base, meow.catId), JSON.stringify(meow), { retain: false }),
   };
 }
 
@@ -194,9 +187,8 @@ export function openDog(
   store: Store,
   logger: Logger,
   clock: () => Date,
-  tell: { readonly outbox: Outbox; readonly announce: () => void },
+  tell: { readonly bulletin: Pick<Bulletin, 'alert'>; readonly announce: () => void },
 ) {
-  const base = config.mqtt.baseTopic;
   const webhooks = webhooksOf(config);
   return openCatWatchDog({
     store,
@@ -208,8 +200,7 @@ export function openDog(
     ),
     onAlert: (change, cat, alert) => {
       logger.warn({ cat: cat.name, alert }, `alert ${change}`);
-      const told = { change, catId: cat.id, name: cat.name, ...alert };
-      tell.outbox.put(alertTopic(base, cat.id), JSON.stringify(told), { retain: false });
+      tell.bulletin.alert(cat.id, { change, catId: cat.id, name: cat.name, ...alert });
       tell.announce();
     },
   });

@@ -20,7 +20,7 @@ interface PartRule {
 const AGENT_PARTS = ['agent/source', 'agent/decoder', 'agent/detector', 'agent/log', 'agent/publisher'];
 const CENTRAL_PARTS = [
   ...['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'],
-  'central/ownership',
+  ...['central/ownership', 'central/home'],
 ];
 const SHARED = ['contract', 'lib'];
 
@@ -39,6 +39,7 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
   ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: ['node:crypto'] }],
   ['agent/detector', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
   ['central/models', { imports: ['contract'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
+  ['central/home', { imports: ['contract'], types: [], outside: ['node:zlib'] }],
   ['agent', { imports: [...SHARED, 'broker', ...AGENT_PARTS], types: [] }],
   ['central', { imports: [...SHARED, 'broker', 'etcd', ...CENTRAL_PARTS], types: [] }],
   ['simulator', { imports: SHARED, types: [] }],
@@ -51,7 +52,10 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
   ],
 ]);
 
-export const PURE_PARTS: readonly string[] = ['contract', 'agent/decoder', 'agent/detector', 'central/models'];
+export const PURE_PARTS: readonly string[] = [
+  ...['contract', 'agent/decoder', 'agent/detector'],
+  ...['central/models', 'central/home'],
+];
 
 /** What a pure part must not name. */
 const IMPURE: readonly [name: string, pattern: RegExp][] = [

@@ -268,6 +268,24 @@ describe.skipIf(!able).each<HouseKind>(['certificates', 'passwords'])('the broke
     expect(result).toMatchObject({ ok: false, reasonCode: NOT_AUTHORIZED });
   });
 
+  test('Home Assistant, with the user of a dashboard, hears of devices, and says no more than that it is there', async () => {
+    const [central, home] = [await openBeside('central'), await openBeside('dashboard')];
+    const config = 'homeassistant/device/collard_cat_1/config';
+    await central.subscribe(['homeassistant/status']);
+    const heard = ['homeassistant/#', agentTopic(BASE, 'porch', 'health'), agentTopic(BASE, 'porch', 'state')];
+    await home.subscribe(heard);
+    expect(await home.publish(config, '{}', { qos: 1, retain: true })).toMatchObject({ reasonCode: NOT_AUTHORIZED });
+    expect(await home.publish('homeassistant/status', 'online', { qos: 1, retain: false })).toEqual({ ok: true });
+    const [word] = await central.incoming.takeUpTo(1, AbortSignal.timeout(30_000));
+    expect(word?.topic).toBe('homeassistant/status');
+    expect(await central.publish(config, '{"device":{}}', { qos: 1, retain: false })).toEqual({ ok: true });
+    const topics: string[] = [];
+    await until('it has heard of the device', async () => {
+      for (const { topic } of await home.incoming.takeUpTo(10, AbortSignal.timeout(30_000))) topics.push(topic);
+      return topics.includes(config);
+    });
+  });
+
   /** Resolves when central has taken what this link sent before: its own poison comes last. */
   async function passed(link: MqttLink, agent: string): Promise<void> {
     const before = (await store.counts()).quarantined;

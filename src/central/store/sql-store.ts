@@ -28,6 +28,7 @@ import { createShared } from './shared.ts';
 import type { FoldPolicy } from './stopped.ts';
 import type { Projected, Store } from './store.ts';
 import type { Tables } from './tables.ts';
+import { createTold } from './told.ts';
 import { takeLock, transact } from './transact.ts';
 import { takeUntold } from './untold.ts';
 
@@ -76,6 +77,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createAccess(db),
       ...createChecks(db),
       ...createNotices(db),
+      ...createTold(db),
       ...commands,
       ...createReader(db, model, names),
       ...createGapReader(db),

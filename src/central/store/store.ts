@@ -17,6 +17,7 @@ import type { NoticeStore } from './notice-store.ts';
 import type { RecoverableStore } from './recoverable.ts';
 import type { RetentionStore } from './retention-store.ts';
 import type { Claim, SharedStore } from './shared-store.ts';
+import type { ToldStore } from './told-store.ts';
 
 /** An event with what central added to it. */
 export interface CentralEvent extends StoredEvent {
@@ -281,6 +282,7 @@ export interface Store
     SharedStore,
     CheckStore,
     NoticeStore,
+    ToldStore,
     RecoverableStore {
   /** Of a shard that was taken. Rejects with code FENCED, and nothing is stored, once a higher token is there. */
   ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync'>;

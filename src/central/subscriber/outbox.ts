@@ -2,7 +2,7 @@
  * What central has to say, until there is a link, bounded. Nothing hangs on it: whoever misses a message asks again (`sync`)
  * or sees the next.
  */
-import type { MqttLink } from '../../lib/mqtt-link.ts';
+import type { MqttLink, Published } from '../../lib/mqtt-link.ts';
 
 /** Messages that may wait; beyond it the oldest is left out. */
 export const MAX_WAITING = 2_000;
@@ -14,7 +14,7 @@ export type Postman = Pick<MqttLink, 'publish' | 'receiveMaximum'>;
 
 export interface Outbox {
   /** Never waits, never throws. A message with the same `about` that still waits is out of date and left out. */
-  put(topic: string, payload: string, options: { readonly retain: boolean; readonly about?: string }): void;
+  put(topic: string, payload: string | (() => string), options: LetterOptions): void;
   /** Sends over this link until another is given or it ends. */
   attach(link: Postman): void;
   detach(): void;
@@ -23,10 +23,17 @@ export interface Outbox {
   readonly dropped: number;
 }
 
-interface Letter {
-  readonly topic: string;
-  readonly payload: string;
+export interface LetterOptions {
   readonly retain: boolean;
+  readonly about?: string;
+  /** Told once the broker has answered; not where the link ended before, or the message was left out. */
+  readonly answered?: (published: Published) => void;
+}
+
+interface Letter extends LetterOptions {
+  readonly topic: string;
+  /** As a function it is made when it is sent: it may say how late that is. */
+  readonly payload: string | (() => string);
 }
 
 export function createOutbox(): Outbox {
@@ -47,8 +54,12 @@ export function createOutbox(): Outbox {
   };
   const send = (over: Postman, letter: Letter) => {
     inFlight += 1;
-    over.publish(letter.topic, letter.payload, { qos: 1, retain: letter.retain }).then(
-      () => settled(over),
+    const { topic, payload, retain, answered } = letter;
+    over.publish(topic, typeof payload === 'string' ? payload : payload(), { qos: 1, retain }).then(
+      (published) => {
+        answered?.(published);
+        settled(over);
+      },
       // The link has ended: receive will tell why, and what matters is asked for again.
       () => settled(over),
     );
@@ -59,11 +70,11 @@ export function createOutbox(): Outbox {
     pump();
   };
   return {
-    put(topic, payload, { retain, about }) {
+    put(topic, payload, options) {
       serial += 1;
-      const key = about ?? `#${serial}`;
+      const key = options.about ?? `#${serial}`;
       letters.delete(key);
-      letters.set(key, { topic, payload, retain });
+      letters.set(key, { topic, payload, ...options });
       if (letters.size > MAX_WAITING) {
         const [oldest] = letters.keys();
         if (oldest !== undefined) letters.delete(oldest);

@@ -18,6 +18,8 @@ export interface SubscriberOptions {
   /** Of several centrals that share the shards: one shard, or what all of them say together. Absent: all of it. */
   readonly duty?: number | 'lead';
   readonly sessionExpirySeconds: number;
+  /** Topics of others that the session which speaks for central listens to. A broker may refuse them: then it goes without. */
+  readonly others?: { readonly topics: readonly string[]; refused(error: Error): void };
   readonly link: Omit<LinkOptions, 'clientId' | 'cleanStart' | 'sessionExpirySeconds' | 'will' | 'incomingLimit'>;
 }
 
@@ -66,7 +68,8 @@ export async function openSubscriber(
   let taken = 0;
   const patience = { quietMs: options.link.connectTimeoutMs, heard: () => taken + incoming.size };
   const online = isVoice ? { topic, payload: say('online') } : null;
-  const greeting = greet(link, topics, online, patience, signal);
+  const others = isVoice ? options.others : undefined;
+  const greeting = greet(link, topics, others, online, patience, signal);
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
@@ -123,6 +126,7 @@ function sessionOf({ base, group, duty }: SubscriberOptions): Session {
 async function greet(
   link: MqttLink,
   topics: readonly string[],
+  others: SubscriberOptions['others'],
   online: { readonly topic: string; readonly payload: string } | null,
   { quietMs, heard }: { readonly quietMs: number; readonly heard: () => number },
   signal: AbortSignal,
@@ -139,6 +143,7 @@ async function greet(
   try {
     // At every connect: the broker may have lost the session.
     if (topics.length > 0) await link.subscribe(topics);
+    if (others !== undefined) await link.subscribe(others.topics).catch(unlessRefused(others.refused));
     // Not awaited: the answer may get lost, and nothing depends on it.
     if (online !== null)
       void link.publish(online.topic, online.payload, { qos: 1, retain: true }).catch(() => undefined);
@@ -150,4 +155,11 @@ async function greet(
     clearInterval(looks);
     signal.removeEventListener('abort', cut);
   }
+}
+
+function unlessRefused(refused: (error: Error) => void): (error: Error) => void {
+  return (error) => {
+    if (!('code' in error) || error.code !== 'SUBSCRIBE_REFUSED') throw error;
+    refused(error);
+  };
 }
