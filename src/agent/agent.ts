@@ -17,6 +17,7 @@ import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
+import { openKept } from './open-kept.ts';
 import { openIngestSource } from './open-source.ts';
 import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
@@ -84,6 +85,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
       wentRound: () => vitals.moved('forward'),
     });
     const heard = createHeard();
+    const kept = openKept(config, detect, clock, logger);
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const tallies = sources.map(({ tally }) => tally);
     const forgetful = await tellForgetful(config.log.path, deps);
@@ -91,7 +93,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     deps.onRunning?.(vitals);
     const { version } = deps;
     const told = toldSince(monoNow, deps);
-    const health = () => healthOf({ config, version, log, clock, sources, heard, status, disk, ...told });
+    const health = () => healthOf({ config, version, log, clock, sources, heard, kept, status, disk, ...told });
     const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
     await runAll(
@@ -100,18 +102,19 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           let lingerMs = 0;
           const stoppedAt = aborted(stop).then(monoNow);
           try {
-            await runIngest(
-              { sources, log, clock, heard, detect, groupMs, logger, moved: () => vitals.moved('ingest') },
-              stop,
-            );
+            const moved = () => vitals.moved('ingest');
+            const keeper = kept === null ? {} : { keeper: kept.keeper };
+            await runIngest({ sources, log, clock, heard, detect, ...keeper, groupMs, logger, moved }, stop);
             // A card that took long for the last events has used up the time for it.
             lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
+            kept?.close();
             void linger(status, lingerMs).then(() => sent.abort());
           }
         },
         () =>
           runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
+        async () => kept?.run(),
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
       ],
       signal,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+import { parseKeep } from './keep-limits.ts';
 
 const place = z.string().min(1).max(64);
 const collar = z.string().min(1).max(64);
@@ -184,6 +185,16 @@ export const agentSchema = z.strictObject({
         .prefault({}),
       silence: z.strictObject({ afterMs: z.int().min(1_000).default(600_000) }).prefault({}),
       battery: z.strictObject({ lowPercent: z.number().min(0).max(100).default(15) }).prefault({}),
+    })
+    .prefault({}),
+  readings: z
+    .strictObject({
+      keep: z
+        .string()
+        .refine((text) => parseKeep(text) !== null, { error: 'a time in min, h or d and a size, such as 48h / 200 MB' })
+        .optional()
+        .describe('raw readings stay so long, and no more than this size of them; absent: none are kept'),
+      folder: z.string().min(1).optional().describe('where they lie; by default kept, beside the log'),
     })
     .prefault({}),
   health: z.strictObject({ everyMs: z.int().min(100).default(60_000) }).prefault({}),

@@ -5,6 +5,7 @@ import type { DiskHealth, HealthMessage, SourceHealth } from '../contract/messag
 import { type Clock, isoTime } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { IngestSource } from './ingest.ts';
+import type { KeptRing } from './kept/ring.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { sourceHealth } from './open-source.ts';
 import type { ForwardStatus } from './publisher/status.ts';
@@ -17,6 +18,8 @@ export interface HealthParts {
   readonly clock: Clock;
   readonly sources: readonly IngestSource[];
   readonly heard: Heard;
+  /** null: no readings are kept. */
+  readonly kept: Pick<KeptRing, 'health'> | null;
   readonly status: ForwardStatus;
   readonly disk: DiskHealth;
   readonly rates: Rates;
@@ -66,6 +69,7 @@ export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     clock: clock.quality(),
     protocol: status.protocol,
     sources: parts.rates.of(sources.map(sourceHealth)),
+    ...(parts.kept === null ? {} : { readings: parts.kept.health() }),
     collars: heard.health((monoMs) => isoTime(clock.wallNow() - (clock.monoNow() - monoMs))),
   };
 }

@@ -14,12 +14,14 @@ import { isRoomSensor } from './detector/place.ts';
 import {
   createWatch,
   rememberCollar,
+  rememberedCollars,
   step,
   type WatchInput,
   type WatchSettings,
   type WatchState,
 } from './detector/watch.ts';
 import { nameDetectors } from './detector-names.ts';
+import type { Keeper } from './kept/keeper.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
 import { whyNotStorable } from './log/rows.ts';
 import type { Heard } from './source/heard.ts';
@@ -53,6 +55,8 @@ export interface IngestParts {
   /** Kept up to date while the loop runs. */
   readonly heard: Pick<Heard, 'note'>;
   readonly detect: WatchSettings;
+  /** Takes down what is decided on; closed at the end. */
+  readonly keeper?: Keeper;
   readonly groupMs: number;
   readonly logger: IngestLogger;
   /** Told each second while the loop moves. */
@@ -75,6 +79,7 @@ export async function runIngest(parts: IngestParts, signal: AbortSignal): Promis
       await runAll(loops, AbortSignal.any([signal, failed.signal]));
     } finally {
       await desk.finish();
+      parts.keeper?.close();
       pending.close();
     }
   };
@@ -102,7 +107,7 @@ interface Desk {
 }
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
-  const { clock, logger, detect } = parts;
+  const { clock, logger, detect, keeper } = parts;
   const receivers = createReceivers();
   const names = nameDetectors(detect);
   let state: WatchState = createWatch();
@@ -115,9 +120,12 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
     }
     while (!failed.aborted && !pending.push(event)) await pending.room(failed);
   };
+  const known = () => rememberedCollars(state);
   const feed = async (input: WatchInput) => {
-    const watched = step(state, input, detect);
+    const given = keeper === undefined ? input : keeper.round(input);
+    const watched = step(state, given, detect);
     state = watched.state;
+    keeper?.note(given, watched.detections, known);
     for (const detection of watched.detections) await put(toEvent(detection, clock, names));
   };
   return {
@@ -130,11 +138,12 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
     },
     say: (type, data) => put(newEvent(type, null, data, eventTime(clock, clock.monoNow()))),
     async begin(remembered) {
-      for (const known of remembered) {
-        state = rememberCollar(state, { ...known, atMs: lastHeard(known, clock) });
+      for (const one of remembered) {
+        state = rememberCollar(state, { ...one, atMs: lastHeard(one, clock) });
         // The agent was killed in the middle: nobody knows how long it went on, but no cat shakes for ever.
-        if (known.openMeow) await put(unknownEnd(known, clock));
+        if (one.openMeow) await put(unknownEnd(one, clock));
       }
+      keeper?.begin(known);
     },
     finish: () => feed({ type: 'end', atMs: clock.monoNow() }),
   };

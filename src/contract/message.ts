@@ -101,6 +101,18 @@ export interface DiskHealth {
   walHeld: boolean;
 }
 
+/** Raw readings that an agent keeps for a while. */
+export interface KeptHealth {
+  /** short: the disk is, and they go first. failed: they cannot be written. */
+  readonly state: 'kept' | 'short' | 'failed';
+  readonly reason: string | null;
+  readonly bytes: number;
+  /** Measured since the agent began; null in its first minute. */
+  readonly bytesPerDay: number | null;
+  /** Pieces of at most ten seconds that were left out: the disk did not take them, or not in time. */
+  readonly lostBlocks: number;
+}
+
 /** Every 60 s by default. Sizes in bytes, ages in milliseconds. */
 export interface HealthMessage {
   readonly version: string;
@@ -134,6 +146,8 @@ export interface HealthMessage {
   readonly clock: 'synced' | 'unsynced';
   readonly protocol: '5' | '3.1.1';
   readonly sources: readonly SourceHealth[];
+  /** Absent where none are kept. */
+  readonly readings?: KeptHealth;
   /** Newest first, at most MAX_HEARD_COLLARS. */
   readonly collars: readonly HeardCollar[];
 }

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { type AgentDeps, runAgent } from '../../src/agent/agent.ts';
 import { agentSchema } from '../../src/agent/config.ts';
+import { readKept } from '../../src/agent/kept/read-kept.ts';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import { openLogWorker } from '../../src/agent/log/open-log-worker.ts';
 import { centralSchema } from '../../src/central/config.ts';
@@ -61,6 +62,7 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     log: { path },
     mqtt,
     health: { everyMs: 100 },
+    readings: { keep: '1h / 10 MB' },
   });
   const centralConfig = centralSchema.parse({ store: { url }, mqtt, http: { port: 0 } });
   const told: { msg?: string; sources?: unknown }[] = [];
@@ -86,6 +88,7 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     lastError: null,
     diskTotalBytes: expect.any(Number),
     uptimeMs: expect.any(Number),
+    readings: { state: 'kept', reason: null, lostBlocks: 0 },
   });
   if (process.platform === 'linux') expect(await atCentral()).toMatchObject({ writtenBytes: expect.any(Number) });
   // What the agent logs besides comes with the next report.
@@ -95,6 +98,12 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   };
   await expect.poll(reported, { timeout: 10_000 }).toEqual([true, true]);
   await stopAgent();
+  const kept: string[] = [];
+  for await (const { entries } of readKept(join(home, 'kept'), () => kept.push('damaged')))
+    for (const { input, detections } of entries)
+      kept.push(...(input.type === 'reading' ? detections.map(({ type }) => `collard.${type}`) : []));
+  expect(kept).toEqual((await typesIn(path)).filter((type) => kept.includes(type)));
+  expect(kept).toContain('collard.meow.started');
   expect(told.find(({ msg }) => msg === 'sources are closed')?.sources).toEqual([
     { source: file, readings: 80, overrunBytes: 0, discarded: {}, lostSamples: 0 },
   ]);
@@ -104,6 +113,32 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   const own = await reader.chainAt(head().epoch, head().lastSeq);
   expect(chain && chainHex(chain)).toBe(own && chainHex(own));
   expect((await store.counts()).events).toBe(head().lastSeq);
+});
+
+it('events go their way where readings cannot be kept', async () => {
+  const home = tempFolder();
+  const [path, file, folder] = ['events.db', 'capture.ndjson', 'kept'].map((name) => join(home, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(file, capture());
+  writeFileSync(folder, 'not a folder');
+  const told: { msg?: string; reason?: string }[] = [];
+  const listening = pino({}, { write: (line) => void told.push(JSON.parse(line)) });
+  const config = agentSchema.parse({
+    agent: 'porch',
+    sources: [{ file, format: 'json' }],
+    log: { path },
+    mqtt: { url: 'mqtt://127.0.0.1:1' },
+    readings: { keep: '1h', folder },
+  });
+  const stop = run((signal) => runAgent(config, { openLink: openMqttLink, logger: listening, version: '0' }, signal));
+  await expect.poll(() => typesIn(path), { timeout: 30_000 }).toContain('collard.meow.ended');
+  await stop();
+  expect(told.filter(({ msg }) => msg === 'readings are not kept; events are')).toEqual([
+    expect.objectContaining({ reason: expect.stringContaining('EEXIST') }),
+  ]);
 });
 
 it('what is logged while stopping is confirmed before the link is closed', async () => {

@@ -17,7 +17,9 @@ interface PartRule {
   readonly outside?: readonly string[];
 }
 
-const AGENT_PARTS = ['agent/source', 'agent/decoder', 'agent/detector', 'agent/log', 'agent/publisher'];
+const AGENT_PARTS = [
+  ...['agent/source', 'agent/decoder', 'agent/detector', 'agent/kept', 'agent/log', 'agent/publisher'],
+];
 const CENTRAL_PARTS = [
   ...['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'],
   ...['central/ownership', 'central/home'],

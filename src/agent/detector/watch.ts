@@ -53,6 +53,8 @@ export interface RememberedCollar {
   readonly batteryLow: boolean;
   /** When it was last heard, in the clock of the readings to come. */
   readonly atMs: number;
+  /** Only sensors of rooms have told of it: it cannot go silent. */
+  readonly unheard?: boolean;
 }
 
 const nothing: readonly Detection[] = [];
@@ -64,13 +66,27 @@ export function createWatch(): WatchState {
 /** After a restart: what was told before is not told again. */
 export function rememberCollar(state: WatchState, known: RememberedCollar): WatchState {
   const collar = createCollar(known.collar, known.place, known.atMs);
-  collar.silence.lastSeenMs = known.atMs;
+  collar.silence.lastSeenMs = known.unheard === true ? null : known.atMs;
   collar.silence.silent = known.silent;
   collar.battery.low = known.batteryLow;
   // An evicted collar has not begun to shake yet, so there is nothing to tell.
   if (!state.collars.has(known.collar)) makeRoom(state.collars, []);
   state.collars.set(known.collar, collar);
   return state;
+}
+
+/** What `rememberCollar` takes, of all collars, those heard longest ago first. A burst that is open, and what a calibration weighs, is not in it. */
+export function rememberedCollars(state: WatchState): RememberedCollar[] {
+  return [...state.collars]
+    .map(([name, { place, silence, battery, atMs }]) => ({
+      collar: name,
+      place: place.place,
+      silent: silence.silent,
+      batteryLow: battery.low,
+      atMs: silence.lastSeenMs ?? atMs,
+      ...(silence.lastSeenMs === null ? { unheard: true } : {}),
+    }))
+    .sort((a, b) => a.atMs - b.atMs);
 }
 
 export function step(state: WatchState, input: WatchInput, settings: WatchSettings): Watched {

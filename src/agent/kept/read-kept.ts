@@ -1,0 +1,42 @@
+/** Kept readings, read back block by block: also while an agent writes, and what a kill, a power cut or a damaged card has left of them. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type KeptBlock, readBlock } from './block.ts';
+import { unpackMember } from './member.ts';
+import { segmentNames } from './segments.ts';
+
+export interface ReadBlock extends KeptBlock {
+  /** It goes on where the block before ended. Else it has a start. */
+  readonly goesOn: boolean;
+}
+
+/** Called with what could not be read: a segment, and from which byte on. */
+export type OnDamage = (segment: string, fromByte: number) => void;
+
+/** Oldest first. A block that does not go on where the one before ended, and tells no start, is left out. */
+export async function* readKept(folder: string, onDamage: OnDamage): AsyncGenerator<ReadBlock> {
+  let before: KeptBlock['head'] | null = null;
+  for (const name of await segmentNames(folder)) {
+    const file = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      // The agent has made room meanwhile.
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (file === null) continue;
+    let at = 0;
+    while (at < file.length) {
+      const member = unpackMember(file, at);
+      const block = member === null ? null : readBlock(member.text);
+      if (member === null || block === null) {
+        onDamage(name, at);
+        break;
+      }
+      at = member.next;
+      const { head } = block;
+      const goesOn = before !== null && head.run === before.run && head.block === before.block + 1;
+      before = head;
+      if (goesOn || head.start !== undefined) yield { ...block, goesOn };
+      else before = null;
+    }
+  }
+}
