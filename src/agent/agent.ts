@@ -116,6 +116,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
         async () => kept?.run(),
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
+        async (stop) => clock.watch?.(stop),
       ],
       signal,
     );
@@ -151,6 +152,8 @@ async function openLog(
   signal: AbortSignal,
 ): Promise<IngestLog | null> {
   const { logger, openLog: open = openLogWorker } = deps;
+  // Before the first event is dated.
+  await clock.look?.(signal);
   const ports: LogPorts = {
     when: () => eventTime(clock, clock.monoNow()),
     onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),

@@ -2,9 +2,11 @@
  * The agent's clock: wall time, monotonic time, and whether wall time can be trusted (a Pi has no clock of its own). Stands
  * at the side's root because ingest, log and health all ask it, and it is no part of any of them.
  */
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { ClockQuality, StoredEvent } from '../contract/event.ts';
+import { delay } from '../lib/wait.ts';
 
 export interface Clock {
   /** Milliseconds since 1970, by the system's clock as it stands. */
@@ -14,7 +16,14 @@ export interface Clock {
   quality(): ClockQuality;
   /** The id of this boot. */
   readonly boot: string;
+  /** Asks the system once whether it is set; absent where nobody needs to be asked. */
+  readonly look?: (signal: AbortSignal) => Promise<void>;
+  /** Asks from time to time, until it is set or nobody can tell. */
+  readonly watch?: (signal: AbortSignal) => Promise<void>;
 }
+
+/** Whether the system's clock is kept by somebody; null where that cannot be told. */
+export type AskSynchronised = (signal: AbortSignal) => Promise<boolean | null>;
 
 export type EventTime = Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
 
@@ -22,22 +31,50 @@ export type EventTime = Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
 const BUILD_YEAR = 2026;
 /** After this year it is no clock either: broken time servers have given the years of an overflow. */
 const LAST_YEAR = BUILD_YEAR + 20;
+/** timedatectl answers through the bus, and starts its service for it. */
+const ASK_MS = 5_000;
+const ASK_EVERY_MS = 60_000;
 const TIMESYNC = '/run/systemd/timesync';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/** systemd-timesyncd says when it has set the clock; where another program keeps the time, a plausible year has to do. */
-export function openClock(timesync: string = TIMESYNC): Clock {
+/**
+ * systemd-timesyncd says when it has set the clock. Where another program keeps the time (chrony, ntpd) the kernel knows, and
+ * timedatectl tells; where that does not work, a plausible year has to do. The kernel itself may not be asked from inside the sandbox.
+ */
+export function openClock(timesync: string = TIMESYNC, ask: AskSynchronised = askTimedatectl): Required<Clock> {
+  let told: boolean | null = null;
+  const look = async (signal: AbortSignal) => {
+    if (!existsSync(timesync)) told = await ask(signal);
+  };
   return {
     wallNow: () => Date.now(),
     monoNow: () => Number(process.hrtime.bigint()) / 1e6,
     quality() {
       const year = new Date(Date.now()).getUTCFullYear();
       if (year < BUILD_YEAR || year > LAST_YEAR) return 'unsynced';
-      return existsSync(timesync) && !existsSync(`${timesync}/synchronized`) ? 'unsynced' : 'synced';
+      if (existsSync(timesync)) return existsSync(`${timesync}/synchronized`) ? 'synced' : 'unsynced';
+      return told === false ? 'unsynced' : 'synced';
     },
     boot: bootIdOf(process.env.BOOT_ID) ?? readBootId(),
+    look,
+    async watch(signal) {
+      while (told === false && !signal.aborted) {
+        await delay(ASK_EVERY_MS, signal);
+        if (!signal.aborted) await look(signal);
+      }
+    },
   };
 }
+
+/** `timedatectl show` gives the kernel's flag, which every program that keeps the time sets. */
+export const askTimedatectl: AskSynchronised = (signal) =>
+  new Promise((resolve) => {
+    const args = ['show', '-p', 'NTPSynchronized', '--value'];
+    execFile('timedatectl', args, { timeout: ASK_MS, signal }, (error, stdout) => {
+      const said = error === null ? stdout.trim() : '';
+      resolve(said === 'yes' ? true : said === 'no' ? false : null);
+    });
+  });
 
 /** The time fields of an event that happened at `monoMs` since boot. */
 export function eventTime(clock: Clock, monoMs: number): EventTime {

@@ -93,7 +93,7 @@ function show(file: string, json: boolean): void {
 }
 
 /** Every value that is no section, with its path: `sources[0].baud`. */
-function flatten(path: string, value: unknown): [path: string, value: unknown][] {
+export function flatten(path: string, value: unknown): [path: string, value: unknown][] {
   if (Array.isArray(value) && value.length > 0) return value.flatMap((item, i) => flatten(`${path}[${i}]`, item));
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return [[path, value]];
   return Object.entries(value).flatMap(([key, inner]) => flatten(path === '' ? key : `${path}.${key}`, inner));

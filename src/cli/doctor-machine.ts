@@ -1,18 +1,18 @@
 /** What `collard doctor` looks at on this machine: Node.js, folder and disk, SQLite, ports, clock. */
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { openClock } from '../agent/clock.ts';
+import { type AskSynchronised, openClock } from '../agent/clock.ts';
 import type { SourceConfig } from '../agent/config.ts';
 import { filesystemOf, isForgetful } from '../agent/forgetful.ts';
 import { openEventLog } from '../agent/log/open-event-log.ts';
 import { readSigningKey } from '../agent/publisher/signing-key.ts';
+import { lookAtPort } from '../agent/source/explain-port.ts';
 import { type GpioSystem, lookAtLines } from '../agent/source/gpio-kernel.ts';
 import { openLibc } from '../agent/source/gpio-libc.ts';
 import type { LinesRequest } from '../agent/source/gpio-lines.ts';
 import { newEvent } from '../contract/event.ts';
 import { assertRuntime } from '../lib/runtime-guard.ts';
-import { problemOf } from './ports.ts';
 
 export interface Finding {
   readonly check: string;
@@ -28,13 +28,22 @@ export const fail = (check: string, message: string, fix: string): Finding => ({
 const LOW_BYTES = 500_000_000;
 const EMPTY_BYTES = 50_000_000;
 const SLOW_FLUSH_MS = 200;
+const CLOCK_MS = 6_000;
+const MODEL = '/proc/device-tree/model';
 /** What SQLite cannot lock on. */
 const REMOTE = ['nfs', 'nfs4', 'cifs', 'smb3', 'fuse.sshfs', '9p'];
 
-export function checkRuntime(version: string = process.version): Finding {
+/** Those that the database and the ports have programs for. */
+const ARCHES: readonly string[] = ['x64', 'arm64'];
+
+export function checkRuntime(version: string = process.version, arch: string = process.arch): Finding {
+  if (!ARCHES.includes(arch)) {
+    const fix = 'install a 64-bit system, such as Raspberry Pi OS (64-bit)';
+    return fail('runtime', `this system is ${arch}: collard needs 64 bit (x64 or arm64)`, fix);
+  }
   try {
     assertRuntime(version);
-    return ok('runtime', `Node.js ${version} on ${process.platform} ${process.arch}`);
+    return ok('runtime', `Node.js ${version} on ${process.platform} ${arch}`);
   } catch {
     return fail('runtime', `Node.js ${version} cannot run this program`, 'install Node.js 24, or run "npm ci" again');
   }
@@ -119,13 +128,23 @@ export async function checkSource(source: SourceConfig): Promise<Finding> {
       ? ok('source', `${source.file} is readable`)
       : fail('source', `${source.file} cannot be read`, 'correct its path, or let this user read it');
   }
-  const problem = await problemOf(source.serial);
-  if (problem === null) return ok('source', `${source.serial} is free and may be opened`);
-  const usable = await access(source.serial, constants.R_OK | constants.W_OK).then(...truth);
-  const isDevice = usable && (await stat(source.serial)).isCharacterDevice();
-  return isDevice
-    ? warn('source', problem, 'nothing, if that is the agent')
-    : fail('source', problem, 'collard ports lists what is there');
+  const problem = await lookAtPort(source.serial);
+  if (problem === null) return portFinding(source.serial, await readFile(MODEL, 'utf8').catch(() => ''));
+  const { reason, fix, holder } = problem;
+  return holder === null
+    ? fail('source', reason, fix)
+    : warn('source', reason, 'nothing, if that is the agent; else stop it');
+}
+
+/** On a Pi 5 /dev/serial0 is the debug connector, and not the pins of the header. */
+export function portFinding(path: string, model: string): Finding {
+  if (path === '/dev/serial0' && /Raspberry Pi 5/.test(model))
+    return warn(
+      'source',
+      `${path} is the debug connector of a Raspberry Pi 5`,
+      'for the pins of the header: /dev/ttyAMA0',
+    );
+  return ok('source', `${path} is free and may be opened`);
 }
 
 /** Lines that another program holds are a warning: it may be the agent itself. */
@@ -143,9 +162,12 @@ export async function checkGpio(request: LinesRequest, system?: GpioSystem | nul
   }
 }
 
-export function checkClock(timesync?: string): Finding {
-  if (openClock(timesync).quality() === 'synced') return ok('clock', `is set: ${new Date().toISOString()}`);
-  return warn('clock', 'is not synchronised: events are marked so and corrected later', 'timedatectl set-ntp true');
+export async function checkClock(timesync?: string, ask?: AskSynchronised): Promise<Finding> {
+  const clock = openClock(timesync, ask);
+  await clock.look(AbortSignal.timeout(CLOCK_MS));
+  if (clock.quality() === 'synced') return ok('clock', `is set: ${new Date().toISOString()}`);
+  const fix = 'sudo timedatectl set-ntp true; with chrony: chronyc tracking, with ntpd: ntpq -p';
+  return warn('clock', 'is not synchronised: events are marked so and corrected later', fix);
 }
 
 export function messageOf(error: unknown): string {

@@ -13,6 +13,8 @@ import { parseObject } from '../contract/message.ts';
 import { centralStateTopic } from '../contract/topic.ts';
 import { createEtcd } from '../etcd/gateway.ts';
 import { type LinkOptions, type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
+import { checkRights, featureFindings } from './doctor-broker.ts';
+import { checkCertificates, checkServerCertificate } from './doctor-certificates.ts';
 import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
 
 /** A retained message comes right after SUBACK. */
@@ -22,7 +24,7 @@ const CONNECT_MS = 5_000;
 type MqttConfig = AgentConfig['mqtt'] | CentralConfig['mqtt'];
 
 /** Each broker by itself, also those that are found. That one of several does not answer is what the others are for. */
-export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean): Promise<Finding[]> {
+export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean, agent?: string): Promise<Finding[]> {
   let tls: Tls;
   try {
     tls = await readTls(mqtt);
@@ -31,10 +33,13 @@ export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean): Promi
   }
   const found = await Promise.all(brokerAddresses(mqtt.url).map((address) => lookUp(address, mqtt, tls)));
   const endpoints = found.flatMap((one) => one.endpoints);
-  const checked = await Promise.all(endpoints.map((endpoint) => checkBroker(mqtt, endpoint, tls, askCentral)));
-  const findings = [...found.map((one) => one.findings), ...checked].flat();
+  const guest = { mqtt, tls, askCentral, agent };
+  const checked = await Promise.all(endpoints.map((endpoint) => checkBroker(endpoint, guest)));
+  const certificates = checkCertificates(tls, Date.now());
+  const findings = [certificates, ...found.map((one) => one.findings), ...checked].flat();
   const isReached = findings.some(({ check, result }) => check === 'broker' && result === 'ok');
-  return findings.map((finding) => (isReached && finding.result === 'fail' ? { ...finding, result: 'warn' } : finding));
+  const isSpare = ({ check, result }: Finding) => isReached && result === 'fail' && /^(?:broker|discover)$/.test(check);
+  return findings.map((finding) => (isSpare(finding) ? { ...finding, result: 'warn' } : finding));
 }
 
 interface LookedUp {
@@ -57,8 +62,16 @@ async function lookUp(address: string, { discover }: MqttConfig, tls: Tls): Prom
   }
 }
 
+interface Guest {
+  readonly mqtt: MqttConfig;
+  readonly tls: Tls;
+  readonly askCentral: boolean;
+  /** Whose rights are tried. */
+  readonly agent: string | undefined;
+}
+
 /** Connects as a guest of its own name, so that no running agent loses its session. */
-async function checkBroker(mqtt: MqttConfig, endpoint: Endpoint, tls: Tls, askCentral: boolean): Promise<Finding[]> {
+async function checkBroker(endpoint: Endpoint, { mqtt, tls, askCentral, agent }: Guest): Promise<Finding[]> {
   let link: MqttLink;
   try {
     link = await openGuest(mqtt, endpoint, tls);
@@ -67,7 +80,10 @@ async function checkBroker(mqtt: MqttConfig, endpoint: Endpoint, tls: Tls, askCe
   }
   try {
     const found = ok('broker', `${new URL(endpoint.url).host} answers MQTT ${link.protocol}`);
-    return askCentral ? [found, await checkCentral(link, mqtt.baseTopic)] : [found];
+    const central = askCentral ? [await checkCentral(link, mqtt.baseTopic)] : [];
+    const rights = agent === undefined ? [] : await checkRights(link, mqtt.baseTopic, agent);
+    const shown = await checkServerCertificate(endpoint, tls, Date.now());
+    return [found, ...central, ...featureFindings(link), ...rights, ...(shown === null ? [] : [shown])];
   } finally {
     await link.close();
   }

@@ -4,6 +4,7 @@ import { signingKeyPath } from '../agent/publisher/signing-key.ts';
 import type { CentralConfig } from '../central/config.ts';
 import { ConfigError } from '../lib/config-file.ts';
 import { type AnyConfig, loadAnyConfig } from './config.ts';
+import { writeBundle } from './doctor-bundle.ts';
 import {
   checkClock,
   checkFolder,
@@ -17,8 +18,9 @@ import {
   warn,
 } from './doctor-machine.ts';
 import { checkBrokers, checkDatabase, checkEtcd, checkPage } from './doctor-network.ts';
+import { checkService } from './doctor-service.ts';
 import { EXIT } from './exit.ts';
-import { paint, print, printJson, safe } from './output.ts';
+import { paint, print, printJson, safe, tell } from './output.ts';
 import { listPorts } from './ports.ts';
 
 export function doctorCommand(): Command {
@@ -26,21 +28,38 @@ export function doctorCommand(): Command {
     .description('Check this machine and a configuration. Each line is ok, warn or fail; exit 1 where one fails.')
     .option('-c, --config <file>', 'agent.yaml or central.yaml')
     .option('--json', 'print one JSON object')
-    .action(async (options: { readonly config?: string; readonly json?: true }) => {
+    .option('--bundle <file>', 'write what a report needs, without secrets: findings, settings, machine, journal')
+    .action(async (options: { readonly config?: string; readonly json?: true; readonly bundle?: string }) => {
       const findings = await examine(options.config);
       const failed = findings.some(({ result }) => result === 'fail');
       if (options.json === true) printJson({ ok: !failed, checks: findings });
       else for (const finding of findings) print(lineOf(finding));
+      if (options.bundle !== undefined) {
+        await writeBundle(options.bundle, findings, soundConfig(options.config));
+        tell(`wrote ${safe(options.bundle)}: look through it before you send it`);
+      }
       if (failed) process.exitCode = EXIT.checkFailed;
     });
 }
 
+/** Null where there is none, or a faulty one: the findings tell. */
+function soundConfig(file: string | undefined): AnyConfig | null {
+  if (file === undefined) return null;
+  try {
+    return loadAnyConfig(file);
+  } catch (error) {
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
+}
+
 /** Everything that can be looked at; without a sound configuration, the machine alone. */
 export async function examine(file: string | undefined): Promise<Finding[]> {
-  const machine = [checkRuntime(), checkClock()];
+  const machine = [checkRuntime(), await checkClock()];
   if (file === undefined) {
     const none = warn('config', 'none was given: only the machine is checked', 'collard doctor --config agent.yaml');
-    return [...machine, await portsFinding(), none];
+    const services = await Promise.all([checkService('agent'), checkService('central')]);
+    return [...machine, await portsFinding(), ...services, none];
   }
   try {
     const any = loadAnyConfig(file);
@@ -48,7 +67,7 @@ export async function examine(file: string | undefined): Promise<Finding[]> {
       ok('config', `${file} is sound (${any.kind})`),
       ...any.config.warnings.map((warning) => warn('config', warning, 'correct it')),
     ];
-    return [...machine, ...config, ...(await examineConfig(any))];
+    return [...machine, ...config, await checkService(any.kind), ...(await examineConfig(any))];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const faults = error.problems.map(({ where, message }) =>
@@ -63,7 +82,7 @@ async function examineConfig(any: AnyConfig): Promise<Finding[]> {
     const { log, sources, mqtt, forward } = any.config.value;
     const key = await checkKey(signingKeyPath(any.config.value));
     const sourceFindings = await Promise.all(sources.map(checkSource));
-    const broker = await checkBrokers(mqtt, forward.confirm === 'store');
+    const broker = await checkBrokers(mqtt, forward.confirm === 'store', any.config.value.agent);
     return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
   const { store, mqtt, http } = any.config.value;

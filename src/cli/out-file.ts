@@ -13,14 +13,14 @@ export interface Output {
   discard(): Promise<void>;
 }
 
-/** `path` - is stdout. Throws CommandError where the file cannot be made. */
-export async function openOutput(path: string, signal: AbortSignal): Promise<Output> {
+/** `path` - is stdout. `mode`: of a new file. Throws CommandError where the file cannot be made. */
+export async function openOutput(path: string, signal: AbortSignal, mode = 0o666): Promise<Output> {
   if (path === '-') {
     const nothing = () => Promise.resolve();
     return { write: (text) => toStdout(text, signal), finish: nothing, discard: nothing };
   }
   const part = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
-  const file = await create(part, path);
+  const file = await create(part, path, mode);
   let finished = false;
   return {
     write: async (text) => {
@@ -54,9 +54,9 @@ export function leaveReader(): void {
   if (process.stdout.writableLength > 0) process.exit();
 }
 
-async function create(part: string, path: string): Promise<FileHandle> {
+async function create(part: string, path: string, mode: number): Promise<FileHandle> {
   try {
-    return await open(part, 'w');
+    return await open(part, 'w', mode);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     throw new CommandError(

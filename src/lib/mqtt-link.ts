@@ -60,6 +60,8 @@ export interface MqttLink {
   readonly receiveMaximum: number;
   /** The broker's Maximum Packet Size; Infinity where it names none. */
   readonly maxPacketBytes: number;
+  /** False where the broker says that it keeps no retained messages. */
+  readonly retains?: boolean;
   /** Messages that found no room, at once (QoS 0) or for half the keepalive: acknowledged and lost here, so that the link lives. */
   readonly overruns: number;
   /** Resolves at PUBACK (QoS 1) or when written (QoS 0). Rejects with code LINK_ENDED when the link ends first: "unknown". */
@@ -195,10 +197,7 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
   };
   client.on('close', finish);
   const destroy = () => {
-    if (client.stream !== undefined) {
-      client.stream.destroy();
-      client.end(true);
-    }
+    cut(client);
     finish();
   };
   keepAlive(client);
@@ -217,10 +216,13 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
     get maxPacketBytes() {
       return property('maximumPacketSize') ?? Number.POSITIVE_INFINITY;
     },
+    get retains() {
+      return property('retainAvailable') !== false;
+    },
     get overruns() {
       return inbox.overruns;
     },
-    publish: publisher(client, life, () => property('retainAvailable') !== false),
+    publish: publisher(client, life, () => link.retains !== false),
     subscribe: subscriber(client, life),
     async close() {
       if (life.over.aborted) return;
@@ -238,6 +240,13 @@ function attach(options: LinkOptions, protocol: '5' | '3.1.1'): Attached {
     finish();
   };
   return { link, opened, start, destroy };
+}
+
+function cut(client: MqttClient): void {
+  // Absent before it was connected.
+  if (client.stream === undefined) return;
+  client.stream.destroy();
+  client.end(true);
 }
 
 /** What is thrown here comes from the PEM texts. */

@@ -2,19 +2,65 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { bootIdOf, eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
+import { askTimedatectl, bootIdOf, eventTime, isoTime, openClock } from '../../src/agent/clock.ts';
 
 it('the clock is synced once timesyncd says so, and by a plausible year where timesyncd does not run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'collard-clock-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const timesync = join(folder, 'timesync');
-  const clock = openClock(timesync);
+  const clock = openClock(timesync, async () => null);
   expect(clock.quality()).toBe('synced');
   mkdirSync(timesync);
   expect(clock.quality()).toBe('unsynced');
   writeFileSync(join(timesync, 'synchronized'), '');
   expect(clock.quality()).toBe('synced');
   expect(clock.boot).not.toBe('');
+});
+
+it('where timesyncd does not run, whoever keeps the time is asked until the clock is set', async () => {
+  const none = join(tmpdir(), 'collard-no-timesync');
+  const said = [false, false, true].values();
+  let asked = 0;
+  const clock = openClock(none, async () => {
+    asked += 1;
+    return said.next().value ?? null;
+  });
+  const stop = new AbortController();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await clock.look(stop.signal);
+  expect(clock.quality()).toBe('unsynced');
+  const watching = clock.watch(stop.signal);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(clock.quality()).toBe('unsynced');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(clock.quality()).toBe('synced');
+  // It is set: nobody is asked any more.
+  await watching;
+  expect(asked).toBe(3);
+});
+
+it('where nobody can tell whether the clock is set, it is not asked again', async () => {
+  const clock = openClock(join(tmpdir(), 'collard-no-timesync'), async () => null);
+  await clock.look(new AbortController().signal);
+  await clock.watch(new AbortController().signal);
+  expect(clock.quality()).toBe('synced');
+});
+
+it.each([
+  ['yes', true],
+  ['no', false],
+  ['n/a', null],
+])('timedatectl that says %s is understood', async (said, synchronised) => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-timedatectl-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const program = join(folder, 'timedatectl');
+  writeFileSync(program, `#!/bin/sh\n[ "$*" = 'show -p NTPSynchronized --value' ] && echo ${said}\n`, { mode: 0o755 });
+  vi.stubEnv('PATH', folder);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(await askTimedatectl(new AbortController().signal)).toBe(synchronised);
+  rmSync(program);
+  expect(await askTimedatectl(new AbortController().signal)).toBeNull();
 });
 
 it.each([

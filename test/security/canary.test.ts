@@ -99,6 +99,7 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
   const home = openHome();
   const dead = `mqtt://127.0.0.1:${await freePort()}`;
   const ran: (readonly [string, Ran])[] = [];
+  const bundles: string[] = [];
   const run = async (args: readonly string[], env: Record<string, string>) => {
     ran.push([args.join(' '), await collard(args, env)]);
   };
@@ -106,7 +107,9 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
     for (const kind of ['agent', 'central'] as const) {
       const file = home.yaml(kind, dead, name === 'file' ? inFile : null);
       await run(['config', 'show', file, '--json'], env);
-      await run(['doctor', '--config', file], { ...env, COLLARD_DEBUG: '1' });
+      const bundle = join(home.folder, `${kind}-${name}.json`);
+      await run(['doctor', '--config', file, '--bundle', bundle], { ...env, COLLARD_DEBUG: '1' });
+      bundles.push(bundle);
     }
   }
   const url = dead.replace('//', `//porch:${inUrl}@`);
@@ -114,7 +117,9 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
     const file = home.yaml(kind, url, inFile);
     await run(['config', 'check', file], home.env);
     await run(['config', 'show', file], home.env);
-    await run(['doctor', '--config', file, '--json'], home.env);
+    const bundle = join(home.folder, `${kind}-url.json`);
+    await run(['doctor', '--config', file, '--json', '--bundle', bundle], home.env);
+    bundles.push(bundle);
     // A fault beside the secret, and in it.
     writeFileSync(
       file,
@@ -124,6 +129,7 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
     writeFileSync(file, `agent: porch\nmqtt: { url: "x", password: [${inFile}], pasword: ${inFile} }\n`);
     await run(['config', 'check', file, '--json'], home.env);
   }
+  expect(bundles.filter((path) => traces(readFileSync(path, 'utf8')).length > 0)).toEqual([]);
   expect(ran.map(([, { stdout, stderr }]) => (stdout + stderr).length > 0)).not.toContain(false);
   expect(ran.filter(([, { stdout, stderr }]) => traces(stdout + stderr).length > 0)).toEqual([]);
 }, 120_000);

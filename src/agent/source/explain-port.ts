@@ -21,21 +21,41 @@ export const SYSTEM: PortSystem = {
     ),
 };
 
+export interface Holder {
+  readonly pid: number;
+  readonly program: string;
+}
+
+/** Why a port cannot be opened, and what to do about it. */
+export interface PortProblem {
+  readonly reason: string;
+  readonly fix: string;
+  /** The other process that has it open. */
+  readonly holder: Holder | null;
+}
+
 /** `fallback` is what the driver said, for what we cannot tell better. */
 export async function explainPort(path: string, fallback: string, system: PortSystem = SYSTEM): Promise<string> {
+  const problem = await lookAtPort(path, system);
+  return problem === null ? `${path}: ${fallback}` : `${problem.reason}: ${problem.fix}`;
+}
+
+/** Null where nothing keeps this user from opening it. */
+export async function lookAtPort(path: string, system: PortSystem = SYSTEM): Promise<PortProblem | null> {
+  const problem = (reason: string, fix: string, holder: Holder | null = null) => ({ reason, fix, holder });
   const real = await realpath(path).catch(() => null);
-  if (real === null) return `${path} is not there: ${await whatIsPlugged(system)}`;
+  if (real === null) return problem(`${path} is not there`, await whatIsPlugged(system));
   const info = await stat(real);
-  if (!info.isCharacterDevice()) return `${path} is not a device: give the path of a port`;
+  if (!info.isCharacterDevice()) return problem(`${path} is not a device`, 'give the path of a port');
   if (!(await system.mayOpen(real))) {
-    if (info.gid === 0)
-      return `no permission for ${path}: it is root's alone, and needs a udev rule that gives it a group`;
+    const reason = `no permission for ${path}`;
+    if (info.gid === 0) return problem(reason, "it is root's alone, and needs a udev rule that gives it a group");
     const group = await groupName(info.gid, system);
-    return `no permission for ${path}: sudo usermod -aG ${group} ${userName()}, then log in again`;
+    return problem(reason, `sudo usermod -aG ${group} ${userName()}, then log in again`);
   }
   const holder = await findHolder(real, info, system);
-  if (holder !== null) return `${path} is held by ${holder.program} (pid ${holder.pid}): stop it`;
-  return `${path}: ${fallback}`;
+  if (holder === null) return null;
+  return problem(`${path} is held by ${holder.program} (pid ${holder.pid})`, 'stop it', holder);
 }
 
 async function whatIsPlugged(system: PortSystem): Promise<string> {
@@ -49,7 +69,7 @@ async function findHolder(
   device: string,
   node: Pick<Stats, 'dev' | 'ino'>,
   system: PortSystem,
-): Promise<{ readonly pid: number; readonly program: string } | null> {
+): Promise<Holder | null> {
   const pid = (await lockHolder(node, system)) ?? (await openHolder(device, system));
   if (pid === null) return null;
   const program = await readFile(`${system.proc}/${pid}/comm`, 'utf8').catch(() => 'another program');

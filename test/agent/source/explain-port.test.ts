@@ -2,7 +2,7 @@ import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { explainPort, SYSTEM } from '../../../src/agent/source/explain-port.ts';
+import { explainPort, lookAtPort, SYSTEM } from '../../../src/agent/source/explain-port.ts';
 import { openPty } from '../../../src/simulator/pty.ts';
 
 const PID = 4_194_300;
@@ -43,4 +43,11 @@ test('who holds a port is told by its lock, not by one on another file system wi
   expect(await explained(own, ino)).toBe(`/dev/full is held by radio (pid ${PID}): stop it`);
   expect(await explained('fe:1f', ino)).toBe('/dev/full: busy');
   expect(await explained(own, ino + 1)).toBe('/dev/full: busy');
+});
+
+test('what is wrong with a port comes apart: reason, fix and holder; nothing where nothing is', async () => {
+  expect(await lookAtPort('/dev/full')).toBeNull();
+  const missing = await lookAtPort('/dev/ttyNONE0');
+  expect(missing).toMatchObject({ reason: '/dev/ttyNONE0 is not there', holder: null });
+  expect(missing?.fix).toMatch(/^plug/);
 });
