@@ -46,20 +46,38 @@ export function agoElement(time: string | null): HTMLTimeElement {
   return node;
 }
 
-export function setAgo(node: HTMLTimeElement, time: string | null): void {
+/** `still`: the clock time, which no tick changes. */
+export function setAgo(node: HTMLTimeElement, time: string | null, still = false): void {
+  if (time === null || still) delete node.dataset.ago;
+  else node.dataset.ago = time;
   if (time === null) {
-    delete node.dataset.ago;
+    node.removeAttribute('datetime');
     setText(node, 'never');
     return;
   }
-  node.dataset.ago = time;
   node.dateTime = time;
   node.title = new Date(time).toLocaleString();
-  setText(node, ago(time));
+  setText(node, still ? clockTime(time) : ago(time));
+}
+
+/** Has `tick` say in `note` when the time is longer ago than `afterMs`. */
+export function setStale(node: HTMLTimeElement, note: HTMLElement, afterMs: number): void {
+  note.dataset.staleAfter = String(afterMs);
+  sayStale(node, note);
+}
+
+function sayStale(node: HTMLTimeElement, note: HTMLElement): void {
+  const time = node.dataset.ago;
+  const isStale = time !== undefined && nowMs() - Date.parse(time) > Number(note.dataset.staleAfter);
+  node.parentElement?.classList.toggle('warn', isStale);
+  note.classList.toggle('warn', isStale);
+  setText(note, isStale ? 'stale' : '');
 }
 
 export function tick(): void {
   for (const node of document.querySelectorAll<HTMLTimeElement>('time[data-ago]')) {
     setText(node, ago(node.dataset.ago ?? ''));
+    const note = node.closest('dd')?.nextElementSibling;
+    if (note instanceof HTMLElement && note.dataset.staleAfter !== undefined) sayStale(node, note);
   }
 }

@@ -1,11 +1,21 @@
 /** Calls to central. All addresses are relative, so that the page works under any path. */
-import type { EventsAnswer } from './types.ts';
+import type { EventsAnswer, StateAnswer, StatsAnswer } from './types.ts';
 
 /** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
 export function getEvents(query: Readonly<Record<string, string | undefined>>, limit: number): Promise<EventsAnswer> {
   const search = new URLSearchParams({ order: 'desc', limit: String(limit) });
   for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(key, value);
   return call('GET', `api/v1/events?${search}`) as Promise<EventsAnswer>;
+}
+
+/** Counts by hour or day, of the cats that there are. */
+export function getStats(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<StatsAnswer> {
+  return call('GET', `api/v1/stats?${new URLSearchParams(query)}`, undefined, signal) as Promise<StatsAnswer>;
+}
+
+/** The cats as of a moment. */
+export function getState(at: string, signal: AbortSignal): Promise<StateAnswer> {
+  return call('GET', `api/v1/state?${new URLSearchParams({ at })}`, undefined, signal) as Promise<StateAnswer>;
 }
 
 export async function addCat(name: string, collar: string): Promise<void> {
@@ -29,9 +39,10 @@ export async function reassignEvent(epoch: string, seq: number, cat: number, rea
 }
 
 /** Rejects with what central says is wrong, in its words. */
-async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+async function call(method: string, path: string, body?: unknown, signal: AbortSignal | null = null): Promise<unknown> {
   const response = await fetch(path, {
     method,
+    signal,
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   });
   if (response.ok) return response.json();

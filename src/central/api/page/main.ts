@@ -1,8 +1,11 @@
 /** Puts the page together: the stream feeds cats, timeline and agents; nothing is ever polled. */
 
+import type { Activity } from './activity.ts';
+import { createActivityFeed } from './activity-feed.ts';
 import { showAgents, showCollars, submit } from './agents.ts';
 import { setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
+import { batteriesOf } from './batteries.ts';
 import { showCat } from './cat-view.ts';
 import { showCats } from './cats.ts';
 import { createCorrections } from './correct.ts';
@@ -31,6 +34,12 @@ function start(): void {
   });
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
+  let activity: Activity | null = null;
+  const feed = createActivityFeed((now, why) => {
+    activity = now;
+    sayActivity(why);
+    showHome();
+  });
   const sayState = createStateLine();
 
   /** Home is kept up to date behind the others, which draw what they show. */
@@ -43,8 +52,11 @@ function start(): void {
     if (route.view === 'home') timeline.read();
   };
   const router = createRouter(showView);
+  const showHome = () => {
+    if (isTold) showCats({ cats, activity, batteries: batteriesOf(agents.agents), moment: null });
+  };
   const sayModels = () => {
-    showCats(cats);
+    showHome();
     timeline.know(cats, agents.agents);
     showAgents(agents.agents);
     showCollars(agents.unassigned, cats);
@@ -59,9 +71,14 @@ function start(): void {
       setClock(hello.now);
       simulated = hello.simulated;
       setText(byId('version', HTMLSpanElement), hello.version);
-      if (fresh) timeline.reload().catch(() => sayState('lost'));
+      if (!fresh) return;
+      feed.reload();
+      timeline.reload().catch(() => sayState('lost'));
     },
-    event: (event) => timeline.add(event),
+    event(event) {
+      timeline.add(event);
+      feed.event(event);
+    },
     cats(answer) {
       cats = answer.cats;
       isTold = true;
@@ -75,6 +92,12 @@ function start(): void {
   });
   setInterval(tick, 1_000);
   takeNewCats();
+}
+
+function sayActivity(why: string): void {
+  const node = byId('no-activity', HTMLParagraphElement);
+  node.hidden = why === '';
+  setText(node, why === '' ? '' : `The meows could not be counted: ${why}`);
 }
 
 /** The word at the top, and a banner where central does not answer. */

@@ -82,6 +82,23 @@ export interface EventsAnswer {
   readonly next: string;
 }
 
+/** Counts of one cat in one hour or day; `from` with the offset of the zone. */
+export interface StatsRow {
+  readonly from: string;
+  readonly catId: number;
+  readonly events: number;
+}
+
+export interface StatsAnswer {
+  /** The zone whose hours and days are meant. */
+  readonly tz: string;
+  readonly rows: readonly StatsRow[];
+}
+
+export interface StateAnswer extends CatsAnswer {
+  readonly at: string;
+}
+
 export interface ModelsAnswer {
   readonly skipped: readonly {
     readonly type: string;
