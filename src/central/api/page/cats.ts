@@ -47,7 +47,7 @@ export function showCats(view: CatsView): void {
 
 function makeCard(cat: Cat): HTMLElement {
   const fact = (name: string, value: HTMLElement, note: string) =>
-    el('div', {}, el('dt', {}, name), value, el('dd', { class: `note ${note}` }));
+    el('div', {}, el('dt', { class: `${value.className}-when` }, name), value, el('dd', { class: `note ${note}` }));
   return el(
     'li',
     { class: `cat card ${hueOf(cat.id)}` },
@@ -87,6 +87,7 @@ function updateCard(card: HTMLElement, cat: Cat, view: CatsView, busiest: number
   part('.shaking').hidden = !cat.isMeowed;
   setText(part('.shaking'), isPast ? 'was shaking' : 'shaking now');
   showSeen(part('.seen'), part('.stale'), cat, isPast);
+  setText(part('.meows-when'), isPast ? 'meows that day' : 'meows today');
   setText(part('.meows'), String(cat.meowsToday));
   showUsual(part('.usual'), cat, view.activity);
   showBattery(part('.battery'), part('.charge'), cat, view);

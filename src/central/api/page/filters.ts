@@ -1,9 +1,7 @@
-/**
- * What of the timeline is shown: by cat, type, agent and day. It stands in the address (`#/?cat=1&day=2026-11-20`), so that it
- * can be linked, and survives a reload.
- */
+/** What of the timeline is shown: by cat, type, agent and day. It stands in the address. */
 import { nowMs } from './ago.ts';
 import { byId, el, keyed, setText } from './dom.ts';
+import { fromHash, toHash } from './home-hash.ts';
 import type { Agent, Cat, CloudEvent } from './types.ts';
 
 const NAMES = ['cat', 'type', 'agent', 'day'] as const;
@@ -39,7 +37,7 @@ export function createFilters(changed: () => void): Filters {
   const set = (next: Filter) => {
     now = next;
     show();
-    writeHash(now);
+    toHash(now);
     changed();
   };
   for (const name of NAMES) {
@@ -50,7 +48,7 @@ export function createFilters(changed: () => void): Filters {
     fields.cat.focus();
   });
   const read = () => {
-    const asked = filterOf(location.hash);
+    const asked = filterOfHash();
     for (const name of ['cat', 'type', 'agent'] as const) addOption(fields[name], asked[name]);
     const isNew = NAMES.some((name) => now[name] !== asked[name]);
     now = asked;
@@ -94,25 +92,13 @@ function addOption(select: HTMLSelectElement, value: string): void {
   select.append(option);
 }
 
-function filterOf(hash: string): Filter {
-  const query = new URLSearchParams(/^#\/\?(.*)$/.exec(hash)?.[1] ?? '');
-  const get = (name: Name, pattern: RegExp) => {
-    const text = query.get(name) ?? '';
-    return pattern.test(text) ? text : '';
-  };
+function filterOfHash(): Filter {
   return {
-    cat: get('cat', /^[1-9]\d{0,14}$/),
-    type: get('type', /^[a-z.,]{1,400}$/),
-    agent: get('agent', /^.{1,64}$/u),
-    day: get('day', /^\d{4}-\d\d-\d\d$/),
+    cat: fromHash('cat', /^[1-9]\d{0,14}$/),
+    type: fromHash('type', /^[a-z.,]{1,400}$/),
+    agent: fromHash('agent', /^.{1,64}$/u),
+    day: fromHash('day', /^\d{4}-\d\d-\d\d$/),
   };
-}
-
-/** Going back leaves the page, and does not go through all that was ever chosen. */
-function writeHash(filter: Filter): void {
-  const query = new URLSearchParams(NAMES.flatMap((name) => (filter[name] === '' ? [] : [[name, filter[name]]])));
-  const text = query.toString();
-  history.replaceState(history.state, '', text === '' ? '#/' : `#/?${text}`);
 }
 
 /** What central is asked for. `until`: nothing after this moment. */
@@ -148,7 +134,7 @@ function daySpan(day: string): { readonly from: string; readonly to: string } | 
   return { from: from.toISOString(), to: to.toISOString() };
 }
 
-function localDay(date: Date): string {
+export function localDay(date: Date): string {
   const two = (number: number) => String(number).padStart(2, '0');
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }

@@ -1,19 +1,14 @@
 /** Puts the page together: the stream feeds cats, timeline and agents; nothing is ever polled. */
 
-import type { Activity } from './activity.ts';
-import { createActivityFeed } from './activity-feed.ts';
 import { showAgents, showCollars, submit } from './agents.ts';
 import { setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
-import { batteriesOf } from './batteries.ts';
 import { showCat } from './cat-view.ts';
-import { showCats } from './cats.ts';
-import { createCorrections } from './correct.ts';
 import { byId, setText } from './dom.ts';
+import { createHome } from './home.ts';
 import { openLive } from './live.ts';
 import { showModels } from './models.ts';
 import { createRouter, type Router } from './router.ts';
-import { createTimeline } from './timeline.ts';
 import type { AgentsAnswer, Cat } from './types.ts';
 
 const OFFLINE_AFTER_MS = 1_500;
@@ -21,26 +16,10 @@ const OFFLINE_AFTER_MS = 1_500;
 function start(): void {
   let cats: readonly Cat[] = [];
   let isTold = false;
-  const refused = byId('not-corrected', HTMLParagraphElement);
-  const corrections = createCorrections((text) => setText(refused, text));
-  const timeline = createTimeline((event) => {
-    setText(refused, '');
-    corrections.event(event, cats);
-  });
-  byId('cats', HTMLUListElement).addEventListener('click', ({ target }) => {
-    const card = target instanceof Element && target.closest('.fix') !== null ? target.closest('li') : null;
-    const cat = cats.find(({ id }) => String(id) === card?.dataset.key);
-    if (cat !== undefined) corrections.place(cat, cats);
-  });
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
-  let activity: Activity | null = null;
-  const feed = createActivityFeed((now, why) => {
-    activity = now;
-    sayActivity(why);
-    showHome();
-  });
   const sayState = createStateLine();
+  const home = createHome();
 
   /** Home is kept up to date behind the others, which draw what they show. */
   const showView = ({ route, title }: Router) => {
@@ -49,15 +28,11 @@ function start(): void {
       showAgents(agents.agents, ['devices', 'no-devices']);
       title('Devices');
     } else title(route.view === 'home' ? null : 'No such view');
-    if (route.view === 'home') timeline.read();
+    if (route.view === 'home') home.read();
   };
   const router = createRouter(showView);
-  const showHome = () => {
-    if (isTold) showCats({ cats, activity, batteries: batteriesOf(agents.agents), moment: null });
-  };
   const sayModels = () => {
-    showHome();
-    timeline.know(cats, agents.agents);
+    home.know(isTold ? cats : null, agents.agents);
     showAgents(agents.agents);
     showCollars(agents.unassigned, cats);
     const any = simulated || agents.agents.some((agent) => agent.health?.simulated === true);
@@ -71,14 +46,9 @@ function start(): void {
       setClock(hello.now);
       simulated = hello.simulated;
       setText(byId('version', HTMLSpanElement), hello.version);
-      if (!fresh) return;
-      feed.reload();
-      timeline.reload().catch(() => sayState('lost'));
+      if (fresh) home.reload().catch(() => sayState('lost'));
     },
-    event(event) {
-      timeline.add(event);
-      feed.event(event);
-    },
+    event: home.event,
     cats(answer) {
       cats = answer.cats;
       isTold = true;
@@ -92,12 +62,6 @@ function start(): void {
   });
   setInterval(tick, 1_000);
   takeNewCats();
-}
-
-function sayActivity(why: string): void {
-  const node = byId('no-activity', HTMLParagraphElement);
-  node.hidden = why === '';
-  setText(node, why === '' ? '' : `The meows could not be counted: ${why}`);
 }
 
 /** The word at the top, and a banner where central does not answer. */

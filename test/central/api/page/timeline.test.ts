@@ -9,9 +9,9 @@ const EVENTS = 10_000;
 const BATCH = 500;
 /** What fits on the screen with what is drawn beyond its edges. */
 const MOST_ROWS = 80;
-const LATER = { timeout: 30_000 };
+const LATER = { timeout: 100_000 };
 
-describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { timeout: 120_000 }, () => {
+describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { timeout: 180_000 }, () => {
   let bench: Bench;
 
   beforeAll(async () => {
