@@ -1,9 +1,10 @@
-/** Figures for Prometheus behind a small facade. Labels come from closed lists only: routes, methods, status classes. */
+/** Figures for Prometheus behind a small facade. Labels come from closed lists, or are bounded: agents and cats. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { FoldStatus } from '../store/fold-status.ts';
 import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
 import type { NoticeCounts, NoticeStore } from '../store/notice-store.ts';
 import type { IngestResult, ReadStore } from '../store/store.ts';
+import { fleetMetrics } from './fleet-metrics.ts';
 
 const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
 
@@ -18,14 +19,14 @@ export interface Metrics {
   /** A webhook was tried. */
   webhook(outcome: { readonly ok: boolean }): void;
   /** The text format of Prometheus, with the store's counts of this moment. */
-  text(
-    store: Pick<
-      ReadStore & QuarantineStore & NoticeStore,
-      'counts' | 'foldStatus' | 'quarantineTally' | 'noticeCounts'
-    >,
-  ): Promise<string>;
+  text(store: MetricsStore, now: Date): Promise<string>;
   readonly contentType: string;
 }
+
+export type MetricsStore = Pick<
+  ReadStore & QuarantineStore & NoticeStore,
+  'agents' | 'cats' | 'counts' | 'foldStatus' | 'quarantineTally' | 'noticeCounts'
+>;
 
 export function createMetrics(version: string): Metrics {
   const registers = [new Registry()];
@@ -47,12 +48,7 @@ export function createMetrics(version: string): Metrics {
     ['type'],
   );
   const requests = counter('collard_http_requests_total', 'HTTP requests', ['method', 'route', 'status']);
-  const seconds = new Histogram({
-    name: 'collard_http_request_seconds',
-    help: 'Time from request to response, streams apart',
-    buckets: [0.005, 0.02, 0.1, 0.5, 2],
-    registers,
-  });
+  const seconds = durations(registers);
   const clients = gauge('collard_stream_clients', 'Clients that follow the stream');
   const rejected = counter('collard_ingested_rejected_total', 'Events that were none and left a gap, since the start');
   const unkept = counter('collard_ingested_conflicts_dropped_total', 'Conflicts without room to keep, since the start');
@@ -61,11 +57,12 @@ export function createMetrics(version: string): Metrics {
   const stored = {
     events: gauge('collard_stored_events', 'Events in the store'),
     conflicts: gauge('collard_stored_conflicts', 'Conflicts in the store'),
-    quarantined: gauge('collard_stored_quarantined', 'Messages that ever came to quarantine'),
+    quarantined: counter('collard_quarantined_messages_total', 'Messages that ever came to quarantine'),
     gaps: gauge('collard_stored_gaps', 'Gaps in the histories of the agents'),
   };
   const models = modelGauges(registers);
-  const resident = gauge('collard_resident_bytes', 'Resident memory of the process');
+  const fleet = fleetMetrics(registers);
+  const own = processFigures(registers);
 
   return {
     contentType: registry.contentType,
@@ -83,16 +80,17 @@ export function createMetrics(version: string): Metrics {
     },
     streamClients: (count) => clients.set(count),
     webhook: webhooks.tried,
-    async text(store) {
+    async text(store, now) {
       const counts = await store.counts();
       stored.events.set(counts.events);
       stored.conflicts.set(counts.conflicts);
-      stored.quarantined.set(counts.quarantined);
+      setTo(stored.quarantined, counts.quarantined);
       stored.gaps.set(counts.gaps);
       models(counts.skipped, await store.foldStatus());
       quarantine(await store.quarantineTally());
       webhooks.set(await store.noticeCounts());
-      resident.set(process.memoryUsage.rss());
+      fleet(await store.agents(), await store.cats(now));
+      own();
       return registry.metrics();
     },
   };
@@ -100,7 +98,36 @@ export function createMetrics(version: string): Metrics {
 
 function tellVersion(registers: Registry[], version: string): void {
   const labelNames = ['version'];
-  new Gauge({ name: 'collard_build', help: 'Version of this program', labelNames, registers }).set({ version }, 1);
+  new Gauge({ name: 'collard_build_info', help: 'Version of this program', labelNames, registers }).set({ version }, 1);
+}
+
+function durations(registers: Registry[]): Histogram {
+  return new Histogram({
+    name: 'collard_http_request_duration_seconds',
+    help: 'Time from request to response, streams apart',
+    buckets: [0.005, 0.02, 0.1, 0.5, 2],
+    registers,
+  });
+}
+
+/** What the store counts, or the system: it is told, and not counted here. */
+function setTo<L extends string>(counter: Counter<L>, value: number): void {
+  counter.reset();
+  counter.inc(value);
+}
+
+/** Under the names that every client library has. */
+function processFigures(registers: Registry[]): () => void {
+  const resident = new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory size', registers });
+  const help = 'Start time of the process since the unix epoch';
+  const start = new Gauge({ name: 'process_start_time_seconds', help, registers });
+  const cpu = new Counter({ name: 'process_cpu_seconds_total', help: 'User and system CPU time spent', registers });
+  start.set(Math.round(performance.timeOrigin) / 1_000);
+  return () => {
+    const { user, system } = process.cpuUsage();
+    resident.set(process.memoryUsage.rss());
+    setTo(cpu, (user + system) / 1_000_000);
+  };
 }
 
 /** What the models leave out, and whether they stand still. */
@@ -123,7 +150,11 @@ function webhookFigures(registers: Registry[]) {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const waiting = gauge('collard_webhooks_waiting', 'Notices that a webhook has not answered yet');
   const dead = gauge('collard_webhooks_dead', 'Notices that were given up: collard central webhooks --retry');
-  const dropped = gauge('collard_webhooks_dropped', 'Notices for which there was no room, ever');
+  const dropped = new Counter({
+    name: 'collard_webhooks_dropped_total',
+    help: 'Notices for which there was no room, ever',
+    registers,
+  });
   const help = 'Requests to webhooks since the start';
   const tries = new Counter({ name: 'collard_webhook_tries_total', help, labelNames: ['outcome'], registers });
   return {
@@ -131,7 +162,7 @@ function webhookFigures(registers: Registry[]) {
     set(counts: NoticeCounts) {
       waiting.set(counts.waiting);
       dead.set(counts.dead);
-      dropped.set(counts.dropped);
+      setTo(dropped, counts.dropped);
     },
   };
 }
@@ -140,8 +171,8 @@ function webhookFigures(registers: Registry[]) {
 function quarantineGauges(registers: Registry[]): (tally: QuarantineTally) => void {
   const held = new Gauge({ name: 'collard_quarantine_messages', help: 'Messages in quarantine now', registers });
   const size = new Gauge({ name: 'collard_quarantine_bytes', help: 'Bytes of them', registers });
-  const gone = new Gauge({
-    name: 'collard_quarantine_dropped',
+  const gone = new Counter({
+    name: 'collard_quarantine_dropped_total',
     help: 'Messages and conflicts that had to go for room, ever',
     labelNames: ['kind'],
     registers,
@@ -149,9 +180,10 @@ function quarantineGauges(registers: Registry[]): (tally: QuarantineTally) => vo
   return ({ messages, bytes, dropped }) => {
     held.set(messages);
     size.set(bytes);
+    gone.reset();
     for (const kind of KINDS) {
       const ofKind = dropped.filter((one) => one.kind === kind);
-      gone.set(
+      gone.inc(
         { kind },
         ofKind.reduce((sum, one) => sum + one.messages, 0),
       );

@@ -119,7 +119,7 @@ function refuseCrossSite(method: string, site: string | string[] | undefined): v
   throw failure('CROSS_SITE', 'another site may not change anything here');
 }
 
-function addOperations(app: FastifyInstance, { store, metrics, notReady, signal }: ApiParts): void {
+function addOperations(app: FastifyInstance, { store, metrics, notReady, signal, clock }: ApiParts): void {
   const hide = { schema: { hide: true } };
   app.get('/healthz', hide, async () => ({ status: 'ok' }));
   app.get('/readyz', hide, async (_request, reply) => {
@@ -129,7 +129,7 @@ function addOperations(app: FastifyInstance, { store, metrics, notReady, signal 
     return { status: 'ok' };
   });
   app.get('/metrics', hide, async (_request, reply) => {
-    const text = await metrics.text(store);
+    const text = await metrics.text(store, clock());
     return reply.type(metrics.contentType).send(text);
   });
   app.get('/api/openapi.json', hide, async () => app.swagger());

@@ -93,7 +93,7 @@ describe('/api/v1/quarantine', () => {
     const { text } = await central.call('GET', '/metrics');
     expect(text).toMatch(/^collard_quarantine_messages 1$/m);
     expect(text).toMatch(/^collard_quarantine_bytes 1$/m);
-    expect(text).toMatch(/^collard_quarantine_dropped\{kind="conflict"\} 0$/m);
+    expect(text).toMatch(/^collard_quarantine_dropped_total\{kind="conflict"\} 0$/m);
     expect((await central.call('GET', '/api/v1/agents')).body.agents[0]).toMatchObject({
       quarantined: 1,
       conflicts: 4,
