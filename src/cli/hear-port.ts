@@ -109,6 +109,25 @@ async function listen(source: Source, { sliceMs, leftMs }: Span, signal: AbortSi
   }
 }
 
+/** In one line for people. */
+export function describe({
+  baud,
+  format,
+  frames,
+  framesPerSecond,
+  bytes,
+  sample,
+  collars,
+  problem,
+}: HeardPort): string {
+  if (problem !== null) return problem;
+  if (bytes === 0) return 'nothing was heard';
+  if (format === null) return `${bytes} bytes that cannot be read: ${sample}`;
+  const names = collars.slice(0, 4).map(({ collar }) => collar);
+  const of = names.length === 0 ? '' : `, of ${names.join(', ')}${collars.length > names.length ? ' …' : ''}`;
+  return `${frames} messages (${framesPerSecond}/s) in ${format} at ${baud} baud${of}`;
+}
+
 export interface Counts {
   push(bytes: Uint8Array): void;
   collars(): HeardOf[];

@@ -5,7 +5,7 @@ import { FORMATS } from '../agent/decoder/decoder.ts';
 import { AGENT_NAME, CENTRAL_AGENT } from '../contract/topic.ts';
 import type { Finding } from './doctor-machine.ts';
 import type { Settings } from './example-yaml.ts';
-import type { HeardOf, HeardPort } from './hear-port.ts';
+import { describe, type HeardOf, type HeardPort } from './hear-port.ts';
 import type { FoundBroker, MqttSettings } from './init-brokers.ts';
 import { merged, type Role } from './init-settings.ts';
 import type { Port } from './ports.ts';
@@ -123,24 +123,6 @@ async function askSpeech(ask: Prompter, { baud, format }: HeardPort): Promise<Pi
   const rate = Number(await ask.text('baud rate of the receiver', '115200', isRate));
   const choices = FORMATS.map((name) => ({ label: name, value: name }));
   return { baud: rate, format: await ask.choose('what does it write?', choices) };
-}
-
-export function describe({
-  baud,
-  format,
-  frames,
-  framesPerSecond,
-  bytes,
-  sample,
-  collars,
-  problem,
-}: HeardPort): string {
-  if (problem !== null) return problem;
-  if (bytes === 0) return 'nothing was heard';
-  if (format === null) return `${bytes} bytes that cannot be read: ${sample}`;
-  const names = collars.slice(0, 4).map(({ collar }) => collar);
-  const of = names.length === 0 ? '' : `, of ${names.join(', ')}${collars.length > names.length ? ' …' : ''}`;
-  return `${frames} messages (${framesPerSecond}/s) in ${format} at ${baud} baud${of}`;
 }
 
 /** The collar that is shaken gets a name, one after the other. */

@@ -1,27 +1,22 @@
 /** What `collard init` sees of the machine that it runs on. */
 import { agentSchema } from '../agent/config.ts';
-import { openSerialSource } from '../agent/source/serial.ts';
 import { checkBrokers } from './doctor-network.ts';
 import { createCounts, hearPort } from './hear-port.ts';
 import type { InitSystem } from './init-ask.ts';
 import { findAround, SURROUNDINGS } from './init-brokers.ts';
-import { listPorts } from './ports.ts';
+import { HEAR_MS, listPorts, openListening } from './ports.ts';
 
-export const HEAR_MS = 3_000;
 const LOOK_MS = 6_000;
-/** Longer than anybody listens: what is silent is not opened again. */
-const SILENT_AFTER_MS = 3_600_000;
 
 /** `stop`: nobody waits for an answer any more. */
 export function openInitSystem(stop: AbortSignal): InitSystem {
-  const open = (serial: string, baud: number) => openListening(serial, baud);
   return {
     ports: () => listPorts(),
-    hear: (path) => hearPort(path, { open, totalMs: HEAR_MS, monoNow: () => performance.now() }, stop),
+    hear: (path) => hearPort(path, { open: openListening, totalMs: HEAR_MS, monoNow: () => performance.now() }, stop),
     async collars({ serial, baud, format }, heard, signal) {
       const counts = createCounts({ format });
       heard([], null);
-      for await (const input of open(serial, baud).inputs(AbortSignal.any([signal, stop]))) {
+      for await (const input of openListening(serial, baud).inputs(AbortSignal.any([signal, stop]))) {
         if (input.type === 'bytes') counts.push(input.bytes);
         heard(counts.collars(), input.type === 'failed' ? input.reason : null);
       }
@@ -35,9 +30,4 @@ export function openInitSystem(stop: AbortSignal): InitSystem {
       return checkBrokers(agentSchema.shape.mqtt.parse({ ...settings, ...login }), true);
     },
   };
-}
-
-export function openListening(serial: string, baud: number) {
-  const ports = { monoNow: () => performance.now(), random: Math.random };
-  return openSerialSource({ serial, baud, silentAfterMs: SILENT_AFTER_MS }, ports);
 }

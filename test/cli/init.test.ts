@@ -134,7 +134,13 @@ describe('the questions', () => {
     test: async () => [ok],
     ...changes,
   });
-  const port = (path: string, problem: string | null = null) => ({ path, device: path, problem });
+  const port = (path: string, problem: string | null = null) => ({
+    path,
+    device: path,
+    problem,
+    holder: null,
+    usb: null,
+  });
 
   test('the port that speaks comes first, with what was heard; each shaken collar gets its name', async () => {
     const collars = [

@@ -31,7 +31,7 @@ test.each([
   [['config', 'chek'], 'Did you mean check?'],
   [['ports', '--jsn'], 'Did you mean --json?'],
   [['config', 'check'], "missing required argument 'file'"],
-  [['ports', 'extra'], 'too many arguments'],
+  [['doctor', 'extra'], 'too many arguments'],
 ])('%j is an error of usage', async (args, message) => {
   const { status, stdout, stderr } = await collard(args);
   expect({ status, stdout }).toEqual({ status: 64, stdout: '' });

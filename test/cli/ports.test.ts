@@ -1,9 +1,21 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import koffi from 'koffi';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Source } from '../../src/agent/source/source.ts';
-import { listPorts, problemOf } from '../../src/cli/ports.ts';
+import { createCounts, hearPort, describe as inWords } from '../../src/cli/hear-port.ts';
+import { listPorts } from '../../src/cli/ports.ts';
 import { probePort } from '../../src/cli/probe-port.ts';
 import { aborted } from '../../src/lib/wait.ts';
 import { openPty } from '../../src/simulator/pty.ts';
@@ -24,7 +36,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dev, { recursive: true, force: true }));
 
 test('each port is listed once, by its lasting name where it has one', async () => {
-  const ports = await listPorts({ dev, byId, explain: async () => null });
+  const ports = await listPorts({ dev, byId, look: async () => null, usbOf: async () => null });
   const named = ports.map(({ path, device }) => [path.slice(dev.length), device.slice(dev.length)]);
   expect(named).toEqual([
     ['/serial/by-id/pci-modem', '/ttyS9'],
@@ -36,22 +48,22 @@ test('each port is listed once, by its lasting name where it has one', async () 
 });
 
 test('what keeps us from a port comes with it', async () => {
-  const explain = async (path: string) => (path.endsWith('ttyACM0') ? 'held by minicom (pid 7): stop it' : null);
-  const ports = await listPorts({ dev, byId, explain });
+  const holder = { pid: 7, program: 'minicom' };
+  const held = { reason: 'it is held by minicom (pid 7)', fix: 'stop it', holder };
+  const look = async (path: string) => (path.endsWith('ttyACM0') ? held : null);
+  const usb = { vendorId: '0403', productId: '6001', product: 'receiver', serialNumber: null };
+  const usbOf = async (path: string) => (path.endsWith('ttyUSB0') ? usb : null);
+  const ports = await listPorts({ dev, byId, look, usbOf });
   expect(ports.filter(({ problem }) => problem !== null)).toMatchObject([
-    { problem: 'held by minicom (pid 7): stop it' },
+    { problem: 'it is held by minicom (pid 7): stop it', holder },
   ]);
+  expect(ports.filter(({ usb }) => usb !== null)).toMatchObject([{ device: `${dev}/ttyUSB0`, usb }]);
 });
 
 test('a machine without any has an empty list', async () => {
   const nowhere = join(dev, 'nowhere');
-  expect(await listPorts({ dev: nowhere, byId: nowhere, explain: async () => null })).toEqual([]);
-});
-
-test('a device that anybody may open has no problem, a missing one has', async () => {
-  // The full device: a character device that every Linux has and that few programs keep open.
-  expect(await problemOf('/dev/full')).toBeNull();
-  expect(await problemOf(join(dev, 'ttyUSB7'))).toContain('is not there');
+  const system = { dev: nowhere, byId: nowhere, look: async () => null, usbOf: async () => null };
+  expect(await listPorts(system)).toEqual([]);
 });
 
 /** A receiver that speaks at one rate; at others its bytes are noise. */
@@ -99,6 +111,96 @@ test('a port that cannot be opened is told, and not tried again', async () => {
   expect(found.problem).toBe('it is held by minicom (pid 7): stop it');
   expect(tries).toBe(1);
 });
+
+describe('a port that is listened to for a while', () => {
+  const hear = (open: (path: string, baud: number) => Source, totalMs = 200) =>
+    hearPort('/dev/x', { open, totalMs, monoNow: () => performance.now() }, new AbortController().signal);
+
+  test.each([
+    [
+      115_200,
+      'json',
+      '{"collar":"A","ax":0,"ay":0,"az":1}\n{"collar":"A","ax":2,"ay":0,"az":1}\n{"collar":"B","shake":1}\n',
+    ],
+    [9_600, 'rflink', '20;00;Nodo RadioFrequencyLink - RFLink Gateway V1.1 - R46;\r\n'],
+  ])('tells its rate of %i, its format and how often it speaks', async (baud, format, lines) => {
+    const found = await hear(receiver(baud, lines));
+    const frames = lines.trim().split('\n').length;
+    expect(found).toMatchObject({ baud, format, frames, bytes: lines.length, problem: null });
+    expect(found.framesPerSecond).toBeGreaterThan(0);
+    const a = { collar: 'A', readings: 2, shakes: 1 };
+    const b = { collar: 'B', readings: 1, shakes: 1 };
+    expect(found.collars).toEqual(format === 'json' ? [a, b] : []);
+  });
+
+  test('that says what nobody can read, nothing, or cannot be opened, says so in words', async () => {
+    expect(inWords(await hear(receiver(4_800, 'hello, cat\n')))).toMatch(/^11 bytes that cannot be read: /);
+    expect(inWords(await hear(receiver(9_600, '')))).toBe('nothing was heard');
+    const broken = (): Source => ({
+      name: 'x',
+      overrunBytes: 0,
+      async *inputs() {
+        yield { type: 'failed', reason: 'it is held by minicom (pid 7): stop it' };
+      },
+    });
+    expect(inWords(await hear(broken))).toBe('it is held by minicom (pid 7): stop it');
+  });
+
+  test('whoever is shaken stands first, and only so many are counted', () => {
+    const counts = createCounts({ format: 'json' });
+    for (let i = 0; i < 100; i++)
+      counts.push(Buffer.from(`{"collar":"C${i}","rssi":-50}\n{"collar":"C0","rssi":-50}\n`));
+    counts.push(Buffer.from('{"collar":"C7","shake":1}\n'));
+    const collars = counts.collars();
+    expect(collars.length).toBe(32);
+    expect(collars[0]).toEqual({ collar: 'C7', readings: 2, shakes: 1 });
+    expect(collars[1]).toEqual({ collar: 'C0', readings: 101, shakes: 0 });
+  });
+});
+
+/** A terminal whose far end nobody has open, as a port that is free. */
+function freeTerminal(): { readonly path: string; write(text: string): void; close(): void } {
+  const libc = koffi.load('libc.so.6');
+  const unlock = libc.func('int unlockpt(int fd)');
+  const nameOf = libc.func('int ptsname_r(int fd, _Out_ char *name, size_t length)');
+  const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  const name = Buffer.alloc(64);
+  expect([unlock(fd), nameOf(fd, name, name.length)]).toEqual([0, 0]);
+  return {
+    path: name.toString('utf8', 0, name.indexOf(0)),
+    write(text) {
+      try {
+        writeSync(fd, text);
+      } catch (error) {
+        // Nobody reads, and the kernel's buffer is full.
+        expect((error as NodeJS.ErrnoException).code).toBe('EAGAIN');
+      }
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+test('the command listens at a real terminal, and names who holds one', async () => {
+  const terminal = freeTerminal();
+  const writing = setInterval(() => terminal.write('{"collar":"A","rssi":-50}\n'), 50);
+  const free = await collard(['ports', terminal.path, '--json']);
+  clearInterval(writing);
+  const holder = openSync(terminal.path, constants.O_RDWR | constants.O_NOCTTY);
+  const held = await collard(['ports', terminal.path, '--json']);
+  closeSync(holder);
+  terminal.close();
+  expect(JSON.parse(free.stdout)).toMatchObject([
+    {
+      path: terminal.path,
+      problem: null,
+      holder: null,
+      heard: { baud: 115_200, format: 'json', collars: [{ collar: 'A' }] },
+    },
+  ]);
+  expect(free.status).toBe(0);
+  expect(JSON.parse(held.stdout)).toMatchObject([{ holder: { pid: process.pid }, heard: null }]);
+  expect(held.status).toBe(1);
+}, 60_000);
 
 test('the command probes a real terminal', async () => {
   const pty = openPty();

@@ -70,7 +70,7 @@ async function findHolder(
   node: Pick<Stats, 'dev' | 'ino'>,
   system: PortSystem,
 ): Promise<Holder | null> {
-  const pid = (await lockHolder(node, system)) ?? (await openHolder(device, system));
+  const pid = (await lockHolder(node, system)) ?? (await openHolder(device, node, system));
   if (pid === null) return null;
   const program = await readFile(`${system.proc}/${pid}/comm`, 'utf8').catch(() => 'another program');
   return { pid, program: program.trim() };
@@ -94,14 +94,21 @@ function lockName({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;
 }
 
-async function openHolder(device: string, system: PortSystem): Promise<number | null> {
+async function openHolder(
+  device: string,
+  node: Pick<Stats, 'dev' | 'ino'>,
+  system: PortSystem,
+): Promise<number | null> {
   const names = await readdir(system.proc).catch(() => []);
   for (const name of names) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
     const open = await readdir(`${system.proc}/${name}/fd`).catch(() => []);
     for (const fd of open) {
       const target = await readlink(`${system.proc}/${name}/fd/${fd}`).catch(() => null);
-      if (target === device) return Number(name);
+      if (target !== device) continue;
+      // In a container the same name is another device.
+      const opened = await stat(`${system.proc}/${name}/fd/${fd}`).catch(() => null);
+      if (opened?.dev === node.dev && opened.ino === node.ino) return Number(name);
     }
   }
   return null;
