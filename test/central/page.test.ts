@@ -478,9 +478,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
       () =>
         [...document.querySelectorAll('input, select, button')].filter((node) => {
           const field = node as HTMLInputElement;
-          return (
-            (field.labels?.length ?? 0) === 0 && !node.hasAttribute('aria-label') && node.textContent?.trim() === ''
-          );
+          const isNamed = node.hasAttribute('aria-label') || node.hasAttribute('aria-labelledby');
+          return (field.labels?.length ?? 0) === 0 && !isNamed && node.textContent?.trim() === '';
         }).length,
     );
     expect(unnamed).toBe(0);

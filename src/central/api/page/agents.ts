@@ -2,17 +2,12 @@
 import { agoElement, setAgo } from './ago.ts';
 import { addCat, giveCollar } from './api.ts';
 import { byId, el, keyed, setText } from './dom.ts';
+import { faultsOf, sourcesOf } from './health.ts';
 import type { Agent, Cat, Source, Unassigned } from './types.ts';
 
-/** Discards that are no fault of anything. */
-const HARMLESS = ['comment', 'no-reading', 'duplicate'];
-
-/** The ids of the list, and of what is said where it is empty. */
-const HOME = ['agents', 'no-agents'] as const;
-
-export function showAgents(agents: readonly Agent[], [list, none]: readonly [string, string] = HOME): void {
-  byId(none, HTMLParagraphElement).hidden = agents.length > 0;
-  keyed(byId(list, HTMLUListElement), agents, (agent) => agent.agent, makeAgent, updateAgent);
+export function showAgents(agents: readonly Agent[]): void {
+  byId('no-agents', HTMLParagraphElement).hidden = agents.length > 0;
+  keyed(byId('agents', HTMLUListElement), agents, (agent) => agent.agent, makeAgent, updateAgent);
 }
 
 function makeAgent(agent: Agent): HTMLElement {
@@ -52,11 +47,10 @@ function updateAgent(card: HTMLElement, agent: Agent): void {
   part('.badges').hidden = part('.badges').children.length === 0;
   setText(part('.trouble'), typeof health.lastError === 'string' ? health.lastError : '');
   part('.trouble').hidden = part('.trouble').textContent === '';
-  const sources = Array.isArray(health.sources) ? (health.sources as Source[]) : [];
-  part('.sources').replaceChildren(...sources.map(sourceElement));
+  part('.sources').replaceChildren(...sourcesOf(health).map(sourceElement));
 }
 
-function badgesOf(agent: Agent): [string, string][] {
+export function badgesOf(agent: Agent): [string, string][] {
   const health = agent.health ?? {};
   const missing = agent.epochs.reduce((sum, epoch) => sum + epoch.missing, 0);
   const badges: [string, string | boolean][] = [
@@ -83,11 +77,9 @@ function count(number: number, what: string): string {
 }
 
 function sourceElement(source: Source): HTMLElement {
-  const discarded = Object.entries(source.discarded ?? {}).filter(
-    ([reason, count]) => !HARMLESS.includes(reason) && typeof count === 'number' && count > 0,
-  );
-  const bad = discarded.reduce((sum, [, count]) => sum + Number(count), 0);
-  const reasons = discarded.map(([reason, count]) => `${reason} ${count}`).join(', ');
+  const faults = faultsOf(source);
+  const bad = faults.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = faults.map(([reason, count]) => `${reason} ${count}`).join(', ');
   const readings = typeof source.readings === 'number' ? `${source.readings.toLocaleString()} readings` : '';
   const lost = Number(source.lostSamples) > 0 ? `${Number(source.lostSamples).toLocaleString()} lost` : '';
   const open = source.state === 'open';

@@ -1,5 +1,5 @@
 /** Calls to central. All addresses are relative, so that the page works under any path. */
-import type { EventsAnswer, StateAnswer, StatsAnswer } from './types.ts';
+import type { CentralAnswer, EventsAnswer, Gap, StateAnswer, StatsAnswer } from './types.ts';
 
 /** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
 export function getEvents(query: Readonly<Record<string, string | undefined>>, limit: number): Promise<EventsAnswer> {
@@ -36,6 +36,14 @@ export async function revokeEvent(epoch: string, seq: number, reason: string): P
 
 export async function reassignEvent(epoch: string, seq: number, cat: number, reason: string): Promise<void> {
   await call('POST', 'api/v1/events/reassign', { epoch, seq, cat, reason });
+}
+
+export function getGaps(agent: string): Promise<{ readonly gaps: readonly Gap[] }> {
+  return call('GET', `api/v1/agents/${encodeURIComponent(agent)}/gaps`) as Promise<{ readonly gaps: readonly Gap[] }>;
+}
+
+export function getCentral(): Promise<CentralAnswer> {
+  return call('GET', 'api/v1/central') as Promise<CentralAnswer>;
 }
 
 /** Rejects with what central says is wrong, in its words. */

@@ -1,9 +1,10 @@
-/** Puts the page together: the stream feeds cats, timeline and agents; nothing is ever polled. */
+/** Puts the page together: the stream feeds cats, timeline and agents; nothing is polled but how the centrals are, while somebody looks. */
 
 import { showAgents, showCollars, submit } from './agents.ts';
 import { setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
 import { showCat } from './cat-view.ts';
+import { createDevices } from './devices.ts';
 import { byId, setText } from './dom.ts';
 import { createHome } from './home.ts';
 import { openLive } from './live.ts';
@@ -16,6 +17,8 @@ const OFFLINE_AFTER_MS = 1_500;
 function start(): void {
   let cats: readonly Cat[] = [];
   let isTold = false;
+  let areAgentsTold = false;
+  const devices = createDevices();
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
   const sayState = createStateLine();
@@ -25,7 +28,7 @@ function start(): void {
   const showView = ({ route, title }: Router) => {
     if (route.view === 'cat') title(showCat(route.id, isTold ? cats : null));
     else if (route.view === 'devices') {
-      showAgents(agents.agents, ['devices', 'no-devices']);
+      devices.show(areAgentsTold ? agents : null);
       title('Devices');
     } else title(route.view === 'home' ? null : 'No such view');
     if (route.view === 'home') home.read();
@@ -56,6 +59,7 @@ function start(): void {
     },
     agents(answer) {
       agents = answer;
+      areAgentsTold = true;
       sayModels();
     },
     models: showModels,

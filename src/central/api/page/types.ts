@@ -32,6 +32,9 @@ export interface Source {
   readonly readings?: unknown;
   readonly discarded?: unknown;
   readonly lostSamples?: unknown;
+  readonly perSecond?: unknown;
+  readonly lastReading?: unknown;
+  readonly usb?: unknown;
 }
 
 /** The health message comes from the agent: every part of it may be missing or of another type. */
@@ -43,7 +46,13 @@ export interface Agent {
   readonly lastHeard: string | null;
   readonly lastStored: string | null;
   readonly health: Readonly<Record<string, unknown>> | null;
-  readonly epochs: readonly { readonly missing: number; readonly chainOk: boolean }[];
+  readonly epochs: readonly {
+    readonly epoch: string;
+    readonly mark: number;
+    readonly highestSeq: number;
+    readonly missing: number;
+    readonly chainOk: boolean;
+  }[];
   readonly conflicts: number;
   readonly gaps: number;
   readonly quarantined: number;
@@ -109,4 +118,37 @@ export interface ModelsAnswer {
   }[];
   readonly webhooks: { readonly waiting: number; readonly dead: number; readonly dropped: number };
   readonly stopped: { readonly id: string; readonly agent: string; readonly reason: string } | null;
+}
+
+export interface Gap {
+  readonly epoch: string;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  /** Null: awaited. */
+  readonly reason: string | null;
+  readonly noted: string | null;
+}
+
+export interface CentralAnswer {
+  readonly shared: boolean;
+  readonly concerns: readonly string[];
+  readonly workers: readonly {
+    readonly id: string;
+    readonly host: string;
+    readonly version: string;
+    readonly heardAt: string;
+    readonly isThere: boolean;
+    readonly leads: boolean;
+    readonly shards: number;
+  }[];
+  readonly shards: readonly {
+    readonly shard: string;
+    readonly worker: string | null;
+    readonly arrived: number;
+    readonly positioned: number;
+    readonly projected: number;
+    readonly waiting: number;
+    readonly awaited: number;
+    readonly epochs: readonly { readonly agent: string }[];
+  }[];
 }

@@ -1,6 +1,7 @@
 /** The page as the build makes it, over a real central, in a real browser. What the browser complains of is kept. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -18,6 +19,22 @@ export function buildPage(): string {
   const plain = readdirSync(source).filter((name) => /\.(html|css)$/.test(name));
   for (const name of plain) copyFileSync(join(source, name), join(folder, name));
   return folder;
+}
+
+/** Read as text: it runs in the page. */
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds wrong with what the page shows now, as `rule: element`. */
+export async function axeFaults(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run();
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
 }
 
 type ContextOptions = NonNullable<Parameters<Browser['newContext']>[0]>;
