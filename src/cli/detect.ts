@@ -6,10 +6,11 @@ import { agentSchema } from '../agent/config.ts';
 import { createDecoder, type DecoderOptions, FORMATS } from '../agent/decoder/decoder.ts';
 import type { Decoded, Decoder, Reading } from '../agent/decoder/reading.ts';
 import { createReceivers } from '../agent/decoder/receivers.ts';
-import type { Detection } from '../agent/detector/detection.ts';
 import { createWatch, step, type WatchInput, type WatchSettings } from '../agent/detector/watch.ts';
-import { loadPlaces, PlacesError } from '../agent/places-file.ts';
+import { detectKept, type KeptOptions } from './detect-kept.ts';
+import { lineOf } from './detect-line.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { placesOf } from './kept.ts';
 import { safe, tell } from './output.ts';
 
 type Format = DecoderOptions['format'];
@@ -23,6 +24,10 @@ interface Options {
   readonly unit?: DecoderOptions['unit'];
   readonly verbose?: true;
   readonly json?: true;
+  readonly fromKept?: string | true;
+  readonly config?: string;
+  readonly compare?: true;
+  readonly html?: string;
 }
 
 const STDIN = '-';
@@ -37,7 +42,7 @@ export function detectCommand(): Command {
   const { sensitivity } = agentSchema.shape.detect.parse({}).shake;
   return new Command('detect')
     .description('find meows and moves in recorded readings, one JSON object a line')
-    .argument('<file...>', 'recordings; - is stdin')
+    .argument('[file...]', 'recordings; - is stdin')
     .addOption(
       new Option('--format <format>', 'how the readings are written').choices(['auto', ...FORMATS]).default('auto'),
     )
@@ -46,12 +51,26 @@ export function detectCommand(): Command {
     .option('--place <name>', 'where the receiver stood, for readings that do not say it')
     .option('--places <file>', 'rooms as collard calibrate has learnt them')
     .option('--unit <unit>', 'csv: g, mg, m/s2, or how many counts are 1 g', unitOf)
-    .option('--json', 'the output is always JSON, so this changes nothing')
+    .option('--from-kept [folder]', 'the readings that the agent of --config keeps, instead of files')
+    .option('--config <file>', 'with --from-kept: an agent.yaml, with the settings to try')
+    .option('--compare', 'with --from-kept: what these settings would change of what was decided live')
+    .option('--html <file>', 'with --from-kept: a page with a picture of what would change')
+    .option('--json', 'with --compare: one JSON object; else the output is JSON anyway')
     .option('--verbose', 'tell counts on stderr (default on a terminal)')
     .action(detect);
 }
 
-async function detect(files: readonly string[], options: Options): Promise<void> {
+async function detect(files: readonly string[], options: Options, command: Command): Promise<void> {
+  if (options.fromKept !== undefined) return await detectKept(keptOptions(files, options, command));
+  for (const name of ['config', 'compare', 'html'] as const) {
+    if (options[name] !== undefined) throw new CommandError(EXIT.usage, `--${name} goes with --from-kept`);
+  }
+  if (files.length === 0)
+    throw new CommandError(
+      EXIT.usage,
+      'missing required argument: file',
+      'name a recording, - for stdin, or --from-kept',
+    );
   for (const file of files) if (file !== STDIN) checkFile(file);
   const { sensitivity } = options;
   const detecting = agentSchema.shape.detect.parse({ shake: { sensitivity } });
@@ -73,6 +92,17 @@ async function detect(files: readonly string[], options: Options): Promise<void>
     await write(recording.end());
     recording.report(options.verbose === true || process.stderr.isTTY);
   }
+}
+
+/** What belongs to recordings is refused rather than ignored. */
+function keptOptions(files: readonly string[], options: Options, command: Command): KeptOptions {
+  const { fromKept = true } = options;
+  if (files.length > 0) throw new CommandError(EXIT.usage, '--from-kept reads no files', 'leave the file out');
+  for (const name of ['format', 'sensitivity', 'place', 'places', 'unit']) {
+    if (command.getOptionValueSource(name) !== 'cli') continue;
+    throw new CommandError(EXIT.usage, `--${name} is for recordings`, 'write it into the file of --config');
+  }
+  return { ...options, fromKept };
 }
 
 /** One file on its way through decoder and watch. */
@@ -142,16 +172,6 @@ function createRecording(file: string, options: Options, settings: WatchSettings
   };
 }
 
-function lineOf(file: string, detection: Detection): string {
-  const { type, collar, atMs, ...data } = detection;
-  return safe(JSON.stringify({ file, collar, type, tMs: atMs, ...data }, rounded));
-}
-
-/** Times are exact to a microsecond; what is beyond comes from arithmetic. */
-function rounded(_key: string, value: unknown): unknown {
-  return typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value;
-}
-
 /** What the lines of a format begin with, for those that tell it so. */
 const BEGINNINGS: readonly (readonly [format: Format, line: RegExp])[] = [
   ['json', /^\s*\{/m],
@@ -169,16 +189,6 @@ export function formatOf(file: string, first: Uint8Array): Format {
   if (head.includes(0xc0)) return 'frame';
   const text = new TextDecoder().decode(head);
   return BEGINNINGS.find(([, line]) => line.test(text))?.[0] ?? 'csv';
-}
-
-function placesOf(path: string) {
-  try {
-    return loadPlaces(path);
-  } catch (error) {
-    if (!(error instanceof PlacesError)) throw error;
-    const code = error.code === 'PLACES_UNREADABLE' ? EXIT.unavailable : EXIT.data;
-    throw new CommandError(code, safe(error.message), null, { cause: error });
-  }
 }
 
 /** Before anything is printed: half a result with an error behind it is easily taken for a whole one. */

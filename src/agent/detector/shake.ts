@@ -18,9 +18,9 @@ export interface ShakeSettings {
 
 /** Acceleration goes on shaking while its level is above this share of its strongest, and above walking. */
 const HOLD_SHARE = 0.4;
-const HOLD_G = 0.25;
+export const HOLD_G = 0.25;
 /** Levels of the collar's own detector, 0 … 1. */
-const LEVEL_ON = 0.5;
+export const LEVEL_ON = 0.5;
 const LEVEL_OFF = 0.25;
 /** So many edges of a vibration switch within EDGES_MS are a shake; one alone goes on with it. */
 const EDGES_ON = 3;
