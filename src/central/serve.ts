@@ -4,7 +4,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
+import { type HttpRules, isAlwaysClosed, isLoopback } from './api/access.ts';
 import type { Changes } from './api/changes.ts';
+import { SET_PASSWORD } from './api/login-page.ts';
 import type { Metrics } from './api/metrics.ts';
 import type { ApiParts, Retried } from './api/parts.ts';
 import { createServer } from './api/server.ts';
@@ -14,6 +16,7 @@ import type { CentralConfig } from './config.ts';
 import { pastCats } from './past-cats.ts';
 import { statsOf } from './stats.ts';
 import { concernsOf, statusOf } from './status.ts';
+import type { AccessStore } from './store/access-store.ts';
 import { decodeCursor, encodeCursor } from './store/cursor.ts';
 import type { GapStore } from './store/gap-store.ts';
 import type { QuarantineStore } from './store/kept.ts';
@@ -33,6 +36,7 @@ export interface ServeParts {
     GapStore &
     QuarantineStore &
     KeyStore &
+    AccessStore &
     Pick<NoticeStore, 'noticeCounts'> &
     Pick<SharedStore, 'status'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
@@ -41,7 +45,7 @@ export interface ServeParts {
   readonly watchdog: CatWatchDog;
   readonly changes: Changes;
   readonly metrics: Metrics;
-  readonly http: CentralConfig['http'];
+  readonly http: HttpRules & Pick<CentralConfig['http'], 'host' | 'port'>;
   readonly logger: Logger;
   readonly version: string;
   readonly simulated: boolean;
@@ -73,10 +77,18 @@ export async function runAnswer(parts: ServeParts, signal: AbortSignal): Promise
   try {
     await listen(app, http);
     if (!signal.aborted) onListening(urlOf(app, http.host));
+    await sayWhetherShut(parts);
     await aborted(signal);
   } finally {
     await close(app);
   }
+}
+
+async function sayWhetherShut({ store, http, logger }: ServeParts): Promise<void> {
+  if (http.login === 'off' && !isLoopback(http.host))
+    logger.warn('whoever reaches the port may see and change everything: http.login is off');
+  if (isAlwaysClosed(http) && (await store.passwordHash()) === null)
+    logger.warn(`page and API are closed until a password is set: ${SET_PASSWORD}`);
 }
 
 /** Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. */
@@ -114,7 +126,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
   };
 }
 
-async function listen(app: FastifyInstance, { host, port }: CentralConfig['http']): Promise<void> {
+async function listen(app: FastifyInstance, { host, port }: ServeParts['http']): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (error) {

@@ -7,6 +7,7 @@ import { parseStoreUrl, storeName } from '../central/store/store-url.ts';
 import { runWorker } from '../central/worker.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
+import { accessCommands } from './access.ts';
 import { type Running, runAsService, type Vitals } from './as-service.ts';
 import { statusCommand } from './central-status.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -33,6 +34,7 @@ export function centralCommand(): Command {
     .addOption(new Option('--log-level <level>', 'what is told on stderr').choices([...LOG_LEVELS]).default('info'))
     .action((options: CentralOptions) => central(options));
   for (const inner of centralKeyCommands()) command.addCommand(inner);
+  for (const inner of accessCommands()) command.addCommand(inner);
   command.addCommand(migrateCommand());
   command.addCommand(statusCommand());
   command.addCommand(webhooksCommand());

@@ -4,6 +4,8 @@ import { Command } from 'commander';
 import { parseDocument } from 'yaml';
 import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
 import { explainBrokers } from '../broker/address.ts';
+import { isAlwaysClosed } from '../central/api/access.ts';
+import { SET_PASSWORD } from '../central/api/login-page.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { ConfigError, type LoadedConfig, loadConfig, MAX_CONFIG_BYTES, masked } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -70,13 +72,23 @@ function check(file: string, json: boolean): void {
     for (const warning of config.warnings) tell(`warning: ${warning}`);
     const { url, discover } = config.value.mqtt;
     const brokers = explainBrokers(url, discover);
-    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings, brokers });
-    else for (const line of ['ok', ...brokers.map(safe)]) print(line);
+    const access = 'http' in config.value ? explainAccess(config.value.http) : [];
+    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings, brokers, access });
+    else for (const line of ['ok', ...brokers.map(safe), ...access]) print(line);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     printJson({ file, ok: false, problems: error.problems, warnings: [] });
     process.exitCode = EXIT.config;
   }
+}
+
+/** What somebody ought to know who opens central to others. */
+export function explainAccess(http: CentralConfig['http']): readonly string[] {
+  const { login, host } = http;
+  if (login === 'off') return ['http.login is off: whoever reaches the port may see and change everything'];
+  if (isAlwaysClosed(http))
+    return [`http.host ${safe(host)}: page and API are closed until a password is set (${SET_PASSWORD})`];
+  return [];
 }
 
 function show(file: string, json: boolean): void {

@@ -156,7 +156,7 @@ async function checkCentral(link: MqttLink, baseTopic: string): Promise<Finding>
 }
 
 /** Is central's page up? Not being so is no fault before its first start. */
-export async function checkPage({ host, port }: CentralConfig['http']): Promise<Finding> {
+export async function checkPage({ host, port }: Pick<CentralConfig['http'], 'host' | 'port'>): Promise<Finding> {
   const name = host.includes(':') ? `[${host}]` : host;
   const url = `http://${name}:${port}/healthz`;
   try {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { signingKeyPath } from '../agent/publisher/signing-key.ts';
 import type { CentralConfig } from '../central/config.ts';
 import { ConfigError } from '../lib/config-file.ts';
-import { type AnyConfig, loadAnyConfig } from './config.ts';
+import { type AnyConfig, explainAccess, loadAnyConfig } from './config.ts';
 import { writeBundle } from './doctor-bundle.ts';
 import {
   checkClock,
@@ -66,6 +66,7 @@ export async function examine(file: string | undefined): Promise<Finding[]> {
     const config = [
       ok('config', `${file} is sound (${any.kind})`),
       ...any.config.warnings.map((warning) => warn('config', warning, 'correct it')),
+      ...(any.kind === 'central' ? explainAccess(any.config.value.http).map(accessFinding) : []),
     ];
     return [...machine, ...config, await checkService(any.kind), ...(await examineConfig(any))];
   } catch (error) {
@@ -75,6 +76,11 @@ export async function examine(file: string | undefined): Promise<Finding[]> {
     );
     return [...machine, ...faults];
   }
+}
+
+function accessFinding(text: string): Finding {
+  const isOff = text.startsWith('http.login');
+  return isOff ? warn('access', text, 'http.login: auto, and a password: collard central passwd') : ok('access', text);
 }
 
 async function examineConfig(any: AnyConfig): Promise<Finding[]> {

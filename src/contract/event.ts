@@ -8,16 +8,26 @@ interface Decided {
   readonly detector?: string;
 }
 
+/** Of what a person or a program told central: `page` for who had logged in, else the name of a token. */
+interface Commanded {
+  readonly by?: string;
+}
+
 /** What each type of event says. All values survive JSON parse and stringify: finite numbers, no integer-like keys. */
 export interface EventData {
-  readonly 'cat.named': { readonly catId: number; readonly oldName: string | null; readonly newName: string };
-  readonly 'collar.assigned': { readonly catId: number; readonly collar: string };
-  readonly 'cat.moved': Decided & {
-    readonly from: string | null;
-    readonly to: string;
-    readonly confidence?: number;
-    readonly catId?: number;
+  readonly 'cat.named': Commanded & {
+    readonly catId: number;
+    readonly oldName: string | null;
+    readonly newName: string;
   };
+  readonly 'collar.assigned': Commanded & { readonly catId: number; readonly collar: string };
+  readonly 'cat.moved': Decided &
+    Commanded & {
+      readonly from: string | null;
+      readonly to: string;
+      readonly confidence?: number;
+      readonly catId?: number;
+    };
   readonly 'meow.started': Decided & { readonly level: number };
   readonly 'meow.ended': Decided & {
     readonly durationMs: number;
@@ -46,9 +56,9 @@ export interface EventData {
   readonly 'alert.raised': AlertData;
   readonly 'alert.cleared': AlertData;
   /** A correction: that event counts as if it had never been. What it may speak of says `correction.ts`. */
-  readonly 'event.revoked': { readonly epoch: string; readonly seq: number; readonly reason: string };
+  readonly 'event.revoked': Commanded & { readonly epoch: string; readonly seq: number; readonly reason: string };
   /** A correction: that event, told by a collar, was about this cat. */
-  readonly 'event.reassigned': {
+  readonly 'event.reassigned': Commanded & {
     readonly epoch: string;
     readonly seq: number;
     readonly catId: number;

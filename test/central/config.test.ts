@@ -34,3 +34,32 @@ describe('the workers of the configuration', () => {
     expect(shardsOf('0-3,2,9')).toEqual([0, 1, 2, 3, 9]);
   });
 });
+
+const httpOf = (http: unknown) =>
+  centralSchema.safeParse({ store: { url: 'sqlite:/x' }, mqtt: { url: 'mqtt://b' }, http });
+
+describe('who may use page and API, in the configuration', () => {
+  it('is decided by where central listens, unless it says more', () => {
+    expect(httpOf({}).data?.http).toMatchObject({ login: 'auto', names: [], trustProxy: [] });
+    // As from the environment.
+    expect(httpOf({ names: 'a.example, b.example', trustProxy: '127.0.0.1 fd00::/8' }).data?.http).toMatchObject({
+      names: ['a.example', 'b.example'],
+      trustProxy: ['127.0.0.1', 'fd00::/8'],
+    });
+  });
+
+  it.each([
+    [{ login: 'none' }],
+    [{ trustProxy: ['true'] }],
+    [{ trustProxy: ['proxy.example'] }],
+    [{ trustProxy: ['10.0.0.0/0'] }],
+    [{ trustProxy: ['10.0.0.0/33'] }],
+    [{ trustProxy: ['::/0'] }],
+    [{ trustProxy: ['10.0.0.0/8/8'] }],
+    [{ names: ['*'] }],
+    [{ names: ['http://a.example'] }],
+    [{ names: [''] }],
+  ])('%j is refused', (http) => {
+    expect(httpOf(http).success).toBe(false);
+  });
+});

@@ -138,6 +138,16 @@ describe('config check', () => {
     });
   });
 
+  test.each([
+    ['host: 0.0.0.0', 'http.host 0.0.0.0: page and API are closed until a password is set'],
+    ['host: 0.0.0.0, login: "off"', 'http.login is off: whoever reaches the port may see and change everything'],
+  ])('says who reaches page and API with http: { %s }', async (http, words) => {
+    const file = write('open.yaml', `store: {url: "sqlite:/x"}\nmqtt: {url: mqtt://b}\nhttp: {${http}}\n`);
+    const { status, stdout } = await collard(['config', 'check', file]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(words);
+  });
+
   test('says where brokers are looked for, and what is demanded of them', async () => {
     const file = write(
       'srv.yaml',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { constantFrom, sample, tuple } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_REQUESTS_A_MINUTE } from '../../src/central/api/server.ts';
-import { type Serving, startServing } from '../central/api/serving.ts';
+import { logInTo, type Serving, startServing, tokenFor } from '../central/api/serving.ts';
 
 const SECRET = 'outside-of-the-page';
 const VARIANTS = 1_000;
@@ -46,8 +46,13 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/quarantine/1/retry': ['POST'],
   '/api/v1/conflicts': ['GET'],
   [STREAM]: ['GET'],
+  '/api/v1/session': ['GET'],
+  '/login': ['GET', 'POST'],
+  '/logout': ['POST'],
   '/nothing-here': [],
 };
+/** What is for everybody, also where central is closed: that it lives, and what a login needs. */
+const FOR_ALL: readonly string[] = ['/favicon.svg', '/healthz', '/readyz', '/login', '/logout'];
 const table = Object.keys(ROUTES).flatMap((route) => METHODS.map((method): [string, string] => [method, route]));
 
 interface Answer {
@@ -74,8 +79,8 @@ afterAll(async () => {
 });
 
 /** The path goes out as it is written: fetch would tidy it. An endless answer is left after its headers. */
-function ask(method: string, path: string, headers: Record<string, string> = {}): Promise<Answer> {
-  const { hostname, port } = new URL(central.url);
+function ask(method: string, path: string, headers: Record<string, string> = {}, url = central.url): Promise<Answer> {
+  const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const asked = request({ host: hostname, port, method, path, headers, agent: false }, (response) => {
       const answer = (body: string) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
@@ -171,6 +176,67 @@ describe('each route with each method', () => {
         expect(JSON.stringify(headers) + body).not.toContain('<script>');
       }
     }
+  });
+});
+
+describe('where central is closed, each route with each method', () => {
+  let closed: Serving;
+  let read: Record<string, string>;
+  let command: Record<string, string>;
+  let cookie: Record<string, string>;
+  const askClosed = (method: string, path: string, headers: Record<string, string> = {}) =>
+    ask(method, path, headers, closed.url);
+  beforeAll(async () => {
+    closed = await startServing({ pageDir: join(home, 'page'), http: { login: 'required' } });
+    read = await tokenFor(closed, 'read');
+    command = await tokenFor(closed, 'command');
+    cookie = { cookie: await logInTo(closed) };
+  });
+  afterAll(() => closed.stop());
+  const isRead = (method: string) => method === 'GET' || method === 'HEAD';
+  /** PROPFIND is refused before anybody asks who it comes from. */
+  const guarded = table.filter(([method, route]) => !FOR_ALL.includes(route) && method !== 'PROPFIND');
+
+  test.each(guarded)('%s %s is nothing for who is not known', async (method, route) => {
+    const strangers: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer collard_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' },
+      { authorization: 'Basic Y2F0OmNhdA==' },
+      { authorization: `Bearer ${'x'.repeat(600)}` },
+      { cookie: 'collard=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' },
+      { cookie: `__Host-${cookie.cookie}` },
+    ];
+    for (const headers of strangers) {
+      const { status, headers: given, body } = await askClosed(method, route, headers);
+      expect(status, JSON.stringify(headers)).toBe(401);
+      expect(given['www-authenticate']).toContain('Bearer realm="collard"');
+      expect(given['set-cookie']).toBeUndefined();
+      expect(body).not.toContain('page</title>');
+    }
+  });
+
+  test.each(guarded)('%s %s is for a token of its scope, and for a login', async (method, route) => {
+    const mayRead = await askClosed(method, route, read);
+    if (isRead(method)) expect([401, 403]).not.toContain(mayRead.status);
+    else expect(mayRead.status).toBe(403);
+    for (const headers of [command, cookie])
+      expect([401, 403]).not.toContain((await askClosed(method, route, headers)).status);
+  });
+
+  test.each(FOR_ALL)('%s is for everybody', async (route) => {
+    for (const method of ROUTES[route] ?? []) {
+      const { status, headers } = await askClosed(method, route);
+      expect(status, method).toBeLessThan(500);
+      // A wrong password is refused by its own page.
+      expect(headers['www-authenticate'], method).toBeUndefined();
+    }
+  });
+
+  test('the limit of requests counts those that are refused, too', async () => {
+    await closed.restart();
+    const asked = Array.from({ length: MAX_REQUESTS_A_MINUTE + 20 }, () => askClosed('GET', '/api/v1/cats'));
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([401, 429]));
   });
 });
 

@@ -1,6 +1,7 @@
 /** Cats over HTTP: the read model, and the commands of CatService. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { CatRow, CentralEvent, MeowingRow } from '../store/store.ts';
+import { byOf } from './guard.ts';
 import type { ApiParts } from './parts.ts';
 import { problems } from './problem.ts';
 import {
@@ -112,7 +113,7 @@ export function catCommandRoutes({ cats, changes }: ApiParts): FastifyPluginAsyn
         },
       },
       async (request, reply) => {
-        const cat = announced(await cats.addCat(request.body.name, request.body.collar));
+        const cat = announced(await cats.as(byOf(request)).addCat(request.body.name, request.body.collar));
         return reply.code(201).header('location', `/api/v1/cats/${cat.id}`).send(cat);
       },
     );
@@ -129,7 +130,7 @@ export function catCommandRoutes({ cats, changes }: ApiParts): FastifyPluginAsyn
       async (request) => {
         const { name, collar } = request.body;
         const change = { ...(name === undefined ? {} : { name }), ...(collar === undefined ? {} : { collar }) };
-        return announced(await cats.changeCat(request.params.id, change));
+        return announced(await cats.as(byOf(request)).changeCat(request.params.id, change));
       },
     );
     app.put(
@@ -142,7 +143,8 @@ export function catCommandRoutes({ cats, changes }: ApiParts): FastifyPluginAsyn
           response: { 200: catAnswer, ...problems(400, 403, 404, 413, 415, 429) },
         },
       },
-      async (request) => announced(await cats.updateCatLocation(request.params.id, request.body.location)),
+      async (request) =>
+        announced(await cats.as(byOf(request)).updateCatLocation(request.params.id, request.body.location)),
     );
   };
 }

@@ -1,6 +1,7 @@
 /** What the models leave out, and what a person corrects, over HTTP: each correction is an event of its own, and can be undone. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { modelsAnswer, reassignAnswer, reassignBody, revokeAnswer, revokeBody } from './correction-schema.ts';
+import { byOf } from './guard.ts';
 import type { ApiParts } from './parts.ts';
 import { problems } from './problem.ts';
 
@@ -30,7 +31,7 @@ export function correctionRoutes({ store, cats, changes }: ApiParts): FastifyPlu
       },
       async (request) => {
         const { epoch, seq, reason } = request.body;
-        const events = await cats.revoke(epoch, seq, reason);
+        const events = await cats.as(byOf(request)).revoke(epoch, seq, reason);
         changes.announce();
         return { revoked: events.length > 0, events: [...events] };
       },
@@ -46,7 +47,7 @@ export function correctionRoutes({ store, cats, changes }: ApiParts): FastifyPlu
       },
       async (request) => {
         const { epoch, seq, cat, reason } = request.body;
-        const events = await cats.reassign(epoch, seq, cat, reason);
+        const events = await cats.as(byOf(request)).reassign(epoch, seq, cat, reason);
         changes.announce();
         return { reassigned: events.length > 0, events: [...events] };
       },

@@ -4,11 +4,13 @@ import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
 import type { CentralStatus } from '../status.ts';
+import type { AccessStore } from '../store/access-store.ts';
 import type { GapStore } from '../store/gap-store.ts';
 import type { QuarantineStore } from '../store/kept.ts';
 import type { KeyStore } from '../store/key-store.ts';
 import type { NoticeStore } from '../store/notice-store.ts';
 import type { Cursor, ReadStore } from '../store/store.ts';
+import type { HttpRules } from './access.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -17,7 +19,10 @@ export interface ApiParts {
     GapStore &
     Omit<QuarantineStore, 'quarantine'> &
     KeyStore &
+    AccessStore &
     Pick<NoticeStore, 'noticeCounts'>;
+  /** Who may use it. */
+  readonly http: HttpRules;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;

@@ -20,6 +20,7 @@ export type Problem = z.infer<typeof problemSchema>;
 
 const titles: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
@@ -27,6 +28,7 @@ const titles: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   414: 'URI Too Long',
   415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -59,13 +61,20 @@ const statusOfCode: Readonly<Record<string, number>> = {
   MODEL_STOPPED: 503,
   CROSS_SITE: 403,
   NOT_HERE: 403,
+  LOGIN_NEEDED: 401,
+  INVALID_TOKEN: 401,
+  SCOPE_NEEDED: 403,
+  WRONG_NAME: 421,
 };
 
-/** For the `response` of a route: these statuses, each a problem. */
+/** Of every route that is not for everybody. */
+const ALWAYS = [401, 421] as const;
+
+/** For the `response` of a route: these statuses, each a problem, and those that all routes have. */
 export function problems<S extends number>(...statuses: readonly S[]) {
   const answer = { description: 'problem', content: { 'application/problem+json': { schema: problemSchema } } };
   return Object.fromEntries(
-    statuses.map((status) => [status, { ...answer, description: titles[status] ?? 'problem' }]),
+    [...statuses, ...ALWAYS].map((status) => [status, { ...answer, description: titles[status] ?? 'problem' }]),
   );
 }
 

@@ -11,13 +11,16 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { type Access, createAccess } from './access.ts';
 import { catCommandRoutes, catRoutes } from './cat-routes.ts';
 import { correctionRoutes } from './correction-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { eventRoutes } from './event-routes.ts';
+import { addGuard } from './guard.ts';
 import { keyRoutes } from './key-routes.ts';
+import { loginRoutes, sessionRoute } from './login-routes.ts';
 import type { ApiParts } from './parts.ts';
-import { addErrorHandlers, failure, refuseRequest, sendProblem } from './problem.ts';
+import { addErrorHandlers, refuseRequest, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream.ts';
@@ -36,7 +39,23 @@ const CHECK_EVERY_MS = 1_000;
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="13" r="10" fill="none" stroke="#e2725b" stroke-width="4"/><circle cx="16" cy="25" r="5" fill="#f2b84b"/></svg>';
 
+/** Of the API as a whole: none of them where central is open. */
+const SECURITY = {
+  components: {
+    securitySchemes: {
+      token: {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'collard central token add; commands need the scope command',
+      },
+      session: { type: 'apiKey', in: 'cookie', name: '__Host-collard', description: 'of a browser that is logged in' },
+    },
+  },
+  security: [{ token: [] }, { session: [] }, {}] as Record<string, string[]>[],
+} as const;
+
 export async function createServer(parts: ApiParts, logger: Logger): Promise<FastifyInstance> {
+  const { trustProxy = [] } = parts.http;
   const app = fastify({
     // pino's own type and fastify's differ in optional properties only.
     loggerInstance: logger as FastifyBaseLogger,
@@ -47,6 +66,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     keepAliveTimeout: 5_000,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 128 },
+    trustProxy: trustProxy.length === 0 ? false : [...trustProxy],
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_EVERY_MS },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
@@ -62,11 +82,12 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     allowList: (request) => /^\/(healthz|readyz|metrics)$/.test(request.url),
   });
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'collard central', version: parts.version } },
+    openapi: { openapi: '3.1.0', info: { title: 'collard central', version: parts.version }, ...SECURITY },
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  app.addHook('onRequest', async (request) => refuseCrossSite(request.method, request.headers['sec-fetch-site']));
+  const access = createAccess(parts.store, parts.http, parts.clock);
+  addGuard(app, access);
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown';
     parts.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1_000);
@@ -82,11 +103,13 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));
-      await api.register(streamRoutes(parts));
+      await api.register(streamRoutes(parts, access));
+      await api.register(sessionRoute);
     },
     { prefix: '/api/v1' },
   );
-  addOperations(app, parts);
+  await app.register(loginRoutes(parts, access));
+  addOperations(app, parts, access);
   await addPage(app, parts.pageDir);
   return app;
 }
@@ -113,18 +136,15 @@ async function addHeaders(app: FastifyInstance): Promise<void> {
   });
 }
 
-/** A page of another site that a person has open must not add cats (Fetch Metadata). Programs send no such header. */
-function refuseCrossSite(method: string, site: string | string[] | undefined): void {
-  if (method === 'GET' || method === 'HEAD' || site === undefined || site === 'same-origin' || site === 'none') return;
-  throw failure('CROSS_SITE', 'another site may not change anything here');
-}
-
-function addOperations(app: FastifyInstance, { store, metrics, notReady, signal, clock }: ApiParts): void {
+function addOperations(app: FastifyInstance, parts: ApiParts, access: Access): void {
+  const { store, metrics, notReady, signal, clock } = parts;
   const hide = { schema: { hide: true } };
-  app.get('/healthz', hide, async () => ({ status: 'ok' }));
-  app.get('/readyz', hide, async (_request, reply) => {
+  const everybody = { ...hide, config: { everybody: true } } as const;
+  app.get('/healthz', everybody, async () => ({ status: 'ok' }));
+  app.get('/readyz', everybody, async (_request, reply) => {
     const reason = signal.aborted ? 'central is stopping' : notReady();
-    if (reason !== null) return sendProblem(reply, 503, reason);
+    // Why may name agents and servers: not for those who are not known.
+    if (reason !== null) return sendProblem(reply, 503, (await access.isClosed()) ? 'central is not ready' : reason);
     await store.arrivalHead();
     return { status: 'ok' };
   });
@@ -137,7 +157,7 @@ function addOperations(app: FastifyInstance, { store, metrics, notReady, signal,
 
 /** Only what a browser may run or show leaves the folder. */
 async function addPage(app: FastifyInstance, pageDir: string): Promise<void> {
-  app.get('/favicon.svg', { schema: { hide: true } }, async (_request, reply) =>
+  app.get('/favicon.svg', { config: { everybody: true }, schema: { hide: true } }, async (_request, reply) =>
     reply.type('image/svg+xml').send(ICON),
   );
   await app.register(statics, {

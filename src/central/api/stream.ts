@@ -6,8 +6,10 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { correctionOf } from '../../contract/correction.ts';
-import { childOf, delay } from '../../lib/wait.ts';
+import { runAll } from '../../lib/run-all.ts';
+import { type Child, childOf, delay } from '../../lib/wait.ts';
 import type { CentralEvent, Cursor } from '../store/store.ts';
+import type { Access, Who } from './access.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts, CursorCodec } from './parts.ts';
 import { failure, problems } from './problem.ts';
@@ -24,7 +26,7 @@ const EVENTS_A_READ = 100;
 /** What a browser waits before it connects again. */
 const RETRY_MS = 2_000;
 
-export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
+export function streamRoutes(parts: ApiParts, access: Access): FastifyPluginAsyncZod {
   const snapshots = createSnapshots(parts);
   const clients = new Set<ServerResponse>();
   return async (app) => {
@@ -59,7 +61,12 @@ export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
             'cache-control': 'no-store',
             'x-accel-buffering': 'no',
           });
-          await follow(parts, snapshots, response, typeof asked === 'string' ? asked : null, client.signal);
+          const from = typeof asked === 'string' ? asked : null;
+          const loops = [
+            (stop: AbortSignal) => follow(parts, snapshots, response, { from, who: request.who }, stop),
+            (stop: AbortSignal) => watch(access, request.who, client, stop),
+          ];
+          await runAll(loops, client.signal);
         } catch (error) {
           request.log.error({ err: error }, 'stream failed');
         } finally {
@@ -73,12 +80,23 @@ export function streamRoutes(parts: ApiParts): FastifyPluginAsyncZod {
   };
 }
 
+/** Ends the stream once who follows it has logged out, or its token is revoked. */
+async function watch(
+  access: Access,
+  who: Who | null,
+  client: Pick<Child, 'abort'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (who !== null) await access.untilRefused(who, signal);
+  client.abort();
+}
+
 /** Writes until the signal aborts. */
 async function follow(
   parts: ApiParts,
   snapshots: Snapshots,
   out: ServerResponse,
-  asked: string | null,
+  { from: asked, who }: { readonly from: string | null; readonly who: Who | null },
   signal: AbortSignal,
 ): Promise<void> {
   const { store, changes, cursors } = parts;
@@ -89,6 +107,7 @@ async function follow(
   const greeting = JSON.stringify({
     version: parts.version,
     simulated: parts.simulated,
+    login: who?.via === 'session',
     now: parts.clock().toISOString(),
     resumed: resumed !== null,
   });

@@ -14,6 +14,8 @@ export const MAX_NAME_LENGTH = 64;
 export const MAX_REASON_LENGTH = 200;
 
 export interface CatService {
+  /** The same, with commands by somebody: their events say so. */
+  as(by: string | null): CatService;
   /** Resolves when the cat is in central's log. CAT_EXISTS when the name is taken, whatever its case. */
   addCat(name: string, collar?: string): Promise<CatRow>;
   /** CAT_NOT_FOUND; CAT_EXISTS when another cat has the name. */
@@ -36,11 +38,13 @@ export interface CatService {
   reassign(epoch: string, seq: number, cat: number, reason: string): Promise<readonly string[]>;
 }
 
-export function openCatService(store: CommandStore, clock: () => Date): CatService {
+/** `by`: who gives the commands, for their events; null where nobody had to say. */
+export function openCatService(store: CommandStore, clock: () => Date, by: string | null = null): CatService {
+  const command = commandsOf(store, clock, by);
   const changeCat: CatService['changeCat'] = (id, change) => {
     const name = change.name === undefined ? undefined : cleanText('name', change.name);
     const collar = change.collar === undefined ? undefined : cleanText('collar', change.collar);
-    return command(store, clock, async (view, event) => {
+    return command(async (view, event) => {
       const before = await knownCat(view, id);
       const events: NewEvent[] = [];
       let cat = before;
@@ -57,13 +61,14 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
     });
   };
   return {
+    as: (other) => openCatService(store, clock, other),
     changeCat,
     renameCat: (cat, name) => changeCat(cat, { name }),
     assignCollar: (cat, collar) => changeCat(cat, { collar }),
     async addCat(rawName, rawCollar) {
       const name = cleanText('name', rawName);
       const collar = rawCollar === undefined ? null : cleanText('collar', rawCollar);
-      return command(store, clock, async (view, event) => {
+      return command(async (view, event) => {
         await refuseNamesake(view, name, null);
         const id = await view.nextCatId();
         const events = [event('cat.named', id, { catId: id, oldName: null, newName: name })];
@@ -73,7 +78,7 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
     },
     async updateCatLocation(id, rawPlace) {
       const place = cleanText('place', rawPlace);
-      return command(store, clock, async (view, event, time) => {
+      return command(async (view, event, time) => {
         const cat = await knownCat(view, id);
         if (cat.location === place) return { events: [], result: cat };
         const moved = event('cat.moved', id, { from: cat.location, to: place, catId: id });
@@ -85,11 +90,11 @@ export function openCatService(store: CommandStore, clock: () => Date): CatServi
       const decide: Decide<readonly string[]> = (view, event) =>
         revoke(view, { epoch, seq }, reason, (type, body) => event(type, null, body));
       // It looks at no model, and may be what lets one go on.
-      return command(store, clock, decide, 'correction');
+      return command(decide, 'correction');
     },
     async reassign(epoch, seq, cat, rawReason) {
       const reason = cleanText('reason', rawReason, MAX_REASON_LENGTH);
-      return command(store, clock, async (view, event) => {
+      return command(async (view, event) => {
         await knownCat(view, cat);
         return reassign(view, { epoch, seq }, cat, reason, (type, body) => event(type, cat, body));
       });
@@ -115,16 +120,16 @@ type Decide<T> = (
   time: string,
 ) => Promise<{ events: readonly NewEvent[]; result: T }>;
 
-function command<T>(
-  store: CommandStore,
-  clock: () => Date,
-  decide: Decide<T>,
-  kind: 'cats' | 'correction' = 'cats',
-): Promise<T> {
-  const time = clock().toISOString();
-  const event: MakeEvent = (type, catId, body) =>
-    newEvent(type, catId === null ? null : `cat/${catId}`, body, { time, clock: 'synced', boot: null, monoMs: null });
-  return store.command(time, (view) => decide(view, event, time), kind);
+function commandsOf(store: CommandStore, clock: () => Date, by: string | null) {
+  return <T>(decide: Decide<T>, kind: 'cats' | 'correction' = 'cats'): Promise<T> => {
+    const time = clock().toISOString();
+    const event: MakeEvent = (type, catId, body) => {
+      const told = by === null ? body : { ...body, by };
+      const when = { time, clock: 'synced', boot: null, monoMs: null } as const;
+      return newEvent(type, catId === null ? null : `cat/${catId}`, told, when);
+    };
+    return store.command(time, (view) => decide(view, event, time), kind);
+  };
 }
 
 async function knownCat(view: CommandView, id: number): Promise<CatRow> {

@@ -100,7 +100,7 @@ describe('who may change keys', () => {
     const own = Object.values(networkInterfaces())
       .flat()
       .find((one) => one?.family === 'IPv4' && !one.internal);
-    const everywhere = await startServing({ host: '0.0.0.0' });
+    const everywhere = await startServing({ host: '0.0.0.0', http: { login: 'off' } });
     try {
       const { port } = new URL(everywhere.url);
       for (const host of ['127.0.0.1', ...(own === undefined ? [] : [own.address])]) {

@@ -343,6 +343,7 @@ describe('HTTP API', () => {
       'GET /api/v1/models',
       'GET /api/v1/quarantine',
       'GET /api/v1/quarantine/{no}',
+      'GET /api/v1/session',
       'GET /api/v1/state',
       'GET /api/v1/stats',
       'GET /api/v1/stream',
@@ -355,7 +356,7 @@ describe('HTTP API', () => {
       'PUT /api/v1/cats/{id}/location',
     ]);
     const { responses, requestBody } = body.paths['/api/v1/cats'].post;
-    expect(Object.keys(responses)).toEqual(['201', '400', '403', '409', '413', '415', '429']);
+    expect(Object.keys(responses)).toEqual(['201', '400', '401', '403', '409', '413', '415', '421', '429']);
     expect(Object.keys(responses['409'].content)).toEqual(['application/problem+json']);
     expect(requestBody.content['application/json'].schema.required).toEqual(['name']);
   });

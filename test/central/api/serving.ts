@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { type HttpRules, newToken } from '../../../src/central/api/access.ts';
 import { type Changes, createChanges } from '../../../src/central/api/changes.ts';
 import { createMetrics } from '../../../src/central/api/metrics.ts';
+import { hashPassword } from '../../../src/central/api/password.ts';
 import { openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { type CentralConfig, centralSchema } from '../../../src/central/config.ts';
@@ -45,6 +47,8 @@ export interface ServingOptions {
   readonly simulated?: boolean;
   readonly pageDir?: string;
   readonly host?: string;
+  /** Who may use it; on this machine all, where this says nothing. */
+  readonly http?: Partial<HttpRules>;
   readonly clock?: () => Date;
   readonly rules?: CentralConfig['rules'];
   readonly notReady?: () => string | null;
@@ -118,7 +122,7 @@ async function startServer(
       watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
       shared: { group: 'central' },
-      http: { host: options.host ?? '127.0.0.1', port },
+      http: { host: options.host ?? '127.0.0.1', port, ...options.http },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',
       simulated: options.simulated ?? false,
@@ -171,4 +175,35 @@ export function createSender(
       return { epoch, seq, ...newEvent(type, subject, data, when) };
     },
   };
+}
+
+/** Cheap to make and to check: what it costs elsewhere is no matter of these tests. */
+export const CHEAP = { ln: 4, r: 8, p: 1 };
+export const PASSWORD = 'correct horse';
+
+/** Central has a password from now on. Resolves to the cookie of somebody who has logged in, as a header. */
+export async function logInTo({ store, url }: Pick<Serving, 'store' | 'url'>, headers: Record<string, string> = {}) {
+  if ((await store.passwordHash()) === null) await store.setPassword(await hashPassword(PASSWORD, CHEAP));
+  const response = await postForm(url, 'login', { password: PASSWORD }, headers);
+  return (response.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? '';
+}
+
+export function postForm(
+  url: string,
+  path: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(new URL(path, url), { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual', headers });
+}
+
+/** Resolves to the header that a program sends. */
+export async function tokenFor(
+  { store }: Pick<Serving, 'store'>,
+  scope: 'read' | 'command',
+  name: string = scope,
+): Promise<{ readonly authorization: string }> {
+  const { token, hash } = newToken();
+  await store.addToken({ name, scope, hash }, new Date().toISOString());
+  return { authorization: `Bearer ${token}` };
 }

@@ -186,6 +186,7 @@ function partsOf(store: Store, signal: AbortSignal, pageDir: string): Parameters
   const changes = createChanges();
   return {
     store,
+    http: { host: '127.0.0.1' },
     retry: (no) =>
       retry({ store, base: DEFAULT_BASE_TOPIC, clock, ingested: () => undefined, changed: changes.announce }, no),
     cats: openCatService(store, clock),

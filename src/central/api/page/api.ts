@@ -54,7 +54,22 @@ async function call(method: string, path: string, body?: unknown, signal: AbortS
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   });
   if (response.ok) return response.json();
+  if (response.status === 401) logInAgain();
   const problem: unknown = await response.json().catch(() => null);
   const detail = typeof problem === 'object' && problem !== null ? (problem as Record<string, unknown>).detail : null;
   throw new Error(typeof detail === 'string' ? detail : `central answered ${response.status}`);
+}
+
+/** The login is over, or central has a password by now: it is asked for there. */
+function logInAgain(): void {
+  location.assign('login');
+}
+
+/** Where the stream is refused, nobody tells why: is it for want of a login? */
+export async function checkLogin(): Promise<void> {
+  const status = await fetch('api/v1/session').then(
+    (response) => response.status,
+    () => null,
+  );
+  if (status === 401) logInAgain();
 }

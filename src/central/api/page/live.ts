@@ -1,4 +1,5 @@
 /** The stream of central, kept open: the browser resumes by itself, and where it gives up we open it again where it ended. */
+import { checkLogin } from './api.ts';
 import type { AgentsAnswer, CatsAnswer, CloudEvent, ModelsAnswer } from './types.ts';
 
 const REOPEN_MS = 3_000;
@@ -6,6 +7,8 @@ const REOPEN_MS = 3_000;
 export interface Hello {
   readonly version: string;
   readonly simulated: boolean;
+  /** Somebody has logged in here, and may log out. */
+  readonly login: boolean;
   /** Central's clock, RFC 3339. */
   readonly now: string;
 }
@@ -46,6 +49,7 @@ export function openLive(handlers: LiveHandlers): void {
       handlers.state('lost');
       if (source.readyState !== EventSource.CLOSED) return;
       source.close();
+      void checkLogin();
       setTimeout(open, REOPEN_MS);
     };
   };

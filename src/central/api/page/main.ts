@@ -49,6 +49,7 @@ function start(): void {
       setClock(hello.now);
       simulated = hello.simulated;
       setText(byId('version', HTMLSpanElement), hello.version);
+      byId('logout', HTMLFormElement).hidden = !hello.login;
       if (fresh) home.reload().catch(() => sayState('lost'));
     },
     event: home.event,
