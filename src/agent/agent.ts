@@ -8,7 +8,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
-import type { AgentConfig } from './config.ts';
+import { type AgentConfig, fusionOf } from './config.ts';
 import { isForgetful } from './forgetful.ts';
 import { runForward } from './forward.ts';
 import { healthOf, toldSince } from './health.ts';
@@ -76,7 +76,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
       log: { groupMs },
     } = config;
     const { monoNow } = clock;
-    const detect = { ...config.detect, place: { ...config.detect.place, rooms } };
+    const detect = { ...config.detect, place: { ...config.detect.place, rooms }, fusion: fusionOf(config) };
     const status = createForwardStatus({
       log,
       stalledAfterMs: forward.stalledAfterMs,

@@ -197,6 +197,15 @@ export const agentSchema = z.strictObject({
       folder: z.string().min(1).optional().describe('where they lie; by default kept, beside the log'),
     })
     .prefault({}),
+  fusion: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(false)
+        .describe('central weighs what all agents hear of a collar: it is told, and no place is decided here'),
+      everyMs: z.int().min(1_000).max(600_000).default(10_000).describe('one sighting of each receiver in so long'),
+    })
+    .prefault({}),
   health: z.strictObject({ everyMs: z.int().min(100).default(60_000) }).prefault({}),
 });
 
@@ -204,3 +213,8 @@ export type AgentConfig = z.infer<typeof agentSchema>;
 export type SourceConfig = z.infer<typeof sourceSchema>;
 /** Keys whose values are never printed. */
 export const AGENT_SECRETS: readonly string[] = ['mqtt.password', 'bindKeys'];
+
+/** How often sightings are told where central finds out where cats are; undefined: here it is decided. */
+export function fusionOf({ fusion }: Pick<AgentConfig, 'fusion'>): { readonly everyMs: number } | undefined {
+  return fusion.enabled ? { everyMs: fusion.everyMs } : undefined;
+}

@@ -26,6 +26,11 @@ export function toEvent(detection: Detection, clock: Clock, names: DetectorNames
         at(atMs),
       );
     }
+    case 'collar.sighted': {
+      const { type, collar: _collar, atMs, ...sighting } = detection;
+      // Heard and not decided: no detector is named.
+      return newEvent(type, subject, sighting, at(atMs));
+    }
     case 'collar.silent':
     case 'collar.heard':
       return newEvent(detection.type, subject, { lastSeen: wall(detection.lastSeenMs), detector }, at(detection.atMs));

@@ -14,6 +14,7 @@ const KINDS: { readonly [T in Detection['type']]: DetectorKind } = {
   'meow.started': 'shake',
   'meow.ended': 'shake',
   'cat.moved': 'place',
+  'collar.sighted': 'place',
   'collar.silent': 'silence',
   'collar.heard': 'silence',
   'battery.low': 'battery',

@@ -68,6 +68,7 @@ function atWallTime(one: Detection, offsetMs: number): Detection {
     case 'collar.heard':
       return { ...one, atMs, lastSeenMs: one.lastSeenMs + offsetMs };
     case 'cat.moved':
+    case 'collar.sighted':
     case 'battery.low':
       return { ...one, atMs };
   }

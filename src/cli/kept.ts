@@ -1,6 +1,6 @@
 /** Kept readings for commands: found by the configuration of an agent, decided anew, and what differs. */
 import { statSync } from 'node:fs';
-import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
+import { AGENT_SECRETS, type AgentConfig, agentSchema, fusionOf } from '../agent/config.ts';
 import type { Detection } from '../agent/detector/detection.ts';
 import { type Difference, differenceOf, verdictsOf } from '../agent/detector/difference.ts';
 import type { WatchSettings } from '../agent/detector/watch.ts';
@@ -45,9 +45,10 @@ export function loadAgentConfig(file: string): AgentConfig {
 }
 
 /** As the agent has them. Throws CommandError where the rooms cannot be read. */
-export function watchSettings({ detect, places }: Pick<AgentConfig, 'detect' | 'places'>): WatchSettings {
+export function watchSettings(config: Pick<AgentConfig, 'detect' | 'places' | 'fusion'>): WatchSettings {
+  const { detect, places } = config;
   const rooms = places === undefined ? undefined : placesOf(places);
-  return { ...detect, place: { ...detect.place, rooms } };
+  return { ...detect, place: { ...detect.place, rooms }, fusion: fusionOf(config) };
 }
 
 export function placesOf(path: string) {

@@ -28,6 +28,11 @@ export interface EventData {
       readonly confidence?: number;
       readonly catId?: number;
     };
+  /**
+   * What a receiver heard of a collar of late, or a motion sensor that saw it: for central, which weighs those of all agents together.
+   * Sent only where `fusion` is on.
+   */
+  readonly 'collar.sighted': Sighting;
   readonly 'meow.started': Decided & { readonly level: number };
   readonly 'meow.ended': Decided & {
     readonly durationMs: number;
@@ -66,6 +71,19 @@ export interface EventData {
   };
 }
 
+export interface Sighting {
+  /** Where the receiver or the sensor is. */
+  readonly place: string;
+  /** Its name, where the place has more than one. */
+  readonly sensor?: string;
+  /** The mean over the time before, in dBm; absent where it tells no strength. */
+  readonly rssi?: number;
+  /** The length of that time in milliseconds, and how often another sighting comes while it hears the collar. */
+  readonly forMs?: number;
+  /** A motion sensor: the last one of all knows where the cat is. */
+  readonly motion?: true;
+}
+
 export interface AlertData {
   readonly catId: number;
   readonly rule: string;
@@ -83,6 +101,7 @@ export const WRITTEN_VERSIONS: { readonly [T in EventType]: number } = {
   'cat.named': 1,
   'collar.assigned': 1,
   'cat.moved': 1,
+  'collar.sighted': 1,
   'meow.started': 1,
   'meow.ended': 1,
   'collar.silent': 1,

@@ -32,6 +32,7 @@ const number: (key: string) => Check = (key) => (body) => typeof body[key] === '
 const maybe: (key: string, type: 'string' | 'number') => Check = (key, type) => (body) =>
   body[key] === null || body[key] === undefined || typeof body[key] === type;
 const decided = maybe('detector', 'string');
+const flag: (key: string) => Check = (key) => (body) => body[key] === undefined || body[key] === true;
 const v1: (...checks: Check[]) => TypeReader = (...checks) => ({
   shape: (body) => checks.every((check) => check(body)),
   steps: [],
@@ -46,6 +47,13 @@ const readers: { readonly [T in EventType]: TypeReader } = {
     maybe('confidence', 'number'),
     maybe('catId', 'number'),
     decided,
+  ),
+  'collar.sighted': v1(
+    text('place'),
+    maybe('sensor', 'string'),
+    maybe('rssi', 'number'),
+    maybe('forMs', 'number'),
+    flag('motion'),
   ),
   'meow.started': v1(number('level'), decided),
   'meow.ended': v1(number('durationMs'), number('peakG'), number('readings'), maybe('place', 'string'), decided),

@@ -33,14 +33,15 @@ const parts = (names: readonly string[], side: string, rule: Partial<PartRule> =
 export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartRule>([
   ['contract', { imports: [], types: [], outside: ['node:crypto', 'node:zlib'] }],
   ['lib', { imports: [], types: [] }],
+  ['place', { imports: [], types: [], outside: [] }],
   ['broker', { imports: ['lib'], types: [] }],
   ['etcd', { imports: ['lib'], types: [] }],
   ...parts(AGENT_PARTS, 'agent'),
   ...parts(CENTRAL_PARTS, 'central'),
   ['central/ownership', { imports: [...SHARED, 'etcd'], types: ['central', ...CENTRAL_PARTS] }],
   ['agent/decoder', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: ['node:crypto'] }],
-  ['agent/detector', { imports: ['contract'], types: ['agent', ...AGENT_PARTS], outside: [] }],
-  ['central/models', { imports: ['contract'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
+  ['agent/detector', { imports: ['contract', 'place'], types: ['agent', ...AGENT_PARTS], outside: [] }],
+  ['central/models', { imports: ['contract', 'place'], types: ['central', ...CENTRAL_PARTS], outside: [] }],
   ['central/home', { imports: ['contract'], types: [], outside: ['node:zlib'] }],
   ['agent', { imports: [...SHARED, 'broker', ...AGENT_PARTS], types: [] }],
   ['central', { imports: [...SHARED, 'broker', 'etcd', ...CENTRAL_PARTS], types: [] }],
@@ -56,7 +57,7 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
 
 export const PURE_PARTS: readonly string[] = [
   ...['contract', 'agent/decoder', 'agent/detector'],
-  ...['central/models', 'central/home'],
+  ...['central/models', 'central/home', 'place'],
 ];
 
 /** What a pure part must not name. */

@@ -1,5 +1,7 @@
 /** What detectors decide. Times are in the clock of the readings; the ingest loop turns them into wall time. */
 
+import type { Sighting } from '../../contract/event.ts';
+
 export type Detection =
   | {
       readonly type: 'meow.started';
@@ -27,6 +29,7 @@ export type Detection =
       readonly to: string;
       readonly confidence?: number;
     }
+  | (Sighting & { readonly type: 'collar.sighted'; readonly collar: string; readonly atMs: number })
   | { readonly type: 'collar.silent'; readonly collar: string; readonly atMs: number; readonly lastSeenMs: number }
   | { readonly type: 'collar.heard'; readonly collar: string; readonly atMs: number; readonly lastSeenMs: number }
   | { readonly type: 'battery.low'; readonly collar: string; readonly atMs: number; readonly percent: number };

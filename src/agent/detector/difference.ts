@@ -50,6 +50,8 @@ export function verdictsOf(detections: readonly Detection[]): Verdict[] {
   const open = new Map<string, number>();
   for (const one of detections) {
     const { collar } = one;
+    // Heard, and nothing that was decided.
+    if (one.type === 'collar.sighted') continue;
     if (one.type === 'meow.started') {
       open.set(collar, verdicts.length);
       verdicts.push({ type: 'meow', collar, startMs: one.startMs, endMs: null, peakG: null, place: null });

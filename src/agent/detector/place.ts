@@ -3,26 +3,25 @@
  * Receivers that a calibration knows are weighed together (room-filter.ts), and the rooms are those of the calibration. Of others
  * each stands for its place (place-filter.ts).
  */
-import type { Reading } from '../decoder/reading.ts';
-import type { Detection } from './detection.ts';
+
 import {
   believePlace,
   createPlaceFilter,
+  FAINT_DBM,
   hearPlace,
   type PlaceFilter,
   type PlaceFilterSettings,
   UNHEARD_MS,
   weighPlaces,
-} from './place-filter.ts';
+} from '../../place/place-filter.ts';
+import type { Reading } from '../decoder/reading.ts';
+import type { Detection } from './detection.ts';
 import { believeRoom, createRoomFilter, hearRoom, lookRoom, type RoomFilter, type Rooms } from './room-filter.ts';
 
 export interface PlaceSettings extends PlaceFilterSettings {
   /** What a calibration has learnt. */
   readonly rooms?: Rooms | undefined;
 }
-
-/** The strength of a receiver that says only that it heard. */
-const FAINT_DBM = -100;
 
 /** Belongs to the detector: a state handed in is given away. */
 export interface PlaceState {
@@ -97,7 +96,8 @@ function hear(state: PlaceState, place: string, { sensor, rssiDbm = FAINT_DBM, a
     state.nearest = createPlaceFilter();
     if (state.place !== null) believePlace(state.nearest, state.place);
   }
-  hearPlace(state.nearest, sensor === undefined ? place : `${place}\n${sensor}`, place, rssiDbm, atMs);
+  const receiver = sensor === undefined ? place : `${place}\n${sensor}`;
+  hearPlace(state.nearest, receiver, { place, dbm: rssiDbm, atMs });
 }
 
 function move(state: PlaceState, to: string, atMs: number, out: Detection[], certain?: number): void {

@@ -7,6 +7,14 @@ import { type BatterySettings, type BatteryState, batteryReading } from './batte
 import type { Detection } from './detection.ts';
 import { createPlace, isRoomSensor, type PlaceSettings, type PlaceState, placeReading, placeTick } from './place.ts';
 import { createShake, type ShakeSettings, type ShakeState, shakeEnd, shakeReading, shakeTick } from './shake.ts';
+import {
+  createSighting,
+  type SightingSettings,
+  type SightingState,
+  sightingEnd,
+  sightingReading,
+  sightingTick,
+} from './sighting.ts';
 import { type SilenceSettings, type SilenceState, silenceReading, silenceTick } from './silence.ts';
 
 export interface WatchSettings {
@@ -14,6 +22,8 @@ export interface WatchSettings {
   readonly place: PlaceSettings;
   readonly silence: SilenceSettings;
   readonly battery: BatterySettings;
+  /** Where a cat is, central finds out: it is told what is heard of it. Absent: it is decided here. */
+  readonly fusion?: SightingSettings | undefined;
 }
 
 /** Collars watched at once; beyond it, the one heard longest ago is forgotten. */
@@ -34,6 +44,7 @@ export interface Watched {
 interface Collar {
   readonly shake: ShakeState;
   readonly place: PlaceState;
+  readonly sighting: SightingState;
   readonly silence: SilenceState;
   readonly battery: BatteryState;
   /** The newest reading, also of a room's sensor. */
@@ -97,13 +108,16 @@ export function step(state: WatchState, input: WatchInput, settings: WatchSettin
       break;
     case 'tick':
       for (const collar of state.collars.values()) {
-        placeTick(collar.place, input.atMs, settings.place, out);
-        shakeTick(collar.shake, input.atMs, collar.place.place, out);
+        tickPlace(collar, input.atMs, settings, out);
+        shakeTick(collar.shake, input.atMs, placeOf(collar, settings), out);
         silenceTick(collar.silence, input.atMs, settings.silence, out);
       }
       break;
     case 'end':
-      for (const { shake, place } of state.collars.values()) shakeEnd(shake, input.atMs, place.place, out);
+      for (const collar of state.collars.values()) {
+        shakeEnd(collar.shake, input.atMs, placeOf(collar, settings), out);
+        if (settings.fusion !== undefined) sightingEnd(collar.sighting, input.atMs, settings.fusion, out);
+      }
       break;
   }
   return { state, detections: out.length === 0 ? nothing : out };
@@ -121,16 +135,28 @@ function takeReading(collars: Map<string, Collar>, reading: Reading, settings: W
   if (!isRoomSensor(reading)) silenceReading(collar.silence, reading.atMs, out);
   batteryReading(collar.battery, reading, settings.battery, out);
   // A lead in place that ended before this reading, and a burst that did, are decided before it.
-  placeTick(collar.place, reading.atMs, settings.place, out);
-  shakeTick(collar.shake, reading.atMs, collar.place.place, out);
-  placeReading(collar.place, reading, settings.place, out);
-  shakeReading(collar.shake, reading, settings.shake, collar.place.place, out);
+  tickPlace(collar, reading.atMs, settings, out);
+  shakeTick(collar.shake, reading.atMs, placeOf(collar, settings), out);
+  if (settings.fusion === undefined) placeReading(collar.place, reading, settings.place, out);
+  else sightingReading(collar.sighting, reading, settings.fusion, out);
+  shakeReading(collar.shake, reading, settings.shake, placeOf(collar, settings), out);
+}
+
+/** Null where central knows it: what is remembered from before may be long past. */
+function placeOf({ place }: Collar, { fusion }: WatchSettings): string | null {
+  return fusion === undefined ? place.place : null;
+}
+
+function tickPlace({ place, sighting }: Collar, atMs: number, settings: WatchSettings, out: Detection[]): void {
+  if (settings.fusion === undefined) placeTick(place, atMs, settings.place, out);
+  else sightingTick(sighting, atMs, settings.fusion, out);
 }
 
 function createCollar(collar: string, place: string | null, atMs: number): Collar {
   return {
     shake: createShake(collar),
     place: createPlace(collar, place),
+    sighting: createSighting(collar),
     silence: { collar, lastSeenMs: null, silent: false },
     battery: { low: false },
     atMs,

@@ -14,7 +14,7 @@ import { beginAt, chainOfEpoch } from './epoch-chain.ts';
  * without which other events have no time, what tells of losses and corrections, and what this program does not know.
  */
 export const WORTH: readonly Worth[] = [
-  { name: 'sensors', types: ['sensor.failed', 'sensor.recovered'] },
+  { name: 'sensors', types: ['collar.sighted', 'sensor.failed', 'sensor.recovered'] },
   { name: 'batteries and silence', types: ['battery.low', 'collar.silent', 'collar.heard'] },
   { name: 'starts of meows', types: ['meow.started'] },
 ];

@@ -1,6 +1,10 @@
 /** One cat: (state, fact) → (state, change). Facts come in the order of their keys. */
 import type { MeowingRow } from '../store/store.ts';
 import type { CatFact, CatState, Evolved } from './model.ts';
+import { believeSighted, type Sightings, sight } from './sightings.ts';
+
+/** What is still being made. */
+type Writable = Omit<CatState, 'sightings'> & { sightings?: Sightings };
 
 export function startCat(catId: number): CatState {
   return {
@@ -18,7 +22,7 @@ export function startCat(catId: number): CatState {
 }
 
 export function evolveCat(before: CatState, fact: CatFact): Evolved {
-  const state: CatState = { ...before, key: fact.key };
+  const state: Writable = { ...before, key: fact.key };
   const seen = fact.fromCollar ? { lastSeen: fact.time, silent: false } : {};
   const { change } = fact;
   switch (change.type) {
@@ -28,6 +32,7 @@ export function evolveCat(before: CatState, fact: CatFact): Evolved {
       // Its first collar: what it did so far, it did with this one.
       if (before.collar === null) return { state: { ...state, collar: change.collar }, row: null };
       // Nothing is known of the new collar yet: a shake of the old one ends with it.
+      delete state.sightings;
       return changed(
         { ...state, collar: change.collar, isMeowed: false, batteryLow: false, silent: false },
         fact,
@@ -37,7 +42,21 @@ export function evolveCat(before: CatState, fact: CatFact): Evolved {
       );
     case 'moved': {
       const moved = before.location === change.to ? {} : { location: change.to, locationSince: fact.time };
-      return changed({ ...state, ...seen, ...moved }, fact, 'location', before.location, change.to);
+      const { sightings } = before;
+      const kept = sightings === undefined ? {} : { sightings: believeSighted(sightings, change.to) };
+      return changed({ ...state, ...seen, ...kept, ...moved }, fact, 'location', before.location, change.to);
+    }
+    case 'sighted': {
+      const { to, sightings } = sight(before, change, Date.parse(fact.time));
+      const kept = sightings === null ? {} : { sightings };
+      const moved = to === null || to === before.location ? {} : { location: to, locationSince: fact.time };
+      return changed(
+        { ...state, ...seen, ...kept, ...moved },
+        fact,
+        'location',
+        before.location,
+        to ?? before.location,
+      );
     }
     case 'meow':
       return changed(

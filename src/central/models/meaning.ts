@@ -2,6 +2,7 @@
 import { correctionOf, orderKey } from '../../contract/correction.ts';
 import { catOf, collarOf, type EventType, shortType } from '../../contract/event.ts';
 import { type UpcastEvent, upcast } from '../../contract/upcast.ts';
+import { FAINT_DBM } from '../../place/place-filter.ts';
 import type { CatChange, FactKey, Meaning, ModelEvent } from './model.ts';
 
 /** What tells of a cat or its collar. */
@@ -9,6 +10,7 @@ export const CAT_EVENTS = [
   'cat.named',
   'collar.assigned',
   'cat.moved',
+  'collar.sighted',
   'meow.started',
   'meow.ended',
   'collar.silent',
@@ -44,7 +46,7 @@ export function meaningOf(stored: ModelEvent): Meaning {
     if (!isCatId(catId)) return skipped(`${catId} is no number of a cat`);
     return { type: 'assigned', assignment: { key, time: stored.time, eventId, catId, collar } };
   }
-  const change = changeOf(event);
+  const change = changeOf(event, stored.agent);
   if (change === null) return { type: 'other' };
   const named = 'catId' in event.data ? event.data.catId : undefined;
   if (named !== undefined && named !== null && !isCatId(named)) return skipped(`${named} is no number of a cat`);
@@ -53,16 +55,23 @@ export function meaningOf(stored: ModelEvent): Meaning {
   const catId = told ?? named ?? catOf(stored);
   const collar = collarOf(stored);
   if (catId === null && collar === null) return { type: 'other' };
-  const fromCollar = collar !== null && change.type !== 'silent' && change.type !== 'named';
+  const isSensor = change.type === 'sighted' && change.dbm === null;
+  const fromCollar = collar !== null && change.type !== 'silent' && change.type !== 'named' && !isSensor;
   return { type: 'fact', catId, collar, fact: { key, time: stored.time, eventId, fromCollar, change } };
 }
 
-function changeOf(event: UpcastEvent): CatChange | null {
+/** `agent`: whose receivers they are. */
+function changeOf(event: UpcastEvent, agent: string): CatChange | null {
   switch (event.type) {
     case 'cat.named':
       return { type: 'named', name: event.data.newName };
     case 'cat.moved':
       return { type: 'moved', to: event.data.to };
+    case 'collar.sighted': {
+      const { place, sensor = '', rssi, forMs = 0, motion } = event.data;
+      const dbm = motion === true ? null : (rssi ?? FAINT_DBM);
+      return { type: 'sighted', place, receiver: `${agent}\n${place}\n${sensor}`, dbm, forMs };
+    }
     case 'meow.started':
       return { type: 'meow', shaking: true };
     case 'meow.ended':

@@ -1,5 +1,6 @@
 /** What the read models of cats speak: facts in, the state of each cat and its changes out. */
 import type { CentralEvent, MeowingRow } from '../store/store.ts';
+import type { Sightings } from './sightings.ts';
 
 /**
  * The order of everything that happened: last writer wins by (time, agent, epoch, seq). A text that sorts as those do, so that
@@ -12,6 +13,14 @@ export type CatChange =
   /** The collar that the cat wears from now on; null when another cat has got it. */
   | { readonly type: 'wears'; readonly collar: string | null }
   | { readonly type: 'moved'; readonly to: string }
+  /** One receiver heard it, or, `dbm` null, a motion sensor saw it. */
+  | {
+      readonly type: 'sighted';
+      readonly place: string;
+      readonly receiver: string;
+      readonly dbm: number | null;
+      readonly forMs: number;
+    }
   | { readonly type: 'meow'; readonly shaking: boolean }
   | { readonly type: 'silent'; readonly lastSeen: string }
   | { readonly type: 'heard' }
@@ -76,6 +85,8 @@ export interface CatState {
   readonly lastSeen: string | null;
   readonly batteryLow: boolean;
   readonly silent: boolean;
+  /** What receivers of several agents have heard; absent before the first sighting of the collar that it wears. */
+  readonly sightings?: Sightings;
   /** Of the last fact; all facts up to here are in. Empty before the first. */
   readonly key: FactKey;
 }

@@ -106,18 +106,21 @@ export async function savedBefore(
 async function thinCheckpoints(access: Access, tables: ModelTables, state: CatState): Promise<void> {
   const last = await access.read
     .selectFrom(tables.checkpoint)
-    .select('key')
+    .select(['key', 'state'])
     .where('cat_id', '=', state.catId)
     .orderBy('key', 'desc')
     .limit(1)
     .executeTakeFirst();
+  // Sightings leave no rows: they are counted in the state.
+  const kept = last === undefined ? undefined : (JSON.parse(last.state) as CatState);
+  const sighted = Math.abs((state.sightings?.facts ?? 0) - (kept?.sightings?.facts ?? 0));
   const { count } = await access.read
     .selectFrom(tables.meowing)
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('cat_id', '=', state.catId)
     .where('key', '>', last?.key ?? '')
     .executeTakeFirstOrThrow();
-  if (count >= CHECKPOINT_FACTS) await access.write((trx) => saveCheckpoints(trx, tables, [state]));
+  if (count + sighted >= CHECKPOINT_FACTS) await access.write((trx) => saveCheckpoints(trx, tables, [state]));
 }
 
 /** All rows of a cat above `key`. */

@@ -56,7 +56,11 @@ async function meowsBetween(db: Db, tables: ModelTables, catId: number, from: st
   return Number(n);
 }
 
-export function pastRow({ catId, key: _key, ...state }: CatState, name: string, meowsToday: number): CatRow {
+export function pastRow(
+  { catId, key: _key, sightings: _sightings, ...state }: CatState,
+  name: string,
+  meowsToday: number,
+): CatRow {
   // What agents' health said then is not kept.
   return { ...state, id: catId, name, lastHeard: state.lastSeen, meowsToday };
 }

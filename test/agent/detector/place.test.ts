@@ -4,8 +4,8 @@ import type { Reading } from '../../../src/agent/decoder/reading.ts';
 import type { Detection } from '../../../src/agent/detector/detection.ts';
 import { learnRooms } from '../../../src/agent/detector/learn-rooms.ts';
 import { createPlace, placeReading, placeTick } from '../../../src/agent/detector/place.ts';
-import { MAX_PLACES, MAX_RECEIVERS, UNHEARD_MS } from '../../../src/agent/detector/place-filter.ts';
 import { prepareRooms } from '../../../src/agent/detector/room-filter.ts';
+import { MAX_PLACES, MAX_RECEIVERS, UNHEARD_MS } from '../../../src/place/place-filter.ts';
 import { type HomeRow, homeRows, ROOMS } from './home.ts';
 
 const settings = { stayMs: 60_000, certainty: 0.8 };

@@ -25,6 +25,8 @@ export const step = fc.record({
     'silent',
     'heard',
     'battery',
+    'sighted',
+    'seen',
     'odd',
     ...Array.from({ length: 5 }, () => ['revoke', 'reassign'] as const).flat(),
   ),
@@ -74,6 +76,15 @@ function write(writers: readonly Writer[], s: Step): void {
       return void writer.add('meow.started', subject, { level: 1 }, s.second);
     case 'end':
       return void writer.add('meow.ended', subject, { durationMs: 1, peakG: 1, readings: 1, place: to }, s.second);
+    case 'sighted':
+      return void writer.add(
+        'collar.sighted',
+        subject,
+        { place: to, rssi: -40 - (s.target % 50), forMs: 5_000 },
+        s.second,
+      );
+    case 'seen':
+      return void writer.add('collar.sighted', subject, { place: to, sensor: 'pir', motion: true }, s.second);
     case 'silent':
       return void writer.add('collar.silent', subject, { lastSeen: NOW }, s.second);
     case 'heard':
@@ -122,7 +133,7 @@ export function folded(events: readonly CentralEvent[]): unknown {
   const dayStart = new Date(day.getFullYear(), day.getMonth(), day.getDate()).toISOString();
   return {
     skipped,
-    cats: cats.map(({ catId, key, ...cat }) => ({
+    cats: cats.map(({ catId, key, sightings: _sightings, ...cat }) => ({
       id: catId,
       ...cat,
       meowsToday: meowing.filter(

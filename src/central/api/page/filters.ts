@@ -18,6 +18,13 @@ export interface Filters {
   read(): boolean;
 }
 
+/** What every receiver hears of every cat all the time; nobody could see the rest between them. */
+const SIGHTED = 'collar.sighted';
+/** Everything else. */
+const TOLD =
+  'cat.named,collar.assigned,cat.moved,meow.started,meow.ended,collar.silent,collar.heard,battery.low,sensor.failed,sensor.recovered,' +
+  'clock.synced,history.lost,history.conflict,alert.raised,alert.cleared,event.revoked,event.reassigned';
+
 const NONE: Filter = { cat: '', type: '', agent: '', day: '' };
 
 /** `changed`: somebody wants to see something else. */
@@ -107,7 +114,7 @@ export function queryOf(filter: Filter, until: string | null): Readonly<Record<s
   const ends = [span?.to, until].filter((text) => typeof text === 'string').sort();
   return {
     cat: filter.cat,
-    type: filter.type,
+    type: filter.type === '' ? TOLD : filter.type,
     agent: filter.agent,
     from: span?.from ?? '',
     to: ends[0] ?? '',
@@ -119,11 +126,16 @@ export function matches(event: CloudEvent, catId: number | null, filter: Filter)
   const span = daySpan(filter.day);
   const agent = event.source.split('/').at(-1);
   return (
-    (filter.type === '' || filter.type.split(',').includes(event.type.replace(/^collard\./, ''))) &&
+    isOfType(event, filter.type) &&
     (filter.cat === '' || Number(filter.cat) === catId) &&
     (filter.agent === '' || filter.agent === agent) &&
     (span === null || (event.time >= span.from && event.time < span.to))
   );
+}
+
+function isOfType(event: CloudEvent, types: string): boolean {
+  const type = event.type.replace(/^collard\./, '');
+  return types === '' ? type !== SIGHTED : types.split(',').includes(type);
 }
 
 /** A day of whoever looks, as moments; null: every day. */

@@ -38,6 +38,13 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[], target?: Clo
         'move',
         text(data.from) === '' ? `is in ${text(data.to)}` : `moved ${text(data.from)} → ${text(data.to)}`,
       );
+    case 'collar.sighted':
+      return say(
+        'quiet',
+        data.motion === true
+          ? `was seen in ${text(data.place)}`
+          : `is heard in ${text(data.place)}${text(data.rssi, ', ')}${data.rssi === undefined ? '' : '\u00a0dBm'}`,
+      );
     case 'cat.named':
       return text(data.oldName) === ''
         ? say('name', 'joined', text(data.newName))

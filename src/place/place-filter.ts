@@ -1,9 +1,11 @@
 /**
  * In which place a collar is, where nobody has calibrated: a forward filter over the places of the receivers that hear it, look
  * by look. The louder a place hears the collar, the likelier it is there; a collar that stays gains certainty, so that a signal
- * which a body hides for a moment moves nobody. Looks follow the clock of the readings: the pace of calls changes nothing.
+ * which a body hides for a moment moves nobody. Looks follow the clock of the readings: the pace of calls changes nothing. An agent
+ * asks it of its own receivers, central of those of several agents.
  */
-import { LOOK_MS } from './room-model.ts';
+/** What is heard in so long counts as one look. */
+export const LOOK_MS = 250;
 
 export interface PlaceFilterSettings {
   /** A cat stays in a place for about so long before it walks on. */
@@ -26,6 +28,8 @@ export const FIRST_MS = 2_000;
 const BELIEVED = 0.95;
 /** However sure the filter is: so much stays possible. */
 const LEAST = 1e-9;
+/** The strength of a receiver that says only that it heard. */
+export const FAINT_DBM = -100;
 /** Receivers remembered for each collar; beyond it, the one that heard it longest ago is forgotten. */
 export const MAX_RECEIVERS = 32;
 /** Places remembered, also those that a motion sensor has named; beyond it, the least likely is forgotten. */
@@ -37,6 +41,8 @@ interface Receiver {
   dbm: number;
   /** When it heard the collar last. */
   atMs: number;
+  /** It counts for so long after it. */
+  holdMs: number;
   /** Of the look that is open. */
   sum: number;
   heard: number;
@@ -68,23 +74,34 @@ export function createPlaceFilter(): PlaceFilter {
   return { receivers: new Map(), belief: new Map(), look: nan, believedLook: nan, sinceMs: nan, dueMs: nan };
 }
 
+export interface HeardAt {
+  /** Where the receiver stands. */
+  readonly place: string;
+  readonly dbm: number;
+  readonly atMs: number;
+  /** How long it counts; UNHEARD_MS by default. */
+  readonly holdMs?: number;
+}
+
 /** A receiver heard the collar. Looks that are over by then must have been weighed (weighPlaces). */
-export function hearPlace(filter: PlaceFilter, receiver: string, place: string, dbm: number, atMs: number): void {
+export function hearPlace(filter: PlaceFilter, receiver: string, heard: HeardAt): void {
+  const { place, dbm, atMs, holdMs = UNHEARD_MS } = heard;
   const look = Math.floor(atMs / LOOK_MS);
   const newest = Number.isNaN(filter.look) ? filter.believedLook : filter.look;
   const passedMs = (look - newest) * LOOK_MS;
   if (passedMs < -RESTART_MS) startAgain(filter);
-  if (!(passedMs < UNHEARD_MS && passedMs >= -RESTART_MS)) filter.sinceMs = atMs;
+  if (!(passedMs < holdMs && passedMs >= -RESTART_MS)) filter.sinceMs = atMs;
   // What comes late belongs to the newest look.
   if (!(look <= filter.look)) filter.look = look < filter.believedLook ? filter.believedLook : look;
   let known = filter.receivers.get(receiver);
   if (known === undefined) {
     if (filter.receivers.size >= MAX_RECEIVERS) forgetOne(filter);
-    known = { place, dbm, atMs, sum: 0, heard: 0 };
+    known = { place, dbm, atMs, holdMs, sum: 0, heard: 0 };
     filter.receivers.set(receiver, known);
     addPlace(filter.belief, place);
   }
   known.atMs = Math.max(known.atMs, atMs);
+  known.holdMs = holdMs;
   known.sum += dbm;
   known.heard += 1;
 }
@@ -124,7 +141,7 @@ function weigh(filter: PlaceFilter, endMs: number, stayMs: number): void {
     if (receiver.heard > 0) receiver.dbm = receiver.sum / receiver.heard;
     receiver.sum = 0;
     receiver.heard = 0;
-    if (endMs - receiver.atMs >= UNHEARD_MS) continue;
+    if (endMs - receiver.atMs >= receiver.holdMs) continue;
     const { place, dbm } = receiver;
     loudest.set(place, Math.max(loudest.get(place) ?? Number.NEGATIVE_INFINITY, dbm));
     best = Math.max(best, dbm);
