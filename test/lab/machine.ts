@@ -1,14 +1,13 @@
-/** A Debian of its own in a folder, booted with systemd as PID 1 by systemd-nspawn. Needs root, mmdebstrap and systemd-container. */
+/** A Debian of its own in a folder, booted with systemd as PID 1 by systemd-nspawn. Needs root and systemd-container. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const MIRROR = process.env.DEBIAN_MIRROR ?? 'http://deb.debian.org/debian';
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const PACKAGES = 'systemd,systemd-sysv,dbus,udev,procps,init-system-helpers,socat';
-const BOOT_MS = 60_000;
+/** On a machine that is full of other work. */
+const BOOT_MS = 180_000;
+const STOP_MS = 30_000;
 
 export interface Machine {
   readonly bootMs: number;
@@ -20,36 +19,37 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-/** The root of a fresh Debian, made once and kept in `cache`. */
-export function makeRoot(suite: string, cache: string): string {
-  const tar = join(cache, `${suite}.tar`);
-  if (!existsSync(tar) || statSync(tar).size === 0) {
-    mkdirSync(dirname(tar), { recursive: true });
-    const slim = ['man', 'doc', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
-    const args = ['--variant=minbase', '--mode=root', `--keyring=${KEYRING}`, ...slim, `--include=${PACKAGES}`];
-    const { status, stderr } = spawnSync('mmdebstrap', [...args, suite, tar, MIRROR], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`no Debian was made: ${stderr.slice(-2_000)}`);
-  }
-  return tar;
-}
-
 /** `checkout` is seen read-only below /src. */
 export async function boot(tar: string, checkout: string): Promise<Machine> {
   const root = mkdtempSync('/var/tmp/collard-lab-');
-  execFileSync('tar', ['-C', root, '-xf', tar]);
-  const args = [
-    '-q',
-    '-D',
-    root,
+  const undo: (() => Promise<void>)[] = [async () => rmSync(root, { recursive: true, force: true })];
+  const stop = async () => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    execFileSync('tar', ['-C', root, '-xf', tar]);
+    return await start(root, checkout, undo, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  root: string,
+  checkout: string,
+  undo: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Machine> {
+  const flags = [
     '--register=no',
     '--keep-unit',
     '--private-network',
-    `--bind-ro=${checkout}:/src`,
-    '--boot',
     '--console=passive',
+    `--bind-ro=${checkout}:/src`,
   ];
   const startedAt = performance.now();
-  const child = spawn('systemd-nspawn', args, {
+  const child = spawn('systemd-nspawn', ['-q', '-D', root, ...flags, '--boot'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
   });
@@ -58,14 +58,24 @@ export async function boot(tar: string, checkout: string): Promise<Machine> {
     stream.on('data', (part) => {
       told = (told + part).slice(-4_000);
     });
-  const leader = await leaderOf(child, () => told);
+  const orphan = () => {
+    child.kill('SIGKILL');
+    rmSync(root, { recursive: true, force: true });
+  };
+  process.once('exit', orphan);
+  let leader = 0;
+  undo.push(async () => {
+    await powerOff(child, leader);
+    process.removeListener('exit', orphan);
+  });
+  leader = await leaderOf(child, () => told);
   const enter = (script: string) =>
     spawnSync('nsenter', ['-t', String(leader), '-a', 'sh', '-c', script], {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
       maxBuffer: 64e6,
     });
-  const until: Machine['until'] = async (what, script, holds, withinMs = 30_000) => {
+  const until: Machine['until'] = async (what, script, holds, withinMs = 90_000) => {
     const end = performance.now() + withinMs;
     while (true) {
       const { stdout, stderr } = enter(script);
@@ -84,16 +94,20 @@ export async function boot(tar: string, checkout: string): Promise<Machine> {
     },
     until,
     copy: (from, to) => void execFileSync('cp', [from, join(root, to)]),
-    async stop() {
-      const gone = child.exitCode === null ? once(child, 'exit') : null;
-      // SIGRTMIN+4 is poweroff to systemd as PID 1.
-      spawnSync('kill', ['-s', 'RTMIN+4', String(leader)]);
-      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-      await gone;
-      clearTimeout(timer);
-      rmSync(root, { recursive: true, force: true });
-    },
+    stop,
   };
+}
+
+/** `leader` is its PID 1, or 0 where it never came up. */
+async function powerOff(child: ChildProcess, leader: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  // SIGRTMIN+4 is poweroff to systemd as PID 1.
+  if (leader > 0) spawnSync('kill', ['-s', 'RTMIN+4', String(leader)]);
+  else child.kill('SIGKILL');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await gone;
+  clearTimeout(timer);
 }
 
 /** PID 1 of the machine, as the host counts. */
@@ -101,6 +115,7 @@ async function leaderOf(child: ChildProcess, told: () => string): Promise<number
   const end = performance.now() + BOOT_MS;
   while (performance.now() < end) {
     if (child.exitCode !== null) throw new Error(`systemd-nspawn ended with ${child.exitCode}: ${told()}`);
+    if (child.pid === undefined) throw new Error('systemd-nspawn cannot run: apt-get install systemd-container');
     const inner = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')[0] ?? '';
     if (inner !== '' && readFileSync(`/proc/${inner}/comm`, 'utf8').trim() === 'systemd') return Number(inner);
     await pause(50);

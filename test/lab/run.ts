@@ -1,202 +1,79 @@
 /**
- * npm run lab -- [--suite bookworm] [--deb FILE] [--json]: the package on a booted Debian, as its user has it: installed, notified, sandboxed, reloaded, frozen,
- * upgraded with events in the log, put back, removed, purged. Needs root and, from Debian, mmdebstrap and systemd-container.
+ * npm run lab -- [--tier service|release] [--suite trixie]… [--deb FILE] [--cuts 50] [--only device|clock|cuts]… [--json]
+ *
+ * service: the package on a Debian booted by systemd-nspawn: its unit, its sandbox, its upgrades. A minute or two for each suite.
+ * release: on a whole machine by QEMU: GPIO lines, a USB receiver, a clock that stands wrong, a full card, power cuts. Half an hour.
+ * Both need root; what they need besides comes from Debian, and from this checkout: npm run package -- --arch amd64.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { boot, type Machine, makeRoot } from './machine.ts';
+import { createChecks, report } from './checks.ts';
+import { tryRelease } from './release.ts';
+import { tryService } from './service.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const UNIT = 'collard-agent';
-const LOG_URL = '--config /etc/collard/agent.yaml';
+const NEEDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  service: { mmdebstrap: 'mmdebstrap', 'systemd-nspawn': 'systemd-container' },
+  release: {
+    mmdebstrap: 'mmdebstrap',
+    'systemd-nspawn': 'systemd-container',
+    'qemu-system-x86_64': 'qemu-system-x86',
+    mosquitto: 'mosquitto',
+  },
+};
+const NOT_TRIED = [
+  'not tried: real hardware (no Raspberry Pi, no SD card, no sensor): simulated lines, an emulated receiver, a disk whose cache outlives the cut',
+];
 
 const { values } = parseArgs({
   options: {
-    suite: { type: 'string', default: 'bookworm' },
+    tier: { type: 'string', default: 'service' },
+    suite: { type: 'string', multiple: true, default: ['bookworm', 'trixie'] },
     deb: { type: 'string' },
     cache: { type: 'string', default: '/var/cache/collard-lab' },
+    cuts: { type: 'string', default: '50' },
+    only: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
   },
 });
 
-interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly ms: number;
-  readonly detail: string;
-}
-
-const checks: Check[] = [];
-
-async function check(name: string, work: () => Promise<string> | string): Promise<void> {
-  const from = performance.now();
-  process.stderr.write(`${name} …\n`);
-  const result = await Promise.resolve()
-    .then(work)
-    .then(
-      (detail) => ({ ok: true, detail }),
-      (error: Error) => ({ ok: false, detail: error.message.slice(0, 600) }),
-    );
-  checks.push({ name, ms: Math.round(performance.now() - from), ...result });
-}
-
-function expect(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Error(otherwise);
-}
-
-const amd64 = values.deb ?? newestPackage();
-const folder = mkdtempSync(join(tmpdir(), 'collard-lab-'));
-const next = withVersion(amd64, '99.0.0', folder);
-const machine = await boot(makeRoot(values.suite, values.cache), ROOT);
+// What a part of it started or laid down ends with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+provide(values.tier);
+const checks = createChecks();
+const deb = values.deb ?? newestPackage();
+const { cache } = values;
+mkdirSync(cache, { recursive: true });
 try {
-  checks.push({ name: `${values.suite} boots`, ok: true, ms: Math.round(machine.bootMs), detail: versionOf(machine) });
-  await all(machine);
-} finally {
-  await machine.stop();
-  rmSync(folder, { recursive: true });
+  if (values.tier === 'release') await tryRelease(checks, { deb, cache, cuts: Number(values.cuts), only: values.only });
+  else for (const suite of values.suite) await tryService(checks, { suite, deb, cache, checkout: ROOT });
+} catch (error) {
+  // What the lab itself could not do is a failure of the run, with what was found before.
+  checks.add({ name: 'the lab', ok: false, ms: 0, detail: error instanceof Error ? error.message : String(error) });
 }
-report();
+const size = `${deb.slice(deb.lastIndexOf('/') + 1)}: ${(statSync(deb).size / 1e6).toFixed(1)} MB`;
+report(checks.all, values.json, [size, ...NOT_TRIED]);
 
-async function all(on: Machine): Promise<void> {
-  const show = (property: string) => on.run(`systemctl show ${UNIT} -p ${property} --value`).trim();
-  const events = () => on.run(`collard events ${LOG_URL} --json | wc -l`).trim();
-  on.copy(amd64, 'opt/old.deb');
-  on.copy(next, 'opt/new.deb');
-  await check('apt install ./collard.deb, without a network', () => {
-    on.run('apt-get install -y --no-install-recommends /opt/old.deb');
-    expect(show('ActiveState') === 'active', `the agent is ${show('ActiveState')}`);
-    return `${on.run('du -sm /usr/lib/collard | cut -f1').trim()} MB installed`;
-  });
-  await check('systemd is told what matters', async () => {
-    const text = await on.until('a status', `systemctl show ${UNIT} -p StatusText --value`, (out) =>
-      out.includes('NOT READ'),
-    );
-    return text.trim();
-  });
-  await check('it is sandboxed, without any privilege', () => {
-    const score = /: ([\d.]+)/.exec(on.run(`systemd-analyze security ${UNIT} --no-pager | tail -1`))?.[1];
-    expect(Number(score) <= 1.2, `the exposure is ${score}`);
-    const status = on.run(`cat /proc/${show('MainPID')}/status`);
-    expect(/^CapBnd:\s*0+$/m.test(status) && /^Seccomp:\s*2$/m.test(status), status);
-    expect(/^Uid:\s*(?!0\s)/m.test(status), 'it runs as root');
-    return `exposure ${score}, RSS ${/VmRSS:\s*(.*)/.exec(status)?.[1]}`;
-  });
-  await check('a password comes from a file of root', async () => {
-    on.run(`printf 'very secret\\n' > /etc/collard/credentials/mqtt.password && systemctl restart ${UNIT}`);
-    const text = on.run(`nsenter -m -t ${show('MainPID')} cat /run/credentials/${UNIT}.service/mqtt.password`);
-    expect(text === 'very secret\n', `it was handed: ${text}`);
-    const seen = on.run(
-      `journalctl -u ${UNIT} --no-pager; systemctl status ${UNIT} --no-pager; cat /proc/${show('MainPID')}/cmdline`,
-    );
-    expect(!seen.includes('very secret'), 'it stands in the journal, the status or the command line');
-    return on.run('stat -c %A:%U /etc/collard/credentials /etc/collard/agent.yaml').trim().replace('\n', ' ');
-  });
-  await check('readings of a serial line become events, after a reload', async () => {
-    on.run(
-      `mkdir -p /etc/systemd/system/${UNIT}.service.d && printf '[Service]\\nDeviceAllow=char-pts rw\\n' > /etc/systemd/system/${UNIT}.service.d/lab.conf && systemctl daemon-reload && systemctl restart ${UNIT}`,
-    );
-    on.run(
-      'systemd-run -q --unit=line socat pty,raw,echo=0,link=/run/collar-a,mode=660,group=dialout pty,raw,echo=0,link=/run/collar-b',
-    );
-    await on.until('the line is there', 'ls /run/collar-b', (out) => out !== '');
-    on.run(`sed -i 's#^  - serial: .*#  - serial: /run/collar-a#' /etc/collard/agent.yaml && systemctl reload ${UNIT}`);
-    await on.until('the port is open', `systemctl show ${UNIT} -p StatusText --value`, (out) =>
-      out.includes('1 sources read'),
-    );
-    on.run('systemd-run -q --unit=collars collard simulate --collars 8 --seconds 0 --format json --out /run/collar-b');
-    const count = await on.until(
-      'meows are logged',
-      `collard events ${LOG_URL} --type meow.ended --json | wc -l`,
-      (out) => Number(out) >= 5,
-      60_000,
-    );
-    return `${count.trim()} meows in the log`;
-  });
-  await check('a configuration that is not sound changes nothing', async () => {
-    const pid = show('MainPID');
-    on.run(
-      `cp /etc/collard/agent.yaml /opt/sound.yaml; echo 'nonsense: [' >> /etc/collard/agent.yaml; systemctl reload ${UNIT} || true`,
-    );
-    await on.until('it is told', `journalctl -u ${UNIT} --no-pager`, (out) => out.includes('not loaded anew'));
-    expect(show('MainPID') === pid && show('ActiveState') === 'active', 'it has not gone on');
-    on.run('cp /opt/sound.yaml /etc/collard/agent.yaml');
-    return 'told in the journal, with line and column';
-  });
-  await check('a frozen agent is killed and started again', async () => {
-    on.run(
-      `printf '[Service]\\nWatchdogSec=4\\nRestartSec=1\\n' > /etc/systemd/system/${UNIT}.service.d/watchdog.conf && systemctl daemon-reload && systemctl restart ${UNIT}`,
-    );
-    const [pid, before] = [show('MainPID'), Number(events())];
-    on.run(`kill -STOP ${pid}`);
-    await on.until(
-      'another process runs',
-      `systemctl show ${UNIT} -p MainPID,ActiveState --value`,
-      (out) => out.includes('active') && !out.includes(pid) && !/^0$/m.test(out),
-      60_000,
-    );
-    const after = Number(events());
-    expect(after >= before, `${before} events before, ${after} after`);
-    on.run(`rm /etc/systemd/system/${UNIT}.service.d/watchdog.conf && systemctl daemon-reload`);
-    return `${before} events before, ${after} after`;
-  });
-  const integrity = (before: number) => {
-    const lines = on.run(`collard events ${LOG_URL} --json`).trim().split('\n');
-    const seqs = lines.map((line) => JSON.parse(line) as { epoch: string; seq: number });
-    expect(seqs.length >= before, `${before} events before, ${seqs.length} after`);
-    expect(new Set(seqs.map(({ epoch }) => epoch)).size === 1, 'another epoch has begun');
-    expect(
-      seqs.every(({ seq }, at) => seq === at + 1),
-      'there is a gap',
-    );
-    return `${before} events before, ${seqs.length} after, none is missing`;
-  };
-  const update = (name: string, deb: string, flags: string) =>
-    check(name, () => {
-      on.run("sed -i 's/^#simulated: false/simulated: true/' /etc/collard/agent.yaml");
-      const [before, pid] = [Number(events()), show('MainPID')];
-      on.run(`apt-get install -y --no-install-recommends ${flags} /opt/${deb}`);
-      expect(show('ActiveState') === 'active', `the agent is ${show('ActiveState')}`);
-      expect(show('MainPID') !== pid, 'the program before runs on');
-      expect(
-        on.run('grep -c "^simulated: true" /etc/collard/agent.yaml').trim() === '1',
-        'the configuration is not kept',
-      );
-      return integrity(before);
-    });
-  await update('an upgrade keeps events and configuration', 'new.deb', '');
-  await update('so does the way back', 'old.deb', '--allow-downgrades');
-  await check('removed: the service is gone, events and configuration stay', () => {
-    on.run('systemctl stop collars line; apt-get remove -y collard');
-    expect(on.run('systemctl is-active collard-agent || true').trim() !== 'active', 'it still runs');
-    return on.run('ls /var/lib/collard/events.db /etc/collard/agent.yaml').trim().replace('\n', ' ');
-  });
-  await check('purged: nothing is left', () => {
-    on.run('apt-get purge -y collard');
-    const left = on
-      .run('ls -d /var/lib/collard* /etc/collard /usr/lib/collard /etc/systemd/system/*/collard* 2> /dev/null || true')
-      .trim();
-    expect(left === '', `left: ${left}`);
-    return '';
-  });
-  await check('collard service install does the same from a checkout', async () => {
-    on.run('/src/node_modules/.bin/node /src/dist/cli/bin.js service install');
-    await on.until('it runs', `systemctl is-active ${UNIT}`, (out) => out.trim() === 'active');
-    const text = await on.until('a status', `systemctl show ${UNIT} -p StatusText --value`, (out) =>
-      out.includes('NOT READ'),
-    );
-    on.run('collard service uninstall');
-    expect(on.run(`systemctl is-active ${UNIT} || true`).trim() !== 'active', 'it still runs');
-    on.run('test ! -e /usr/lib/collard && test -e /var/lib/collard/events.db && test -e /etc/collard/agent.yaml');
-    return text.trim();
-  });
-}
-
-function versionOf(on: Machine): string {
-  return on.run('systemctl --version | head -1; cat /etc/debian_version').trim().replace('\n', ', Debian ');
+/** Fetches the programs that are missing. */
+function provide(tier: string): void {
+  const needed = NEEDED[tier];
+  if (needed === undefined) throw new Error(`--tier must be service or release, not ${tier}`);
+  if (process.getuid?.() !== 0) throw new Error('the lab boots machines of its own: run it as root');
+  const missing = Object.entries(needed).filter(([name]) => spawnSync('which', [name]).status !== 0);
+  if (missing.length === 0) return;
+  const packages = missing.map(([, name]) => name);
+  process.stderr.write(`apt-get install ${packages.join(' ')} …\n`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...packages],
+  ]) {
+    const { status, stderr } = spawnSync('apt-get', args, { encoding: 'utf8', env });
+    if (status !== 0) throw new Error(`apt-get ${args.join(' ')}: ${stderr}`);
+  }
 }
 
 function newestPackage(): string {
@@ -204,29 +81,4 @@ function newestPackage(): string {
   const [found] = readdirSync(packages).filter((name) => name.endsWith('_amd64.deb'));
   if (found === undefined) throw new Error('no package: npm run package -- --arch amd64');
   return join(packages, found);
-}
-
-/** The same package under another version. */
-function withVersion(deb: string, version: string, to: string): string {
-  const tree = join(to, 'tree');
-  execFileSync('dpkg-deb', ['-R', deb, tree]);
-  const control = join(tree, 'DEBIAN/control');
-  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, `Version: ${version}`));
-  const file = join(to, 'new.deb');
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', tree, file], { stdio: 'ignore' });
-  rmSync(tree, { recursive: true });
-  return file;
-}
-
-function report(): void {
-  const failed = checks.filter(({ ok }) => !ok);
-  if (values.json) process.stdout.write(`${JSON.stringify(checks, null, 2)}\n`);
-  else {
-    for (const { name, ok, ms, detail } of checks)
-      process.stdout.write(
-        `${ok ? 'ok    ' : 'FAILED'} ${(ms / 1_000).toFixed(1).padStart(6)} s  ${name}${detail === '' ? '' : `: ${detail}`}\n`,
-      );
-    process.stdout.write(`${checks.length - failed.length} passed, ${failed.length} failed\n`);
-  }
-  process.exitCode = failed.length === 0 ? 0 : 1;
 }
