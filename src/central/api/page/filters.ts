@@ -14,6 +14,7 @@ export interface Filters {
   readonly now: Filter;
   /** The choices that there are; what was asked for by a link stays one. */
   offer(cats: readonly Cat[], agents: readonly Agent[]): void;
+  only(change: Partial<Filter>): void;
   /** As the address says; true where that is something else than before. */
   read(): boolean;
 }
@@ -68,6 +69,7 @@ export function createFilters(changed: () => void): Filters {
       return now;
     },
     read,
+    only: (change) => set({ ...now, ...change }),
     offer(cats, agents) {
       fields.day.max = localDay(new Date(nowMs()));
       offer(fields.cat, 'all cats', [...cats.map(({ id, name }): Option => [String(id), name])], now.cat);

@@ -4,6 +4,7 @@ import { createActivityFeed } from './activity-feed.ts';
 import { batteriesOf } from './batteries.ts';
 import { showCats } from './cats.ts';
 import { createCorrections } from './correct.ts';
+import { createDays } from './days.ts';
 import { byId, setText } from './dom.ts';
 import { createReplay } from './replay.ts';
 import { createTimeline } from './timeline.ts';
@@ -42,11 +43,13 @@ export function createHome(): Home {
     },
     told: () => show(),
   });
+  const days = createDays(timeline.day);
   const show = () => {
     const { past } = replay;
     const shown = past === null ? cats : past.cats;
-    if (shown !== null)
-      showCats({ cats: shown, activity, batteries: batteriesOf(agents), moment: past?.moment ?? null });
+    if (shown === null) return;
+    showCats({ cats: shown, activity, batteries: batteriesOf(agents), moment: past?.moment ?? null });
+    days.show({ cats: shown, activity });
   };
   byId('cats', HTMLUListElement).addEventListener('click', ({ target }) => {
     const card = target instanceof Element && target.closest('.fix') !== null ? target.closest('li') : null;

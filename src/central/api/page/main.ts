@@ -1,7 +1,7 @@
 /** Puts the page together: the stream feeds cats, timeline and agents; nothing is polled but how the centrals are, while somebody looks. */
 
 import { showAgents, showCollars, submit } from './agents.ts';
-import { setClock, tick } from './ago.ts';
+import { nowMs, setAgo, setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
 import { showCat } from './cat-view.ts';
 import { createDevices } from './devices.ts';
@@ -72,10 +72,16 @@ function start(): void {
 /** The word at the top, and a banner where central does not answer. */
 function createStateLine(): (state: 'live' | 'lost') => void {
   let offline: ReturnType<typeof setTimeout> | undefined;
+  let isLive = false;
+  const answered = byId('answered', HTMLTimeElement);
+  setAgo(answered, null);
   return (state) => {
     const live = byId('live', HTMLParagraphElement);
     live.dataset.state = state;
     setText(live, state === 'live' ? 'live' : 'connecting');
+    if (isLive && state === 'lost') setAgo(answered, new Date(nowMs()).toISOString());
+    isLive = state === 'live';
+    document.body.classList.toggle('is-lost', !isLive);
     clearTimeout(offline);
     const banner = byId('offline', HTMLParagraphElement);
     if (state === 'live') banner.hidden = true;

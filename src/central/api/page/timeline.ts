@@ -17,6 +17,8 @@ export interface Timeline {
   reload(): Promise<void>;
   add(event: CloudEvent): void;
   know(cats: readonly Cat[], agents: readonly Agent[]): void;
+  /** Shows a day, and goes there. */
+  day(day: string): void;
   /** Shows what happened before a moment, and nothing live; null: live. */
   until(moment: string | null): void;
   /** The address has changed. */
@@ -33,7 +35,7 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
   const filters = createFilters(() => failing(reload()));
   const pages = createPages(() => queryOf(filters.now, moment), show);
   const view = { cats, find: pages.find };
-  const { scroller, list } = createList(pages, correct, {
+  const list = createList(pages, correct, {
     faceOf: (event, before) => `${names}|${rowFace(event, before, view)}`,
     draw: (event, before) => rowElement(event, before, view),
     drawn(end, size) {
@@ -41,10 +43,7 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
     },
   });
   function show() {
-    byId('no-events', HTMLParagraphElement).hidden = pages.events.length > 0 || pages.isReading || !more.hidden;
-    byId('reading', HTMLParagraphElement).hidden = !pages.isReading;
-    scroller.setAttribute('aria-busy', String(pages.isReading));
-    scroller.hidden = pages.events.length === 0;
+    showState(pages, !more.hidden);
     list.show(pages.events);
   }
   function reload() {
@@ -64,12 +63,11 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
     failing(pages.isMore ? pages.older() : reload());
   });
   const add = gathered((events) => {
-    const fresh = events.filter((event) => {
-      if (pages.find(event.id) !== undefined) return true;
-      if (moment !== null || !matches(event, sentenceOf(event, cats).catId, filters.now)) return false;
-      say(event, cats);
-      return true;
-    });
+    const isShown = (event: CloudEvent) =>
+      moment === null && matches(event, sentenceOf(event, cats).catId, filters.now);
+    // Those that are held come again where they were corrected.
+    const fresh = events.filter((event) => pages.find(event.id) !== undefined || isShown(event));
+    for (const event of fresh) if (pages.find(event.id) === undefined) say(event, cats);
     if (fresh.length > 0) pages.add(fresh);
   });
   return {
@@ -77,6 +75,11 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
     add,
     read() {
       if (filters.read()) failing(reload());
+    },
+    day(day) {
+      filters.only({ day });
+      // The list may be hidden while it is read.
+      byId('events-title', HTMLHeadingElement).focus();
     },
     until(now) {
       if (now === moment) return;
@@ -87,12 +90,25 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
       cats = now;
       view.cats = now;
       filters.offer(now, agents);
-      const text = JSON.stringify(now.map((cat) => [cat.id, cat.name, cat.collar]));
-      if (text === names) return;
-      names = text;
-      list.refresh();
+      const old = names;
+      names = namesOf(now);
+      if (names !== old) list.refresh();
     },
   };
+}
+
+/** What sentences are made with. */
+function namesOf(cats: readonly Cat[]): string {
+  return JSON.stringify(cats.map((cat) => [cat.id, cat.name, cat.collar]));
+}
+
+/** Empty, reading, or neither. `isFailed`: a button says that central did not answer. */
+function showState({ events, isReading }: Pages, isFailed: boolean): void {
+  byId('no-events', HTMLParagraphElement).hidden = events.length > 0 || isReading || isFailed;
+  byId('reading', HTMLParagraphElement).hidden = !isReading;
+  const scroller = byId('events-scroll', HTMLElement);
+  scroller.hidden = events.length === 0;
+  scroller.setAttribute('aria-busy', String(isReading));
 }
 
 function createList(pages: Pages, correct: (event: CloudEvent) => void, kind: Omit<RowKind<CloudEvent>, 'keyOf'>) {
@@ -105,7 +121,7 @@ function createList(pages: Pages, correct: (event: CloudEvent) => void, kind: Om
     const event = pages.find(row?.dataset.event ?? '');
     if (event !== undefined) correct(event);
   });
-  const list = createWindowList<CloudEvent>(scroller, rows, {
+  return createWindowList<CloudEvent>(scroller, rows, {
     ...kind,
     keyOf: ({ id }) => id,
     drawn(end, size) {
@@ -113,7 +129,6 @@ function createList(pages: Pages, correct: (event: CloudEvent) => void, kind: Om
       kind.drawn(end, size);
     },
   });
-  return { scroller, list };
 }
 
 /** Once a frame at most; in a hidden tab the newest wait, no more than fit. */

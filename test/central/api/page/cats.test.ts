@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
 import { type Bench, openBench } from './bench.ts';
+import { eventually } from './eventually.ts';
 
 describe.skipIf(!requireServer('chromium', chromiumPath))('the cards of the cats', { timeout: 60_000 }, () => {
   let bench: Bench;
@@ -42,7 +43,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the cards of the cats
     const stats = await bench.central.call('GET', 'api/v1/stats?by=hour&type=meow.started');
     expect(stats.body.rows.reduce((sum: number, row: { events: number }) => sum + row.events, 0)).toBe(24);
     // All of them were in the first hour of their days: by the end of that hour of today it is 6, before it a part of it.
-    await expect.poll(() => card.locator('.usual').innerText()).toMatch(/^(↑ )?usually [0-6]$/);
+    await eventually(() => card.locator('.usual').innerText()).toMatch(/^(↑ )?usually [0-6]$/);
     if (now.getHours() > 0) expect(await card.locator('.usual').innerText()).toContain('usually 6');
     expect(await card.locator('.usual').getAttribute('title')).toBe('by this time of day: the median of 4 days');
     const heat = card.getByRole('img', { name: /^Last 24 hours: / });
@@ -58,10 +59,10 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the cards of the cats
     await bench.sender.send('cat.moved', 'collar/C2', { from: null, to: 'attic' });
     const page = await bench.open();
     const note = (name: string) => page.locator('.cat', { hasText: name }).locator('.stale');
-    await expect.poll(() => note('Mia').innerText()).toBe('stale');
+    await eventually(() => note('Mia').innerText()).toBe('stale');
     expect(await note('Otto').innerText()).toBe('');
     await bench.sender.send('cat.moved', 'collar/C1', { from: 'hall', to: 'kitchen' });
-    await expect.poll(() => note('Mia').innerText()).toBe('');
+    await eventually(() => note('Mia').innerText()).toBe('');
   });
 
   test('a battery of which only is known that it is low says so, and where counts cannot be read the rest stands', async () => {
@@ -69,7 +70,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the cards of the cats
     await bench.sender.send('battery.low', 'collar/C1', { percent: 9 });
     const page = await bench.open();
     const card = page.locator('.cat', { hasText: 'Mia' });
-    await expect.poll(() => card.locator('.battery').innerText()).toBe('low');
+    await eventually(() => card.locator('.battery').innerText()).toBe('low');
     await page.route('**/api/v1/stats*', (route) => route.abort());
     await page.reload();
     await page.locator('#no-activity').waitFor();

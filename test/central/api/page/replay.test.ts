@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
 import { type Bench, openBench } from './bench.ts';
+import { eventually } from './eventually.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,7 +51,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
     await slider.focus();
     // A tenth of a day each, a little more than two hours: 9 h 36 min ago or less, then 8 h 24 min.
     for (let i = 0; i < 4; i += 1) await page.keyboard.press('PageDown');
-    await expect.poll(() => place(page)).toBe('garden');
+    await eventually(() => place(page)).toBe('garden');
     await page.locator('#past').waitFor({ state: 'visible' });
     expect(await slider.getAttribute('aria-valuetext')).toMatch(/, [89] h ago$/);
     expect(await page.locator('#past').innerText()).toMatch(/The house as it was at .*, [89] h ago/);
@@ -63,7 +64,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
     await page.locator('#filter-cat option', { hasText: 'Otto' }).waitFor({ state: 'attached' });
     expect([await place(page), await page.locator('.cat').count()]).toEqual(['garden', 1]);
     await page.keyboard.press('End');
-    await expect.poll(() => place(page)).toBe('cellar');
+    await eventually(() => place(page)).toBe('cellar');
     await page.locator('.event', { hasText: 'Mia moved hall → cellar' }).waitFor();
     expect(await hash(page)).toBe('#/');
     expect(await page.locator('#past').isVisible()).toBe(false);
@@ -75,17 +76,17 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
     expect(await place(page)).toBe('garden');
     await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
     await page.goto(new URL(`#/?at=${back(29)}`, bench.central.url).href);
-    await expect.poll(() => place(page)).toBe('attic');
+    await eventually(() => place(page)).toBe('attic');
     expect(await page.locator('#replay-span').inputValue()).toBe('7');
     const two = (n: number) => String(n).padStart(2, '0');
     const then = new Date(Date.now() - 9.5 * HOUR_MS);
     const text = `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())}T${two(then.getHours())}:${two(then.getMinutes())}`;
     await page.locator('#replay-moment').fill(text);
     await page.locator('#replay-moment').press('Tab');
-    await expect.poll(() => place(page)).toBe('garden');
+    await eventually(() => place(page)).toBe('garden');
     expect(await hash(page)).toContain('at=');
     await page.getByRole('button', { name: 'Back to live' }).click();
-    await expect.poll(() => place(page)).toBe('hall');
+    await eventually(() => place(page)).toBe('hall');
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('replay-at');
     // Before the first cat.
     await page.goto(new URL(`#/?at=${back(72)}`, bench.central.url).href);
@@ -93,7 +94,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
     // A way to home is a way to now.
     await page.getByRole('link', { name: 'Devices' }).click();
     await page.getByRole('link', { name: 'Home' }).click();
-    await expect.poll(() => place(page)).toBe('hall');
+    await eventually(() => place(page)).toBe('hall');
   });
 
   test('dragging asks for the place of rest only, and an answer that comes late is not shown', async () => {
@@ -118,13 +119,13 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
       }, values);
     await slide([280, 260, 240, 200, 190]);
     await page.locator('#cats.is-reading').waitFor();
-    await expect.poll(() => asked.length).toBe(1);
+    await eventually(() => asked.length).toBe(1);
     await slide([170, 188]);
-    await expect.poll(() => asked.length).toBe(2);
-    await expect.poll(() => place(page)).toBe('garden');
+    await eventually(() => asked.length).toBe(2);
+    await eventually(() => place(page)).toBe('garden');
     expect(await page.locator('#cats.is-reading').count()).toBe(0);
     await slide([288]);
-    await expect.poll(() => place(page)).toBe('hall');
+    await eventually(() => place(page)).toBe('hall');
     release();
     await page.locator('#cats:not(.is-reading)').waitFor();
     expect(await place(page)).toBe('hall');

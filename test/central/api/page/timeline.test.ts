@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { chromiumPath, requireServer } from '../../../servers.ts';
 import { createSender } from '../serving.ts';
 import { type Bench, openBench } from './bench.ts';
+import { eventually } from './eventually.ts';
 
 const EVENTS = 10_000;
 /** Of an agent, as many as it sends at once. */
@@ -72,12 +73,12 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
     expect(await last.getAttribute('aria-setsize')).toBe(String(EVENTS));
     // In the middle: one after the other, newest first.
     await page.locator('#events-scroll').evaluate((node) => node.scrollTo(0, node.scrollHeight / 2));
-    await expect.poll(async () => (await sentences(page))[0]).toMatch(/p[45]\d{3}$/);
+    await eventually(async () => (await sentences(page))[0]).toMatch(/p[45]\d{3}$/);
     const middle = (await sentences(page)).map((text) => Number(/\d+$/.exec(text)?.[0]));
     expect(middle).toEqual(Array.from(middle, (_, i) => (middle[0] ?? 0) - i));
     const before = (await scroller(page)).top;
     await page.keyboard.press('PageDown');
-    await expect.poll(async () => (await scroller(page)).top).toBeGreaterThan(before);
+    await eventually(async () => (await scroller(page)).top).toBeGreaterThan(before);
     await page.keyboard.press('Home');
     await page.locator('.event', { hasText: `p${EVENTS - 1}` }).waitFor();
     expect((await scroller(page)).rows).toBeLessThanOrEqual(MOST_ROWS);
@@ -99,10 +100,10 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
           Math.round((row?.getBoundingClientRect().top ?? 0) - top),
         ];
       });
-    await expect.poll(async () => (await scroller(page)).rows).toBeGreaterThan(10);
+    await eventually(async () => (await scroller(page)).rows).toBeGreaterThan(10);
     const before = await seen();
     for (let i = 0; i < 30; i += 1) await bench.sender.send('meow.started', 'collar/C1', { level: 1 });
-    await expect.poll(async () => (await scroller(page)).top).toBeGreaterThan(2_500);
+    await eventually(async () => (await scroller(page)).top).toBeGreaterThan(2_500);
     expect(await seen()).toEqual(before);
   });
 
@@ -112,7 +113,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
     const page = await bench.open();
     await page.locator('.event .fix').first().focus();
     await page.keyboard.press('End');
-    await expect.poll(async () => (await scroller(page)).top).toBeGreaterThan(2_000);
+    await eventually(async () => (await scroller(page)).top).toBeGreaterThan(2_000);
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('events-scroll');
     // Tab goes on with what is seen, not from the top of the page.
     await page.keyboard.press('Tab');
@@ -136,26 +137,26 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
     const hash = () => page.evaluate(() => location.hash);
     await page.locator('.event', { hasText: 'Mia is in old' }).waitFor();
     await page.locator('#filter').selectOption({ label: 'places' });
-    await expect.poll(() => sentences(page)).toEqual(['Otto is in attic', 'Mia moved old → hall', 'Mia is in old']);
+    await eventually(() => sentences(page)).toEqual(['Otto is in attic', 'Mia moved old → hall', 'Mia is in old']);
     await page.locator('#filter-cat').selectOption('Mia');
-    await expect.poll(() => sentences(page)).toEqual(['Mia moved old → hall', 'Mia is in old']);
+    await eventually(() => sentences(page)).toEqual(['Mia moved old → hall', 'Mia is in old']);
     const two = (n: number) => String(n).padStart(2, '0');
     const day = `${yesterday.getFullYear()}-${two(yesterday.getMonth() + 1)}-${two(yesterday.getDate())}`;
     await page.locator('#filter-day').fill(day);
-    await expect.poll(() => sentences(page)).toEqual(['Mia is in old']);
+    await eventually(() => sentences(page)).toEqual(['Mia is in old']);
     expect(await hash()).toBe(`#/?cat=1&type=cat.moved&day=${day}`);
     // Nothing of another day, cat or kind comes in live.
     await bench.sender.send('cat.moved', 'collar/C1', { from: 'hall', to: 'now' });
     await page.locator('.cat', { hasText: 'Mia' }).getByText('now', { exact: true }).first().waitFor();
     expect(await sentences(page)).toEqual(['Mia is in old']);
     await page.reload();
-    await expect.poll(() => sentences(page)).toEqual(['Mia is in old']);
+    await eventually(() => sentences(page)).toEqual(['Mia is in old']);
     expect(await page.locator('#filter-cat').inputValue()).toBe('1');
     await page.locator('#filter-clear').click();
     await page.locator('.event', { hasText: 'joined' }).first().waitFor();
     expect(await hash()).toBe('#/');
     await page.goto(new URL('#/?agent=attic', bench.central.url).href);
-    await expect.poll(() => sentences(page)).toEqual(['Otto is in attic']);
+    await eventually(() => sentences(page)).toEqual(['Otto is in attic']);
     expect(await page.locator('#filter-agent').inputValue()).toBe('attic');
     await other.send('meow.started', 'collar/C2', { level: 1 });
     await page.locator('.event', { hasText: 'Otto is shaking' }).waitFor();
@@ -171,14 +172,14 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
     await page.locator('.event', { hasText: 'Mia joined' }).waitFor();
     expect(await page.locator('#said').textContent()).toBe('');
     await bench.sender.send('meow.started', 'collar/C1', { level: 1 });
-    await expect.poll(() => page.locator('#said').textContent()).toBe('Mia is shaking');
+    await eventually(() => page.locator('#said').textContent()).toBe('Mia is shaking');
     await page.route('**/api/v1/events*', (route) => route.abort());
     await page.locator('#filter').selectOption({ label: 'shaking' });
     await page.locator('#more').waitFor();
     expect(await page.locator('#no-events').isVisible()).toBe(false);
     await page.unroute('**/api/v1/events*');
     await page.locator('#more').click();
-    await expect.poll(() => sentences(page)).toEqual(['Mia is shaking']);
+    await eventually(() => sentences(page)).toEqual(['Mia is shaking']);
     expect(await page.locator('#more').isVisible()).toBe(false);
     // The request that was cut stands in the console.
     expect(bench.complaints.splice(0)).toEqual([expect.stringContaining('ERR_FAILED')]);
