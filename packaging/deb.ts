@@ -27,6 +27,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { treeOf } from '../src/cli/command-tree.ts';
+import { createWhole } from '../src/cli/commands.ts';
+import { completionScript } from '../src/cli/completion.ts';
+import { manualPage } from '../src/cli/manual.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const HERE = join(ROOT, 'packaging');
@@ -39,6 +43,12 @@ const UNUSED_FILES =
   /(?:\.[cm]?ts|\.map|\.md|\.html|\.ya?ml|\.sh|\.(?:cc?|cpp|hh?|hpp|inc|S|asm|gypi?)|\/eslint\.config\.[cm]?js|\/\.[^/]+)$/i;
 /** Of a package, beside its package.json. A `doc` further down may be a program. */
 const UNUSED_FOLDERS = /\/(?:tests?|docs?|examples?|benchmarks?|\.github)$/;
+
+const COMPLETIONS = [
+  ['bash', 'usr/share/bash-completion/completions/collard'],
+  ['zsh', 'usr/share/zsh/vendor-completions/_collard'],
+  ['fish', 'usr/share/fish/vendor_completions.d/collard.fish'],
+] as const;
 
 const { values } = parseArgs({
   options: {
@@ -55,6 +65,9 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 };
 /** The time of the commit: no file of the package is younger. */
 const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? git('log', '-1', '--format=%ct'));
+
+/** What the manual page and completion are made from. */
+const commands = treeOf(await createWhole());
 
 for (const arch of values.arch) {
   if (!(arch in ARCHES)) throw new Error(`--arch must be one of ${Object.keys(ARCHES).join(', ')}, not ${arch}`);
@@ -131,6 +144,10 @@ function fill(stage: string, arch: Arch): void {
   cpSync(join(ROOT, 'config'), join(stage, 'usr/share/doc/collard/examples'), { recursive: true });
   for (const name of ['README.md', 'SECURITY.md'])
     write(stage, `usr/share/doc/collard/${name}`, readFileSync(join(ROOT, name), 'utf8'));
+  const day = new Date(epoch * 1_000).toISOString().slice(0, 10);
+  const page = manualPage(commands, manifest.version, day);
+  write(stage, 'usr/share/man/man1/collard.1.gz', zipped(Buffer.from(page)));
+  for (const [shell, to] of COMPLETIONS) write(stage, to, completionScript(shell, commands));
   write(stage, 'usr/share/doc/collard/copyright', copyright());
   write(stage, 'usr/share/doc/collard/changelog.gz', zipped(readFileSync(join(ROOT, 'CHANGELOG.md'))));
   write(stage, 'usr/share/doc/collard/changelog.Debian.gz', zipped(Buffer.from(debianChangelog())));

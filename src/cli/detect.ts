@@ -41,7 +41,7 @@ const SNIFF_BYTES = 4_096;
 export function detectCommand(): Command {
   const { sensitivity } = agentSchema.shape.detect.parse({}).shake;
   return new Command('detect')
-    .description('find meows and moves in recorded readings, one JSON object a line')
+    .description('Find meows and moves in recorded readings, one JSON object a line.')
     .argument('[file...]', 'recordings; - is stdin')
     .addOption(
       new Option('--format <format>', 'how the readings are written').choices(['auto', ...FORMATS]).default('auto'),

@@ -39,14 +39,14 @@ export function serviceCommand(): Command {
   const side = () => new Argument('[side]', 'which side').choices(SIDES).default('agent');
   command
     .command('install')
-    .description(`copy this program to ${APP}, make its user, and start it now and at each boot`)
+    .description(`Copy this program to ${APP}, make its user, and start it now and at each boot.`)
     .addArgument(side())
     .option('--root <dir>', 'install below this folder, for an image: nothing is started', '/')
     .option('--dry-run', 'print what would be done')
     .action((which: Side, options: Options) => act(installSteps(which, options.root), options));
   command
     .command('uninstall')
-    .description('stop it and take the program away; events and configuration stay')
+    .description('Stop it and take the program away; events and configuration stay.')
     .option('--root <dir>', 'as for install', '/')
     .option('--dry-run', 'print what would be done')
     .action((options: Options) => act(uninstallSteps(options.root), options));

@@ -31,7 +31,7 @@ const DEFAULT_COLLARS = 8;
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('write the readings of simulated collars, with known truth')
+    .description('Write the readings of simulated collars, with known truth.')
     .option(
       '--collars <n>',
       `how many (default: ${DEFAULT_COLLARS}, csv holds 1)`,
