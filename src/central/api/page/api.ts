@@ -4,7 +4,11 @@ import type { CentralAnswer, EventsAnswer, Gap, StateAnswer, StatsAnswer } from 
 /** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
 export function getEvents(query: Readonly<Record<string, string | undefined>>, limit: number): Promise<EventsAnswer> {
   const search = new URLSearchParams({ order: 'desc', limit: String(limit) });
-  for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(key, value);
+  for (const [key, value] of Object.entries(query)) {
+    // Types one by one: together they would be longer than central takes for one.
+    const values = key === 'type' ? (value ?? '').split(',') : [value ?? ''];
+    for (const one of values) if (one !== '') search.append(key, one);
+  }
   return call('GET', `api/v1/events?${search}`) as Promise<EventsAnswer>;
 }
 
