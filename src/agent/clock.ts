@@ -34,6 +34,8 @@ const LAST_YEAR = BUILD_YEAR + 20;
 /** timedatectl answers through the bus, and starts its service for it. */
 const ASK_MS = 5_000;
 const ASK_EVERY_MS = 60_000;
+/** What the file system says of it holds for so long: events may be thousands a second. */
+const LOOK_MS = 1_000;
 const TIMESYNC = '/run/systemd/timesync';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -43,17 +45,27 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
  */
 export function openClock(timesync: string = TIMESYNC, ask: AskSynchronised = askTimedatectl): Required<Clock> {
   let told: boolean | null = null;
+  let seen: { readonly atMs: number; readonly isSet: boolean | null } | null = null;
+  /** Both count from CLOCK_MONOTONIC; this one makes no bigint. */
+  const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  /** Null where timesyncd does not run. */
+  const bySystemd = (): boolean | null => {
+    const atMs = performance.now();
+    if (seen === null || atMs - seen.atMs >= LOOK_MS) {
+      seen = { atMs, isSet: existsSync(timesync) ? existsSync(`${timesync}/synchronized`) : null };
+    }
+    return seen.isSet;
+  };
   const look = async (signal: AbortSignal) => {
     if (!existsSync(timesync)) told = await ask(signal);
   };
   return {
     wallNow: () => Date.now(),
-    monoNow: () => Number(process.hrtime.bigint()) / 1e6,
+    monoNow: () => originMs + performance.now(),
     quality() {
       const year = new Date(Date.now()).getUTCFullYear();
       if (year < BUILD_YEAR || year > LAST_YEAR) return 'unsynced';
-      if (existsSync(timesync)) return existsSync(`${timesync}/synchronized`) ? 'synced' : 'unsynced';
-      return told === false ? 'unsynced' : 'synced';
+      return (bySystemd() ?? told ?? true) ? 'synced' : 'unsynced';
     },
     boot: bootIdOf(process.env.BOOT_ID) ?? readBootId(),
     look,

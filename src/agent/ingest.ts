@@ -99,8 +99,8 @@ export async function runIngest(parts: IngestParts, signal: AbortSignal): Promis
 /** Where all sources meet: the state of the watch, and the way of what it decides to the log. */
 interface Desk {
   begin(remembered: readonly RememberedCollar[]): Promise<void>;
-  /** A reading that this source gave. */
-  hear(reading: Reading, source: string): Promise<void>;
+  /** A reading that this source gave. Null: all is taken; else there is no room for its events yet. */
+  hear(reading: Reading, source: string): Promise<void> | null;
   feed(input: WatchInput): Promise<void>;
   say<T extends EventType>(type: T, data: EventData[T]): Promise<void>;
   finish(): Promise<void>;
@@ -108,40 +108,50 @@ interface Desk {
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
   const { clock, logger, detect, keeper } = parts;
-  const receivers = createReceivers();
+  const receivers = createReceivers(parts.sources.length);
   const names = nameDetectors(detect);
   let state: WatchState = createWatch();
-  const put = async (event: NewEvent) => {
+  const isStorable = (event: NewEvent): boolean => {
     const reason = whyNotStorable(event);
-    if (reason !== null) {
-      // It would block all that comes after it: central would never take it.
-      logger.warn({ type: event.type, reason }, 'an event cannot be stored');
-      return;
+    // It would block all that comes after it: central would never take it.
+    if (reason !== null) logger.warn({ type: event.type, reason }, 'an event cannot be stored');
+    return reason === null;
+  };
+  const putLater = async (events: readonly NewEvent[]) => {
+    for (const event of events.filter(isStorable)) {
+      while (!failed.aborted && !pending.push(event)) await pending.room(failed);
     }
-    while (!failed.aborted && !pending.push(event)) await pending.room(failed);
+  };
+  const put = (events: readonly NewEvent[]): Promise<void> | null => {
+    for (const [i, event] of events.entries()) {
+      if (isStorable(event) && !pending.push(event)) return putLater(events.slice(i));
+    }
+    return null;
   };
   const known = () => rememberedCollars(state);
-  const feed = async (input: WatchInput) => {
+  /** A promise for each reading would cost more than the reading. */
+  const take = (input: WatchInput): Promise<void> | null => {
     const given = keeper === undefined ? input : keeper.round(input);
-    const watched = step(state, given, detect);
-    state = watched.state;
-    keeper?.note(given, watched.detections, known);
-    for (const detection of watched.detections) await put(toEvent(detection, clock, names));
+    const { state: next, detections } = step(state, given, detect);
+    state = next;
+    keeper?.note(given, detections, known);
+    return detections.length === 0 ? null : put(detections.map((one) => toEvent(one, clock, names)));
   };
+  const feed = async (input: WatchInput) => void (await take(input));
   return {
     feed,
-    async hear(reading, source) {
+    hear(reading, source) {
       const heard = receivers.take(reading, source);
-      if (heard === null) return;
+      if (heard === null) return null;
       if (!isRoomSensor(heard)) parts.heard.note(heard);
-      await feed({ type: 'reading', reading: heard });
+      return take({ type: 'reading', reading: heard });
     },
-    say: (type, data) => put(newEvent(type, null, data, eventTime(clock, clock.monoNow()))),
+    say: async (type, data) => void (await put([newEvent(type, null, data, eventTime(clock, clock.monoNow()))])),
     async begin(remembered) {
       for (const one of remembered) {
         state = rememberCollar(state, { ...one, atMs: lastHeard(one, clock) });
         // The agent was killed in the middle: nobody knows how long it went on, but no cat shakes for ever.
-        if (one.openMeow) await put(unknownEnd(one, clock));
+        if (one.openMeow) await put([unknownEnd(one, clock)]);
       }
       keeper?.begin(known);
     },
@@ -160,7 +170,8 @@ async function readSource(from: IngestSource, desk: Desk, parts: IngestParts, si
     for (const reading of decoded.readings) {
       const placed = source.recorded === true ? await place(reading) : reading;
       if (signal.aborted) return;
-      await desk.hear(placed, source.name);
+      const room = desk.hear(placed, source.name);
+      if (room !== null) await room;
     }
     for (const request of decoded.requests ?? []) from.answer?.(request);
     tally.read(decoded.readings.length, isoTime(parts.clock.wallNow()));

@@ -28,25 +28,25 @@ export type DecodedBatch =
   | { readonly ok: true; readonly batch: EventBatch }
   | { readonly ok: false; readonly reason: string };
 
-/** One event as a CloudEvent in compact JSON text. */
+/** One event as a CloudEvent in compact JSON text. Put together by hand: an object of so many fields costs more than its text. */
 export function encodeEvent(agent: string, event: StoredEvent, end?: BatchEnd): string {
-  const head = {
-    specversion: '1.0',
-    id: `${event.epoch}/${event.seq}`,
-    source: `/collard/agent/${agent}`,
-    type: event.type,
-    ...(event.subject === null ? {} : { subject: event.subject }),
-    time: event.time,
-    dataschema: `urn:${event.type.replace(/^collard\./, 'collard:')}:${event.version}`,
-    epoch: event.epoch,
-    seq: event.seq,
-    clock: event.clock,
-    ...(event.boot === null ? {} : { boot: event.boot }),
-    ...(event.monoMs === null ? {} : { monoMs: event.monoMs }),
-    ...(end === undefined ? {} : { chain: chainHex(end.chain) }),
-    ...(end?.proof === undefined ? {} : encodeBatchProof(end.proof)),
-  };
-  return `${JSON.stringify(head).slice(0, -1)},"data":${event.data}}`;
+  const { epoch, seq, type, version, subject, time, clock, boot, monoMs, data } = event;
+  const source = quoted(`/collard/agent/${agent}`);
+  const schema = quoted(`urn:${type.replace(/^collard\./, 'collard:')}:${version}`);
+  const about = subject === null ? '' : `"subject":${quoted(subject)},`;
+  const since = `${boot === null ? '' : `,"boot":${quoted(boot)}`}${monoMs === null ? '' : `,"monoMs":${JSON.stringify(monoMs)}`}`;
+  const id = quoted(`${epoch}/${seq}`);
+  const head = `"specversion":"1.0","id":${id},"source":${source},"type":${quoted(type)},${about}"time":${quoted(time)}`;
+  const tail = `"dataschema":${schema},"epoch":${quoted(epoch)},"seq":${JSON.stringify(seq)},"clock":${quoted(clock)}${since}`;
+  return `{${head},${tail}${end === undefined ? '' : encodeEnd(end)},"data":${data}}`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+function encodeEnd({ chain, proof }: BatchEnd): string {
+  return `,${JSON.stringify({ chain: chainHex(chain), ...(proof === undefined ? {} : encodeBatchProof(proof)) }).slice(1, -1)}`;
 }
 
 /** The payload of `events` and `backlog`. The caller keeps to the limits. */
@@ -100,6 +100,7 @@ export function sourceOf(item: unknown): string {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const MAX_VERSION = 999_999;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** One CloudEvent of ours, or why it is none. */
@@ -111,25 +112,38 @@ export function decodeEvent(item: unknown): StoredEvent | string {
   if (typeof epoch !== 'string' || !UUID.test(epoch)) return 'epoch is not a UUID';
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return 'seq is not a whole number from 1';
   if (e.id !== `${epoch}/${seq}`) return 'id is not epoch/seq';
+  const version = typeof dataschema === 'string' ? Number(/:(\d{1,6})$/.exec(dataschema)?.[1]) : Number.NaN;
+  const head = { type, subject, time, version, clock, boot, monoMs };
+  const reason = whyNoHead(head);
+  if (reason !== null) return reason;
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not an object';
+  const text = JSON.stringify(data);
+  if (text.length > MAX_DATA_BYTES) return `data of ${text.length} characters is too long`;
+  return { epoch, seq, ...(head as EventHead), data: text };
+}
+
+/** What an event says besides its number and its data. */
+export type EventHead = Omit<StoredEvent, 'epoch' | 'seq' | 'data'>;
+
+/** Why a store would not take it, or null: then it is an `EventHead`. */
+export function whyNoHead(head: { readonly [K in keyof EventHead]: unknown }): string | null {
+  const { type, subject, time, version, clock, boot, monoMs } = head;
   if (typeof type !== 'string' || type.length === 0 || type.length > 128)
     return 'type is not a text of 1 to 128 characters';
   if (subject !== null && (typeof subject !== 'string' || subject.length > 256))
     return 'subject is not a text of up to 256 characters';
   if (typeof time !== 'string' || !TIME.test(time) || Number.isNaN(Date.parse(time)))
     return 'time is not RFC 3339 in UTC with milliseconds';
-  const version = typeof dataschema === 'string' ? Number(/:(\d{1,6})$/.exec(dataschema)?.[1]) : Number.NaN;
-  if (!Number.isInteger(version) || version < 1) return 'dataschema does not end in :version';
+  if (!Number.isInteger(version) || Number(version) < 1 || Number(version) > MAX_VERSION)
+    return 'dataschema does not end in :version';
   if (clock !== 'synced' && clock !== 'unsynced') return 'clock is neither synced nor unsynced';
   if (boot !== null && (typeof boot !== 'string' || boot.length > 64))
     return 'boot is not a text of up to 64 characters';
   if (monoMs !== null && (typeof monoMs !== 'number' || !Number.isFinite(monoMs))) return 'monoMs is not a number';
   // A store would give back other text, and with it another chain. In `data` JSON has escaped it.
-  if (![type, subject ?? '', boot ?? ''].every((text) => text.isWellFormed()))
+  if (!type.isWellFormed() || subject?.isWellFormed() === false || boot?.isWellFormed() === false)
     return 'type, subject or boot is not well-formed Unicode';
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not an object';
-  const text = JSON.stringify(data);
-  if (text.length > MAX_DATA_BYTES) return `data of ${text.length} characters is too long`;
-  return { epoch, seq, type, version, subject, time, clock, boot, monoMs, data: text };
+  return null;
 }
 
 /** The number that an item bears by its epoch, seq and id together; null where they tell none. */

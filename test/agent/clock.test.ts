@@ -8,11 +8,18 @@ it('the clock is synced once timesyncd says so, and by a plausible year where ti
   const folder = mkdtempSync(join(tmpdir(), 'collard-clock-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const timesync = join(folder, 'timesync');
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const clock = openClock(timesync, async () => null);
   expect(clock.quality()).toBe('synced');
   mkdirSync(timesync);
+  // A second later: not each of thousands of events asks the file system.
+  vi.advanceTimersByTime(999);
+  expect(clock.quality()).toBe('synced');
+  vi.advanceTimersByTime(1);
   expect(clock.quality()).toBe('unsynced');
   writeFileSync(join(timesync, 'synchronized'), '');
+  vi.advanceTimersByTime(1_000);
   expect(clock.quality()).toBe('synced');
   expect(clock.boot).not.toBe('');
 });

@@ -29,8 +29,14 @@ interface Moved {
   readonly atMs: number;
 }
 
-export function createReceivers(): Receivers {
+/**
+ * `sources`: how many there are. With one, nothing is remembered before its readings name a second receiver: the very first of that one
+ * may be a copy that is not known as one.
+ */
+export function createReceivers(sources = Number.POSITIVE_INFINITY): Receivers {
   const recent = createBoundedMap<string, Told>(MAX_RECENT);
+  let isAlone = sources === 1;
+  let only: { readonly sensor: string | undefined; readonly place: string | undefined } | null = null;
   const moved = createBoundedMap<string, Moved>(MAX_COLLARS);
 
   const edgesOf = ({ collar, atMs, moveCount = 0 }: Reading): number => {
@@ -43,7 +49,11 @@ export function createReceivers(): Receivers {
   };
   return {
     take(reading, source) {
-      if (reading.counter !== undefined) {
+      if (isAlone) {
+        only ??= { sensor: reading.sensor, place: reading.place };
+        isAlone = only.sensor === reading.sensor && only.place === reading.place;
+      }
+      if (reading.counter !== undefined && !isAlone) {
         const receiver = `${source}\n${reading.sensor ?? ''}\n${reading.place ?? ''}`;
         const words = wordsOf(reading);
         const told = recent.get(words);

@@ -1,6 +1,6 @@
 /** Events as rows, both directions. About 100 bytes each: types and boot ids go through a dictionary, times are numbers. */
 import { type ChainHash, chainNext } from '../../contract/chain.ts';
-import { decodeEvent, encodeEvent } from '../../contract/envelope.ts';
+import { MAX_DATA_BYTES, whyNoHead } from '../../contract/envelope.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { SeqRange } from '../../contract/message.ts';
 import { logError } from './log-error.ts';
@@ -173,21 +173,23 @@ export function chainAtPos(
  * Text must also come back from the card as it went (no lone surrogates).
  */
 export function whyNotStorable(event: NewEvent): string | null {
-  const probe = { epoch: '00000000-0000-7000-8000-000000000000', seq: 1, ...event };
-  if ([event.type, event.subject ?? '', event.boot ?? '', event.data].some((text) => /\p{Surrogate}/u.test(text)))
+  const { boot, clock, data, monoMs, subject, time, type } = event;
+  if (![type, subject ?? '', boot ?? '', data].every((text) => text.isWellFormed()))
     return 'text is not well-formed Unicode';
-  let item: unknown;
+  const reason = whyNoHead(event);
+  if (reason !== null) return reason;
+  let value: unknown;
   try {
-    item = JSON.parse(encodeEvent('probe', probe));
+    value = JSON.parse(data);
   } catch {
     return 'data is not JSON';
   }
-  const decoded = decodeEvent(item);
-  if (typeof decoded === 'string') return decoded;
-  if (decoded.data !== event.data) return 'data does not survive JSON';
-  if (new Date(event.time).toISOString() !== event.time) return 'time does not survive';
-  const unsynced = event.clock === 'unsynced';
-  if (unsynced !== (event.boot !== null) || unsynced !== (event.monoMs !== null))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'data is not an object';
+  if (data.length > MAX_DATA_BYTES) return `data of ${data.length} characters is too long`;
+  if (JSON.stringify(value) !== data) return 'data does not survive JSON';
+  if (new Date(time).toISOString() !== time) return 'time does not survive';
+  const unsynced = clock === 'unsynced';
+  if (unsynced !== (boot !== null) || unsynced !== (monoMs !== null))
     return 'boot and monoMs belong to unsynced events, and only to them';
   return null;
 }

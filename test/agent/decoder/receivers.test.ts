@@ -46,6 +46,20 @@ describe('where receivers meet', () => {
     expect(receivers.take(shed(over), 'b')).toEqual(shed(over));
   });
 
+  it('of one source remembers nothing before a second receiver is named', () => {
+    const receivers = createReceivers(1);
+    expect([receivers.take(hall(), 'a'), receivers.take(hall(), 'a')]).toEqual([hall(), hall()]);
+    // Nobody knew that there would be another.
+    expect(receivers.take(shed(), 'a')).toEqual(shed());
+    expect(receivers.take(hall({ counter: 8 }), 'a')).toEqual(hall({ counter: 8 }));
+    expect(receivers.take(shed({ counter: 8 }), 'a')).toEqual({
+      collar: 'tom',
+      atMs: 1_050,
+      place: 'shed',
+      rssiDbm: -80,
+    });
+  });
+
   it('makes no copy of time alone', () => {
     const receivers = createReceivers();
     const uncounted: Reading = { collar: 'tom', atMs: 1_000, shake: 1 };
