@@ -55,7 +55,12 @@ export function catRoutes({ store, watchdog, clock, simulated }: ApiParts): Fast
       },
       async (request) => {
         const activity = await watchdog.checkCatActivity(request.params.id);
-        return { ...activity, alerts: [...activity.alerts] };
+        const cat = (await store.cats(clock())).find(({ id }) => id === request.params.id);
+        const rules = (cat === undefined ? [] : watchdog.rulesFor(cat)).map(({ cat: only, ...rule }) => ({
+          ...rule,
+          own: only !== undefined,
+        }));
+        return { ...activity, alerts: [...activity.alerts], rules };
       },
     );
     app.get(

@@ -134,11 +134,21 @@ export const catAnswer = z
 export const catsAnswer = z.object({ simulated: z.boolean(), cats: z.array(catAnswer) });
 export const stateAnswer = z.object({ at: time, simulated: z.boolean(), cats: z.array(catAnswer) });
 
+const ruleAnswer = z.object({
+  rule: z.enum(['shaking', 'still', 'silent', 'battery']),
+  own: z.boolean().describe('of this cat by its name, in the place of those of all cats'),
+  meows: z.int().optional(),
+  seconds: z.number().optional(),
+  withinMinutes: z.number().optional(),
+  hours: z.number().optional(),
+});
+
 export const activityAnswer = z.object({
   catId: z.int(),
   checkedAt: time,
   newEvents: z.int(),
   alerts: z.array(alert),
+  rules: z.array(ruleAnswer).describe('what it looks for in this cat: `rules` of the configuration'),
 });
 
 const correction = z.object({

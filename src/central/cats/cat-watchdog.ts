@@ -17,6 +17,7 @@ import {
   meowTimes,
   noMemory,
   type RuleMemory,
+  rulesFor,
   shakesOf,
 } from './rules.ts';
 
@@ -42,6 +43,8 @@ export interface CatWatchDog {
   checkCatActivity(cat: number): Promise<CatActivity>;
   /** Checks these cats, each as above: for a loop that has read the cats anyway. */
   checkCats(cats: readonly CatRow[]): Promise<readonly CatActivity[]>;
+  /** What it looks for in this cat: its own rules, and those of all cats that none of its own replaces. */
+  rulesFor(cat: Pick<CatRow, 'name'>): readonly Rule[];
 }
 
 export interface WatchDogParts {
@@ -107,6 +110,7 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
     }
   };
   return {
+    rulesFor: (cat) => rulesFor(parts.rules, cat),
     checkCatActivity: (id) => checkOne(id, null, parts.clock().getTime()),
     async checkCats(cats) {
       const nowMs = parts.clock().getTime();

@@ -91,9 +91,16 @@ export function keyOf(rule: Rule): string {
 }
 
 /** What a rule says of one cat by its name stands in the place of what rules of its kind say of all. */
-function isReplaced(rule: Rule, rules: readonly Rule[], cat: CatRow): boolean {
+function isReplaced(rule: Rule, rules: readonly Rule[], cat: Pick<CatRow, 'name'>): boolean {
   if (rule.cat !== undefined) return false;
   return rules.some((other) => other.rule === rule.rule && other.cat !== undefined && sameName(other.cat, cat.name));
+}
+
+/** Those that hold for the cat of this name, which is not known to the rules of others. */
+export function rulesFor(rules: readonly Rule[], cat: Pick<CatRow, 'name'>): readonly Rule[] {
+  return rules.filter((rule) =>
+    rule.cat === undefined ? !isReplaced(rule, rules, cat) : sameName(rule.cat, cat.name),
+  );
 }
 
 /** How far back meows count for any of the rules. */

@@ -1,5 +1,13 @@
 /** Calls to central. All addresses are relative, so that the page works under any path. */
-import type { CentralAnswer, EventsAnswer, Gap, StateAnswer, StatsAnswer } from './types.ts';
+import type {
+  ActivityAnswer,
+  CentralAnswer,
+  EventsAnswer,
+  Gap,
+  HistoryAnswer,
+  StateAnswer,
+  StatsAnswer,
+} from './types.ts';
 
 /** Newest first. `before` is `next` of the page before; `to` an exclusive end in time. */
 export function getEvents(query: Readonly<Record<string, string | undefined>>, limit: number): Promise<EventsAnswer> {
@@ -40,6 +48,18 @@ export async function revokeEvent(epoch: string, seq: number, reason: string): P
 
 export async function reassignEvent(epoch: string, seq: number, cat: number, reason: string): Promise<void> {
   await call('POST', 'api/v1/events/reassign', { epoch, seq, cat, reason });
+}
+
+export async function renameCat(cat: number, name: string): Promise<void> {
+  await call('PATCH', `api/v1/cats/${cat}`, { name });
+}
+
+export function getActivity(cat: number): Promise<ActivityAnswer> {
+  return call('GET', `api/v1/cats/${cat}/activity`) as Promise<ActivityAnswer>;
+}
+
+export function getHistory(cat: number): Promise<HistoryAnswer> {
+  return call('GET', `api/v1/cats/${cat}/history?limit=1`) as Promise<HistoryAnswer>;
 }
 
 export function getGaps(agent: string): Promise<{ readonly gaps: readonly Gap[] }> {

@@ -141,7 +141,7 @@ function showHeat(card: HTMLElement, { id }: Cat, activity: Activity | null, bus
 }
 
 /** The alerts of the watchdog, and what the collar says where no rule says it already. */
-function badgesOf(cat: Cat): string[] {
+export function badgesOf(cat: Cat): string[] {
   const alerts = cat.alerts ?? [];
   const told = (rule: string) => alerts.some((alert) => alert.rule === rule);
   return [
@@ -152,7 +152,7 @@ function badgesOf(cat: Cat): string[] {
   ];
 }
 
-function firstLetter(name: string): string {
+export function firstLetter(name: string): string {
   const [first] = new Intl.Segmenter().segment(name);
   return (first?.segment ?? '?').toUpperCase();
 }

@@ -18,12 +18,13 @@ export function fixOf(event: CloudEvent): 'Correct' | 'Undo' | null {
 }
 
 export interface Corrections {
-  event(event: CloudEvent, cats: readonly Cat[]): void;
+  /** `failed`: told in central's words what it refuses where no dialog is open. */
+  event(event: CloudEvent, cats: readonly Cat[], failed: (text: string) => void): void;
   place(cat: Cat, cats: readonly Cat[]): void;
 }
 
-/** `failed`: told in central's words what it refuses where no dialog is open. */
-export function createCorrections(failed: (text: string) => void): Corrections {
+/** There is one dialog, so this is made once. */
+export function createCorrections(): Corrections {
   const dialog = byId('correct', HTMLDialogElement);
   const form = byId('correct-form', HTMLFormElement);
   const answer = byId('correct-answer', HTMLParagraphElement);
@@ -68,7 +69,7 @@ export function createCorrections(failed: (text: string) => void): Corrections {
     buttons.find((button) => button.checkVisibility())?.focus();
   });
   return {
-    event(event, cats) {
+    event(event, cats, failed) {
       if (fixOf(event) === 'Undo') {
         const [epoch = '', seq = ''] = (event.correctedby ?? '').split('/');
         revokeEvent(epoch, Number(seq), UNDONE).catch((error: unknown) => failed(wordsOf(error)));
@@ -101,6 +102,6 @@ function choicesOf(others: readonly Cat[]): HTMLElement[] {
   ];
 }
 
-function wordsOf(error: unknown): string {
+export function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

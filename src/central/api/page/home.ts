@@ -3,7 +3,7 @@ import type { Activity } from './activity.ts';
 import { createActivityFeed } from './activity-feed.ts';
 import { batteriesOf } from './batteries.ts';
 import { showCats } from './cats.ts';
-import { createCorrections } from './correct.ts';
+import type { Corrections } from './correct.ts';
 import { createDays } from './days.ts';
 import { byId, setText } from './dom.ts';
 import { createReplay } from './replay.ts';
@@ -20,15 +20,14 @@ export interface Home {
   read(): void;
 }
 
-export function createHome(): Home {
+export function createHome(corrections: Corrections): Home {
   let cats: readonly Cat[] | null = null;
   let agents: readonly Agent[] = [];
   let activity: Activity | null = null;
   const refused = byId('not-corrected', HTMLParagraphElement);
-  const corrections = createCorrections((text) => setText(refused, text));
   const timeline = createTimeline((event) => {
     setText(refused, '');
-    corrections.event(event, cats ?? []);
+    corrections.event(event, cats ?? [], (text) => setText(refused, text));
   });
   const feed = createActivityFeed((now, why) => {
     activity = now;

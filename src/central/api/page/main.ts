@@ -3,7 +3,8 @@
 import { showAgents, showCollars, submit } from './agents.ts';
 import { nowMs, setAgo, setClock, tick } from './ago.ts';
 import { addCat } from './api.ts';
-import { showCat } from './cat-view.ts';
+import { createCatView } from './cat-view.ts';
+import { createCorrections } from './correct.ts';
 import { createDevices } from './devices.ts';
 import { byId, setText } from './dom.ts';
 import { createHome } from './home.ts';
@@ -22,11 +23,13 @@ function start(): void {
   let agents: AgentsAnswer = { simulated: false, agents: [], unassigned: [] };
   let simulated = false;
   const sayState = createStateLine();
-  const home = createHome();
+  const corrections = createCorrections();
+  const home = createHome(corrections);
+  const catView = createCatView(corrections);
 
   /** Home is kept up to date behind the others, which draw what they show. */
   const showView = ({ route, title }: Router) => {
-    if (route.view === 'cat') title(showCat(route.id, isTold ? cats : null));
+    if (route.view === 'cat') title(catView.show(route.id, isTold ? cats : null, agents));
     else if (route.view === 'devices') {
       devices.show(areAgentsTold ? agents : null);
       title('Devices');
@@ -50,9 +53,15 @@ function start(): void {
       simulated = hello.simulated;
       setText(byId('version', HTMLSpanElement), hello.version);
       byId('logout', HTMLFormElement).hidden = !hello.login;
-      if (fresh) home.reload().catch(() => sayState('lost'));
+      if (fresh) {
+        home.reload().catch(() => sayState('lost'));
+        catView.reload();
+      }
     },
-    event: home.event,
+    event(event) {
+      home.event(event);
+      catView.event(event);
+    },
     cats(answer) {
       cats = answer.cats;
       isTold = true;

@@ -152,3 +152,30 @@ export interface CentralAnswer {
     readonly epochs: readonly { readonly agent: string }[];
   }[];
 }
+
+export interface Rule {
+  readonly rule: 'shaking' | 'still' | 'silent' | 'battery';
+  /** Of this cat alone. */
+  readonly own: boolean;
+  readonly meows?: number;
+  readonly seconds?: number;
+  readonly withinMinutes?: number;
+  readonly hours?: number;
+}
+
+export interface ActivityAnswer {
+  readonly rules: readonly Rule[];
+}
+
+/** An event that does not count for a cat any more. */
+export interface Corrected {
+  readonly id: string;
+  readonly timestamp: string;
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly correction: { readonly by: string; readonly catId: number | null; readonly reason: string };
+}
+
+export interface HistoryAnswer {
+  readonly corrected: readonly Corrected[];
+}
