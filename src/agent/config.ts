@@ -179,7 +179,7 @@ export const agentSchema = z.strictObject({
             .number()
             .min(0.5)
             .max(0.999)
-            .default(0.8)
+            .default(0.9)
             .describe('without a calibration: another place wins with so much certainty'),
         })
         .prefault({}),

@@ -15,9 +15,9 @@ export interface PlaceFilterSettings {
 }
 
 /** So much louder is e times as likely, for each look: signals of a radio in a home scatter by about as much. */
-const SCATTER_DB = 6;
+const SCATTER_DB = 8;
 /** Fading takes more than this now and then: no look says more against a place. It says so of one that does not hear the collar. */
-const MOST_DB = 20;
+const MOST_DB = 30;
 /** A receiver that has not heard the collar for so long does not count any more. */
 export const UNHEARD_MS = 15_000;
 /** A clock that lies so far back has started again; a little late is late. */

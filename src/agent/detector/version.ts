@@ -7,7 +7,7 @@ export type DetectorKind = 'shake' | 'place' | 'silence' | 'battery';
 
 export const DETECTOR_VERSIONS: { readonly [K in DetectorKind]: number } = {
   shake: 1,
-  place: 2,
+  place: 3,
   silence: 1,
   battery: 1,
 };

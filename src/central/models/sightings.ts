@@ -13,7 +13,10 @@ import {
   weighPlaces,
 } from '../../place/place-filter.ts';
 
-/** Part of what the models are made of, as their code is: another value would be another history at the next replay. */
+/**
+ * Part of what the models are made of, as their code is: another value would be another history at the next replay. Each sighting is a
+ * mean over seconds: less certainty is enough.
+ */
 const SETTINGS: PlaceFilterSettings = { stayMs: 60_000, certainty: 0.8 };
 /** A receiver that says nothing for so many of its times does not hear the collar any more. */
 const HELD_TIMES = 2.5;

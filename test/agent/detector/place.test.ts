@@ -8,7 +8,7 @@ import { prepareRooms } from '../../../src/agent/detector/room-filter.ts';
 import { MAX_PLACES, MAX_RECEIVERS, UNHEARD_MS } from '../../../src/place/place-filter.ts';
 import { type HomeRow, homeRows, ROOMS } from './home.ts';
 
-const settings = { stayMs: 60_000, certainty: 0.8 };
+const settings = { stayMs: 60_000, certainty: 0.9 };
 const collar = 'C0FFEE01';
 
 /** Readings of several receivers, each every 500 ms, with fixed strengths. */

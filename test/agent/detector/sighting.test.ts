@@ -16,7 +16,7 @@ const collar = 'C0FFEE01';
 const everyMs = 10_000;
 const settings: WatchSettings = {
   shake: { sensitivity: 1 },
-  place: { stayMs: 60_000, certainty: 0.8 },
+  place: { stayMs: 60_000, certainty: 0.9 },
   silence: { afterMs: 600_000 },
   battery: { lowPercent: 15 },
   fusion: { everyMs },

@@ -47,10 +47,10 @@ const DECIDED: { readonly [K in DetectorKind]: readonly [version: number, decide
     ],
   ],
   place: [
-    2,
+    3,
     [
       ['cat.moved', 2_000],
-      ['cat.moved', 6_750],
+      ['cat.moved', 7_250],
     ],
   ],
   silence: [

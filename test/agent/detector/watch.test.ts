@@ -15,7 +15,7 @@ import { accelerated } from './motion.ts';
 
 const fromConfig: AgentConfig['detect'] = {
   shake: { sensitivity: 1 },
-  place: { stayMs: 60_000, certainty: 0.8 },
+  place: { stayMs: 60_000, certainty: 0.9 },
   silence: { afterMs: 60_000 },
   battery: { lowPercent: 15 },
 };
