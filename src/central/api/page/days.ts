@@ -132,7 +132,12 @@ function tableOf(
   );
   // The newest first, as in the timeline.
   const table = el('table', {}, el('caption', {}, caption), el('thead', {}, head), el('tbody', {}, ...body.reverse()));
-  return el('div', { class: 'table-box' }, table);
+  // With many cats it is wider than its place, and then scrolled by keyboard.
+  return el(
+    'div',
+    { class: 'table-box', role: 'region', 'aria-label': `${caption}, as a table`, tabindex: '0' },
+    table,
+  );
 }
 
 /** `2026-11-20` → `Fri 20 Nov`: a day, whatever the zone of who looks. */
