@@ -31,6 +31,7 @@ import { treeOf } from '../src/cli/command-tree.ts';
 import { createWhole } from '../src/cli/commands.ts';
 import { completionScript } from '../src/cli/completion.ts';
 import { manualPage } from '../src/cli/manual.ts';
+import { configSchema } from '../src/cli/schema.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const HERE = join(ROOT, 'packaging');
@@ -133,13 +134,17 @@ function fill(stage: string, arch: Arch): void {
   // What `collard init` and `config show --example` start from.
   for (const name of ['agent.yaml', 'central.yaml'])
     write(stage, `usr/lib/collard/config/${name}`, readFileSync(join(ROOT, 'config', name), 'utf8'));
+  for (const side of ['agent', 'central'] as const)
+    write(stage, `usr/lib/collard/dist/config/${side}.schema.json`, `${JSON.stringify(configSchema(side), null, 2)}\n`);
+  // Where the schema for editors is, seen from there.
+  const example = (side: string) =>
+    readFileSync(join(ROOT, `config/${side}.yaml`), 'utf8').replace('$schema=../', '$schema=/usr/lib/collard/');
   // The name of the machine is a better guess than one name for all of them.
-  const agent = readFileSync(join(ROOT, 'config/agent.yaml'), 'utf8');
-  write(stage, 'etc/collard/agent.yaml', agent.replace(/^agent: porch$/m, '#agent: porch'));
+  write(stage, 'etc/collard/agent.yaml', example('agent').replace(/^agent: porch$/m, '#agent: porch'));
   write(
     stage,
     'etc/collard/central.yaml',
-    readFileSync(join(ROOT, 'config/central.yaml'), 'utf8').replace('/var/lib/collard/', '/var/lib/collard-central/'),
+    example('central').replace('/var/lib/collard/', '/var/lib/collard-central/'),
   );
   cpSync(join(ROOT, 'config'), join(stage, 'usr/share/doc/collard/examples'), { recursive: true });
   for (const name of ['README.md', 'SECURITY.md'])

@@ -97,6 +97,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./config.ts')).configCommand(),
   },
   {
+    name: 'schema',
+    summary: 'print schemas: of configurations, events, and messages on MQTT',
+    load: async () => (await import('./schema.ts')).schemaCommand(),
+  },
+  {
     name: 'ports',
     summary: 'list serial ports, who holds them and who may open them',
     load: async () => (await import('./ports.ts')).portsCommand(),

@@ -8,6 +8,7 @@ import { isAlwaysClosed } from '../central/api/access.ts';
 import { SET_PASSWORD } from '../central/api/login-page.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { ConfigError, type LoadedConfig, loadConfig, MAX_CONFIG_BYTES, masked } from '../lib/config-file.ts';
+import { exampleOf } from './example.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { print, printJson, safe, table, tell } from './output.ts';
 
@@ -35,8 +36,19 @@ export function kindOf(file: string): 'agent' | 'central' {
     const value: unknown = parseDocument(text, { logLevel: 'silent' }).toJS({ maxAliasCount: 0 });
     const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     const count = (names: readonly string[]) => keys.filter((key) => names.includes(key)).length;
-    return count(['store', 'group', 'fold', 'retention', 'http', 'rules', 'trust', 'webhooks', 'webhookSecret']) >
-      count(['agent', 'sources', 'log', 'forward', 'detect', 'signing'])
+    return count([
+      'store',
+      'group',
+      'fold',
+      'retention',
+      'http',
+      'rules',
+      'trust',
+      'webhooks',
+      'webhookSecret',
+      'homeAssistant',
+      'workers',
+    ]) > count(['agent', 'sources', 'log', 'forward', 'detect', 'signing'])
       ? 'central'
       : 'agent';
   } catch {
@@ -115,5 +127,5 @@ function printExample(kind: string): void {
   if (kind !== 'agent' && kind !== 'central') {
     throw new CommandError(EXIT.usage, `there is no example "${kind}"`, '--example agent, or --example central');
   }
-  process.stdout.write(readFileSync(new URL(`../../config/${kind}.yaml`, import.meta.url), 'utf8'));
+  process.stdout.write(exampleOf(kind));
 }

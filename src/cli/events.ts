@@ -1,6 +1,6 @@
 /** `collard events`: prints events of the log of an agent or the store of central, in the words of the HTTP API. */
 import { Command, Option } from 'commander';
-import { cloudEventText } from '../central/api/cloud-event.ts';
+import { wireEventText } from '../central/api/cloud-event.ts';
 import type { AppliedCorrection } from '../central/store/corrections.ts';
 import { encodeEvent } from '../contract/envelope.ts';
 import { shortType } from '../contract/event.ts';
@@ -135,7 +135,7 @@ async function printOne(tape: Tape, id: string, json: boolean): Promise<void> {
 /** With what corrects it, as over HTTP. */
 function toJson({ agent, event, known }: Told): string {
   // As printJson does: the same JSON, without controls.
-  return safe(known === undefined ? encodeEvent(agent, event) : cloudEventText({ ...known, position: null }));
+  return safe(known === undefined ? encodeEvent(agent, event) : wireEventText({ ...known, position: null }));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Events as other programs take them: head, one text an event, foot. Pure, apart from what a format must remember of the events before. */
-import { cloudEventText } from '../central/api/cloud-event.ts';
-import { encodeEvent } from '../contract/envelope.ts';
+import { cloudEventText, wireEventText } from '../central/api/cloud-event.ts';
+import { encodeCloudEvent, encodeEvent } from '../contract/envelope.ts';
 import { catOf, collarOf } from '../contract/event.ts';
 import { createInflux, type Memory } from './influx.ts';
 import { safe } from './output.ts';
@@ -32,7 +32,7 @@ export function createFormat(name: FormatName, formulas: boolean, before: Format
   const plain = { head: '', foot: () => '', remark: () => null, memory: () => before };
   switch (name) {
     case 'ndjson':
-      return { ...plain, event: (told) => `${jsonOf(told)}\n` };
+      return { ...plain, event: (told) => `${lineOf(told)}\n` };
     case 'cloudevents':
       return createBatch(before);
     case 'csv':
@@ -45,9 +45,14 @@ export function createFormat(name: FormatName, formulas: boolean, before: Format
   }
 }
 
-/** A CloudEvent; of central with what it knows besides. */
-function jsonOf({ agent, event, known }: Told): string {
-  return safe(known === undefined ? encodeEvent(agent, event) : cloudEventText(known));
+/** As agents send it; of central with what it knows besides. */
+function lineOf({ agent, event, known }: Told): string {
+  return safe(known === undefined ? encodeEvent(agent, event) : wireEventText(known));
+}
+
+/** A CloudEvent to the letter. */
+function cloudEventOf({ agent, event, known }: Told): string {
+  return safe(known === undefined ? encodeCloudEvent(agent, event) : cloudEventText(known));
 }
 
 /** JSON Batch Format of CloudEvents 1.0 (application/cloudevents-batch+json): one array, an event a line. */
@@ -56,7 +61,7 @@ function createBatch(before: FormatMemory): Format {
   return {
     head: '[',
     event(told) {
-      const text = `${events === 0 ? '' : ','}\n${jsonOf(told)}`;
+      const text = `${events === 0 ? '' : ','}\n${cloudEventOf(told)}`;
       events += 1;
       return text;
     },

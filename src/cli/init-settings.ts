@@ -1,5 +1,5 @@
 /** What a new installation is to be: settings by dotted path, given to the side that knows them, checked, and put into its example. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { ConfigError, loadConfig } from '../lib/config-file.ts';
+import { exampleOf } from './example.ts';
 import { fillExample, type Settings } from './example-yaml.ts';
 import { CommandError, EXIT } from './exit.ts';
 
@@ -113,8 +114,7 @@ export function render(side: Side, settings: Settings): string {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const example = readFileSync(new URL(`../../config/${side}.yaml`, import.meta.url), 'utf8');
-  return fillExample(example, settings);
+  return fillExample(exampleOf(side), settings);
 }
 
 function isSection(value: unknown): value is Settings {

@@ -30,9 +30,9 @@ export type DecodedBatch =
 
 /** One event as a CloudEvent in compact JSON text. Put together by hand: an object of so many fields costs more than its text. */
 export function encodeEvent(agent: string, event: StoredEvent, end?: BatchEnd): string {
-  const { epoch, seq, type, version, subject, time, clock, boot, monoMs, data } = event;
+  const { epoch, seq, type, subject, time, clock, boot, monoMs, data } = event;
   const source = quoted(`/collard/agent/${agent}`);
-  const schema = quoted(`urn:${type.replace(/^collard\./, 'collard:')}:${version}`);
+  const schema = quoted(schemaOf(event));
   const about = subject === null ? '' : `"subject":${quoted(subject)},`;
   const since = `${boot === null ? '' : `,"boot":${quoted(boot)}`}${monoMs === null ? '' : `,"monoMs":${JSON.stringify(monoMs)}`}`;
   const id = quoted(`${epoch}/${seq}`);
@@ -47,6 +47,24 @@ function quoted(text: string): string {
 
 function encodeEnd({ chain, proof }: BatchEnd): string {
   return `,${JSON.stringify({ chain: chainHex(chain), ...(proof === undefined ? {} : encodeBatchProof(proof)) }).slice(1, -1)}`;
+}
+
+/**
+ * One event for readers that know CloudEvents, and not us: names of attributes are lower-case letters and digits, numbers among
+ * them are integers of 32 bits, no text is empty, and `dataschema` is a URI whatever a stranger calls his type. Agents and central
+ * speak as `encodeEvent` does.
+ */
+export function encodeCloudEvent(agent: string, event: StoredEvent): string {
+  const { subject, monoMs } = event;
+  const text = encodeEvent(agent, { ...event, subject: subject === '' ? null : subject, monoMs: null });
+  const schema = JSON.stringify(schemaOf(event));
+  const uri = JSON.stringify(encodeURI(schemaOf(event)));
+  const named = uri === schema ? text : text.replace(`"dataschema":${schema}`, () => `"dataschema":${uri}`);
+  return monoMs === null ? named : `{"monoms":${JSON.stringify(String(monoMs))},${named.slice(1)}`;
+}
+
+function schemaOf({ type, version }: Pick<StoredEvent, 'type' | 'version'>): string {
+  return `urn:${type.replace(/^collard\./, 'collard:')}:${version}`;
 }
 
 /** The payload of `events` and `backlog`. The caller keeps to the limits. */

@@ -1,5 +1,5 @@
 /** A stored event as a CloudEvent for readers: what went over the wire, and what central knows of it. */
-import { encodeEvent } from '../../contract/envelope.ts';
+import { encodeCloudEvent, encodeEvent } from '../../contract/envelope.ts';
 import type { CentralEvent } from '../store/store.ts';
 
 /**
@@ -7,6 +7,15 @@ import type { CentralEvent } from '../store/store.ts';
  * `reassignedto`, `correctedby` and `correction` where nothing corrects it.
  */
 export function cloudEventText(event: CentralEvent): string {
+  return withKnown(event, encodeCloudEvent(event.agent, event));
+}
+
+/** The same with the attributes as agents send them. */
+export function wireEventText(event: CentralEvent): string {
+  return withKnown(event, encodeEvent(event.agent, event));
+}
+
+function withKnown(event: CentralEvent, text: string): string {
   const { position, revoked, reassignedTo, correction } = event;
   const known = JSON.stringify({
     ...(position === null ? {} : { position }),
@@ -14,6 +23,5 @@ export function cloudEventText(event: CentralEvent): string {
     ...(reassignedTo === null ? {} : { reassignedto: reassignedTo }),
     ...(correction === null ? {} : { correctedby: correction.by, correction: correction.reason }),
   });
-  const text = encodeEvent(event.agent, event);
   return known === '{}' ? text : `${known.slice(0, -1)},${text.slice(1)}`;
 }
