@@ -57,6 +57,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./stats.ts')).statsCommand(),
   },
   {
+    name: 'report',
+    summary: 'write what a cat did in some days as an HTML file for the vet',
+    load: async () => (await import('./report.ts')).reportCommand(),
+  },
+  {
     name: 'state',
     summary: 'print where the cats are and what they do',
     load: async () => (await import('./state.ts')).stateCommand(),

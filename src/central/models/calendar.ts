@@ -11,6 +11,8 @@ export interface Span {
 export interface Calendar {
   /** The hour or day that a moment lies in. */
   spanOf(ms: number): Span;
+  /** The hour that a clock on the wall shows, 0 to 23. */
+  hourOf(ms: number): number;
   /** The name of the zone as the machine knows it. */
   readonly timeZone: string;
 }
@@ -39,6 +41,7 @@ export function createCalendar(by: 'hour' | 'day', timeZone: string | undefined)
   let last: Span = { fromMs: 0, toMs: 0, from: '', to: '' };
   return {
     timeZone: format.resolvedOptions().timeZone,
+    hourOf: (ms) => Math.floor(((((ms + offsetAt(ms)) % DAY) + DAY) % DAY) / HOUR),
     spanOf(ms) {
       if (ms >= last.fromMs && ms < last.toMs) return last;
       const [fromMs, toMs] = find(ms, offsetAt);
