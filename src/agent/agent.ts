@@ -22,6 +22,7 @@ import { openIngestSource } from './open-source.ts';
 import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
 import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
+import { runReport } from './report.ts';
 import { createHeard } from './source/heard.ts';
 import type { SerialPorts } from './source/serial.ts';
 import { type AgentVitals, createVitals } from './vitals.ts';
@@ -71,10 +72,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
-    const {
-      forward,
-      log: { groupMs },
-    } = config;
+    const { forward } = config;
+    const { groupMs } = config.log;
     const { monoNow } = clock;
     const detect = { ...config.detect, place: { ...config.detect.place, rooms }, fusion: fusionOf(config) };
     const status = createForwardStatus({
@@ -117,6 +116,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         async () => kept?.run(),
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
         async (stop) => clock.watch?.(stop),
+        (stop) => runReport({ config, health, vitals, status, logger }, stop),
       ],
       signal,
     );

@@ -10,11 +10,19 @@ const LIMITS_MS = { ingest: 60_000, forward: 300_000, log: 300_000 } as const;
 
 export type AgentLoop = keyof typeof LIMITS_MS;
 
+export interface LoopState {
+  readonly loop: AgentLoop;
+  /** Since it last went round, and how long that may take. */
+  readonly idleMs: number;
+  readonly limitMs: number;
+}
+
 export interface AgentVitals {
   /** This loop has just gone round. */
   moved(loop: AgentLoop): void;
   /** Those that have not for longer than they may. */
   overdue(): readonly string[];
+  loops(): readonly LoopState[];
   status(): string;
 }
 
@@ -33,6 +41,11 @@ export function createVitals({ monoNow, clock, status, disk, tallies, forgetful 
   const movedAt = new Map(loops.map((loop) => [loop, monoNow()]));
   return {
     moved: (loop) => void movedAt.set(loop, monoNow()),
+    loops: () =>
+      loops.map((loop) => {
+        const idleMs = Math.round(monoNow() - (movedAt.get(loop) ?? 0));
+        return { loop, idleMs, limitMs: LIMITS_MS[loop] };
+      }),
     overdue: () =>
       loops
         .filter((loop) => monoNow() - (movedAt.get(loop) ?? 0) > LIMITS_MS[loop])

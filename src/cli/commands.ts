@@ -117,6 +117,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
+    name: 'status',
+    summary: 'how an agent of this machine stands, or all that a central knows',
+    load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  {
     name: 'service',
     summary: 'install this program as a service of systemd, or take it away',
     load: async () => (await import('./service.ts')).serviceCommand(),

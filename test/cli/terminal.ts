@@ -24,14 +24,18 @@ export interface Terminal {
 
 export function openTerminal(
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
+  options: {
+    cwd?: string;
+    env?: Record<string, string> /** Its stdout goes to the terminal, too. */;
+    screen?: true;
+  } = {},
 ): Terminal {
   const pty = openPty();
   const slave = openSync(pty.path, 'r+');
   const child = spawn(process.execPath, [BIN, ...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...options.env },
-    stdio: [slave, 'pipe', slave],
+    stdio: [slave, options.screen === true ? slave : 'pipe', slave],
   });
   closeSync(slave);
   const stdout = child.stdout === null ? Promise.resolve('') : text(child.stdout);
