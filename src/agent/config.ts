@@ -156,6 +156,7 @@ export const agentSchema = z.strictObject({
       confirm: z.enum(['store', 'broker']).default('store'),
       batchEvents: z.int().min(1).max(500).default(500),
       windowBatches: z.int().min(1).max(64).default(8).describe('batches on the way to the broker at once'),
+      compress: z.boolean().default(false).describe('batches as gzip, where central takes them'),
       unconfirmedEvents: z.int().min(500).default(2_000).describe('backlog sent ahead of what central has confirmed'),
       syncAfterMs: z.int().min(100).default(10_000).describe('no progress for so long: ask central what it holds'),
       stalledAfterMs: z.int().min(1_000).default(60_000).describe('no progress for so long: say stalled and reconnect'),

@@ -104,7 +104,14 @@ async function open(
   const { config, version, openLink, status, logger } = parts;
   try {
     const publisher = await openPublisher(
-      { mqtt: config.mqtt, agent: config.agent, version, session, elsewhere: hasSeveralBrokers(config.mqtt.url) },
+      {
+        mqtt: config.mqtt,
+        agent: config.agent,
+        version,
+        session,
+        compress: config.forward.compress,
+        elsewhere: hasSeveralBrokers(config.mqtt.url),
+      },
       openLink,
       signal,
     );

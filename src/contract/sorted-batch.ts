@@ -5,6 +5,7 @@
 import { type ChainHash, parseChainHex } from './chain.ts';
 import { decodeBatch, decodeEvent, decodeItems, encodeEvent, placeOf, sourceOf } from './envelope.ts';
 import type { StoredEvent } from './event.ts';
+import { unpack } from './packed.ts';
 import { type BatchProof, decodeBatchProof } from './signature.ts';
 
 export interface BadItem {
@@ -36,7 +37,9 @@ export type Sorted =
   | { readonly ok: false; readonly reason: string };
 
 /** Reads a stranger's payload. Not ok: it has no frame in which each item would have its number. */
-export function sortBatch(payload: Uint8Array): Sorted {
+export function sortBatch(bytes: Uint8Array): Sorted {
+  const payload = unpack(bytes);
+  if (payload === null) return { ok: false, reason: 'payload is broken gzip, or too large when it is unpacked' };
   const whole = decodeBatch(payload);
   if (whole.ok) return { ok: true, batch: { ...whole.batch, bad: [], chained: whole.batch.events } };
   const items = decodeItems(payload);

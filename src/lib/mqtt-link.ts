@@ -67,7 +67,7 @@ export interface MqttLink {
   /** Resolves at PUBACK (QoS 1) or when written (QoS 0). Rejects with code LINK_ENDED when the link ends first: "unknown". */
   publish(
     topic: string,
-    payload: string,
+    payload: string | Uint8Array,
     options: { readonly qos: 0 | 1; readonly retain: boolean },
   ): Promise<Published>;
   /** Resolves at SUBACK. Rejects with code SUBSCRIBE_REFUSED naming the topic. */
@@ -459,7 +459,8 @@ function publisher(client: MqttClient, life: Life, mayRetain: () => boolean): Mq
   });
   return (topic, payload, { qos, retain }) =>
     life.within<Published>((resolve, reject) => {
-      client.publish(topic, payload, { qos, retain: retain && mayRetain() }, (error, packet) => {
+      const bytes = typeof payload === 'string' ? payload : Buffer.from(payload);
+      client.publish(topic, bytes, { qos, retain: retain && mayRetain() }, (error, packet) => {
         const messageId: unknown = packet && Reflect.get(packet, 'messageId');
         if (typeof messageId === 'number' && unheard.delete(messageId)) return resolve(refused(NO_SUBSCRIBER));
         if (!error) return resolve({ ok: true });

@@ -50,7 +50,7 @@ function scriptedLink(limits: Partial<MqttLink> = {}, acks = true): Link {
       incoming,
       ended,
       async publish(topic, payload) {
-        scripted.published.push({ topic, payload });
+        scripted.published.push({ topic, payload: String(payload) });
         return acks || !/\/(events|backlog)$/.test(topic) ? { ok: true } : new Promise(() => undefined);
       },
       subscribe: async () => undefined,

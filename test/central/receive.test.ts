@@ -319,7 +319,7 @@ describe('the outbox', () => {
     outbox.attach({
       receiveMaximum: 65_535,
       publish: async (_topic, payload) => {
-        sent.push(payload);
+        sent.push(String(payload));
         return { ok: true };
       },
     });

@@ -180,7 +180,7 @@ function connect(network: Network, life: Life, options: LinkOptions): MqttLink {
     ended: over,
     async publish(topic, payload, { qos, retain }) {
       await gate(life);
-      const message: Message = { topic, payload, qos, retain };
+      const message: Message = { topic, payload: String(payload), qos, retain };
       if (topic.length + payload.length > network.maxPacketBytes) network.breach(`a packet of ${payload.length} bytes`);
       if (ended) throw linkEnded('it had ended before');
       if (qos === 0) {

@@ -10,6 +10,7 @@ import {
   type StoredMessage,
   type SyncMessage,
 } from '../../contract/message.ts';
+import { GZIP, pack } from '../../contract/packed.ts';
 import { type AgentChannel, agentTopic, centralStateTopic, requestTopic, responseTopic } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../lib/mqtt-link.ts';
 import { createGate, delay } from '../../lib/wait.ts';
@@ -29,7 +30,7 @@ export type AgentMessage =
   | { readonly type: 'stored'; readonly message: StoredMessage }
   | { readonly type: 'request'; readonly verb: string; readonly body: Readonly<Record<string, unknown>> }
   /** `fresh`: central came or went just now; otherwise how it was when we connected. */
-  | { readonly type: 'central'; readonly online: boolean; readonly fresh: boolean }
+  | { readonly type: 'central'; readonly online: boolean; readonly fresh: boolean; readonly takesGzip?: boolean }
   /** A stranger's bytes, or a mark that is old because somebody retained it. */
   | { readonly type: 'ignored'; readonly topic: string; readonly reason: string };
 
@@ -59,6 +60,8 @@ export interface PublisherOptions {
   readonly agent: string;
   readonly version: string;
   readonly session: number;
+  /** Batches go as gzip as soon as central has said that it takes them. */
+  readonly compress?: boolean;
   /** There are other brokers, and they may be one cluster. */
   readonly elsewhere: boolean;
 }
@@ -72,7 +75,7 @@ export async function openPublisher(
   openLink: OpenLink,
   signal: AbortSignal,
 ): Promise<Publisher> {
-  const { mqtt, agent, session, version } = options;
+  const { mqtt, agent, session, version, compress = false } = options;
   const base = mqtt.baseTopic;
   const topicOf = (channel: AgentChannel) => agentTopic(base, agent, channel);
   const state = (value: StateMessage['state']) => JSON.stringify({ state: value, session, version });
@@ -82,20 +85,26 @@ export async function openPublisher(
   );
   // A broker may end the link of who goes beyond its Receive Maximum.
   const gate = createGate(link.receiveMaximum);
-  const send = (topic: string, payload: string, retain = false) =>
+  let takesGzip = false;
+  const send = (topic: string, payload: string | Uint8Array, retain = false) =>
     gate(() => link.publish(topic, payload, { qos: 1, retain }));
   const publisher: Publisher = {
     protocol: link.protocol,
     receiveMaximum: link.receiveMaximum,
     maxBatchBytes: Math.min(MAX_BATCH_BYTES, link.maxPacketBytes - topicOf('backlog').length - PACKET_OVERHEAD),
-    publishBatch: (lane, batch) => send(topicOf(lane), encodeBatch(batch)),
+    publishBatch(lane, batch) {
+      const text = encodeBatch(batch);
+      return send(topicOf(lane), compress && takesGzip ? pack(text) : text);
+    },
     publishSync: (message) => send(topicOf('sync'), encodeSync(message)),
     publishState: (value) => send(topicOf('state'), state(value), true),
     publishHealth: (health) => link.publish(topicOf('health'), JSON.stringify(health), { qos: 0, retain: true }),
     respond: (verb, body) => send(responseTopic(base, agent, verb), JSON.stringify(body)),
     async receive(stop) {
       const messages = await link.incoming.takeUpTo(INCOMING_LIMIT, stop);
-      return messages.map((message) => read(message, base, agent));
+      const told = messages.map((message) => read(message, base, agent));
+      for (const one of told) if (one.type === 'central') takesGzip = one.takesGzip === true;
+      return told;
     },
     ended: link.ended,
     async close() {
@@ -184,7 +193,8 @@ function read(message: Incoming, base: string, agent: string): AgentMessage {
   if (topic === centralStateTopic(base)) {
     const body = parseObject(payload);
     const online = body?.state === 'online';
-    return { type: 'central', online, fresh: !retained };
+    const takesGzip = online && Array.isArray(body?.accepts) && body.accepts.includes(GZIP);
+    return { type: 'central', online, fresh: !retained, takesGzip };
   }
   if (topic === agentTopic(base, agent, 'stored')) {
     const stored = decodeStored(payload);

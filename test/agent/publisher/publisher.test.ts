@@ -1,16 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { agentSchema } from '../../../src/agent/config.ts';
 import { openPublisher, type PublisherOptions } from '../../../src/agent/publisher/publisher.ts';
+import { encodeBatch } from '../../../src/contract/envelope.ts';
 import { encodeStored, type HealthMessage } from '../../../src/contract/message.ts';
+import { unpack } from '../../../src/contract/packed.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../../src/lib/mqtt-link.ts';
 import { createQueue } from '../../../src/lib/queue.ts';
+import { event } from '../log/log-fixture.ts';
 
 const never = new AbortController().signal;
 const epoch = '01a20867-068a-70da-b9ee-759f41bde6a8';
 
 /** A link whose PUBACKs come when the test says. */
 function scriptedLink(limits: Partial<MqttLink> = {}) {
-  const sent: { topic: string; payload: string; retain: boolean; ack: (result: Published) => void }[] = [];
+  const sent: {
+    topic: string;
+    payload: string;
+    bytes: Uint8Array;
+    retain: boolean;
+    ack: (result: Published) => void;
+  }[] = [];
   const incoming = createQueue<Incoming>(10);
   const told = { closed: 0, options: null as LinkOptions | null, done: 0, topics: [] as string[] };
   const link: MqttLink = {
@@ -23,7 +32,7 @@ function scriptedLink(limits: Partial<MqttLink> = {}) {
     ended: new Promise(() => undefined),
     publish: (topic, payload, { retain }) =>
       new Promise((ack) => {
-        sent.push({ topic, payload, retain, ack });
+        sent.push({ topic, payload: String(payload), bytes: Buffer.from(payload), retain, ack });
         if (topic.endsWith('/state')) ack({ ok: true });
       }),
     subscribe: async (topics) => void told.topics.push(...topics),
@@ -188,4 +197,36 @@ test('each message has its topic, and only state and health are kept by the brok
   expect([sent[4]?.payload, sent[5]?.payload]).toEqual(['{"queue":3}', '{"transaction":"t"}']);
   for (const { ack } of sent) ack({ ok: true });
   expect(await Promise.all(all)).toHaveLength(5);
+});
+
+test('a batch goes as gzip where that is wanted and central has said that it takes it, and as it is once it no longer does', async () => {
+  const { open, sent, push } = scriptedLink();
+  const publisher = await openPublisher({ ...options(), compress: true }, open, never);
+  const events = Array.from({ length: 20 }, (_, i) => ({ ...event('meow.started', { level: i }), epoch, seq: i + 1 }));
+  const batch = { agent: 'porch', events, chain: new Uint8Array(32) };
+  const plain = encodeBatch(batch);
+  const state = async (text: string) => {
+    push('collard/v1/central/state', text);
+    await publisher.receive(never);
+  };
+  const next = async () => {
+    void publisher.publishBatch('backlog', batch);
+    await new Promise((resolve) => setImmediate(resolve));
+    const { bytes = Buffer.alloc(0), ack } = sent.at(-1) ?? {};
+    ack?.({ ok: true });
+    return Buffer.from(bytes);
+  };
+  expect((await next()).toString()).toBe(plain);
+  await state('{"state":"online","accepts":["gzip"]}');
+  const packed = await next();
+  expect(packed.length).toBeLessThan(plain.length / 3);
+  expect(Buffer.from(unpack(packed) ?? []).toString()).toBe(plain);
+  for (const text of [
+    '{"state":"online"}',
+    '{"state":"online","accepts":"gzip"}',
+    '{"state":"offline","accepts":["gzip"]}',
+  ]) {
+    await state(text);
+    expect((await next()).toString()).toBe(plain);
+  }
 });

@@ -111,7 +111,7 @@ function said(tell: (bulletin: ReturnType<typeof createBulletin>) => void, later
   nowMs += laterMs;
   const messages: Record<string, string> = {};
   const publish: Postman['publish'] = async (topic, payload) => {
-    messages[topic] = payload;
+    messages[topic] = String(payload);
     return { ok: true };
   };
   outbox.attach({ publish, receiveMaximum: 100 });
