@@ -1,7 +1,4 @@
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openAlertLog } from '../../src/central/cats/alert-log.ts';
@@ -11,6 +8,7 @@ import { newKey } from '../contract/signing.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
 import { buildPage } from './api/page/bench.ts';
+import { startProxy } from './api/page/proxy.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
 import { createWriter, epochId } from './store/events.ts';
 
@@ -430,29 +428,12 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
 
   test('it works under a path of a proxy', async () => {
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
-    const proxy = createServer((incoming, outgoing) => {
-      const path = incoming.url ?? '';
-      if (!path.startsWith('/home/collard/')) return outgoing.writeHead(404).end();
-      const { method, headers } = incoming;
-      const onward = request(
-        new URL(path.slice('/home/collard'.length), central.url),
-        { method, headers },
-        (answer) => {
-          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(outgoing);
-        },
-      );
-      onward.on('error', () => outgoing.destroy());
-      outgoing.on('close', () => onward.destroy());
-      return incoming.pipe(onward);
-    }).listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    await open({}, `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/home/collard/`);
+    const proxy = await startProxy(central.url, '/home/collard');
+    await open({}, proxy.url);
     await sender.send('meow.started', 'collar/C1', { level: 1 });
     await page.locator('.event', { hasText: 'Mia is shaking' }).waitFor();
     await context.close();
-    proxy.closeAllConnections();
-    proxy.close();
+    proxy.stop();
   });
 
   test('who wants no motion gets none', async () => {

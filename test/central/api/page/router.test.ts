@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { meowing } from '../../store/events.ts';
+import { EPOCH } from '../serving.ts';
 import { type Bench, openBench } from './bench.ts';
+import { startProxy } from './proxy.ts';
 
 describe.skipIf(!requireServer('chromium', chromiumPath))('the views of the page', { timeout: 40_000 }, () => {
   let bench: Bench;
@@ -62,5 +65,28 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the views of the page
     await page.keyboard.press('Enter');
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('devices-title');
     expect(new URL(page.url()).hash).toBe('#/devices');
+  });
+
+  test('they work under a path of a proxy, with all that they ask for and change', async () => {
+    const { central } = bench;
+    await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
+    const porch = meowing('porch', EPOCH, 4);
+    await central.store.ingest(porch.batch(1, 1), new Date().toISOString());
+    await central.store.ingest(porch.batch(4, 4), new Date().toISOString());
+    const proxy = await startProxy(central.url, '/collard');
+    const page = await bench.open(`${proxy.url}#/devices`);
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.locator('.range', { hasText: '2 to 3' }).waitFor();
+    await page.locator('#central-sum').getByText('one central has all shards').waitFor();
+    await page.goto(`${proxy.url}#/cats/1`);
+    await page.locator('#cat-rules li').first().waitFor();
+    await page.locator('.wearing', { hasText: 'C1' }).waitFor();
+    await page.locator('#cat-name').fill('Maja');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Maja' }).waitFor();
+    expect(asked.filter((path) => !path.startsWith('/collard/'))).toEqual([]);
+    await bench.stop();
+    proxy.stop();
   });
 });
