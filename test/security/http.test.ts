@@ -14,7 +14,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PR
 const WRITING: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND'];
 /** What never ends has no answer without a body. */
 const STREAM = '/api/v1/stream';
-/** Each route with the methods that it has; HEAD comes with GET. */
+/** Each route with the methods that it has; HEAD comes with GET. A new one also takes part in the walk of `test/central/api/tour.ts`. */
 const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/': ['GET'],
   '/index.html': ['GET'],

@@ -26,6 +26,11 @@ export const locationBody = z.strictObject({ location: words });
 
 export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 export const stateQuery = z.strictObject({ at: moment.optional() });
+/** Never sent through a serializer: it does not end. */
+export const streamAnswer = {
+  description: 'event, cats, agents, models; first hello, or reset where the cursor is of another store',
+  content: { 'text/event-stream': { schema: z.string() } },
+};
 export const streamQuery = z.strictObject({ after: z.string().max(4_096).optional() });
 
 const types = z

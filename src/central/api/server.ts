@@ -4,12 +4,7 @@ import rateLimit from '@fastify/rate-limit';
 import statics from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { type Access, createAccess } from './access.ts';
 import { catCommandRoutes, catRoutes } from './cat-routes.ts';
@@ -19,6 +14,7 @@ import { eventRoutes } from './event-routes.ts';
 import { addGuard } from './guard.ts';
 import { keyRoutes } from './key-routes.ts';
 import { loginRoutes, sessionRoute } from './login-routes.ts';
+import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { addErrorHandlers, refuseRequest, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
@@ -84,7 +80,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: { title: 'collard central', version: parts.version }, ...SECURITY },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: describeApi,
   });
   const access = createAccess(parts.store, parts.http, parts.clock);
   addGuard(app, access);

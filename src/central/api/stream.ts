@@ -13,7 +13,7 @@ import type { Access, Who } from './access.ts';
 import { cloudEventText } from './cloud-event.ts';
 import type { ApiParts, CursorCodec } from './parts.ts';
 import { failure, problems } from './problem.ts';
-import { streamQuery } from './schema.ts';
+import { streamAnswer, streamQuery } from './schema.ts';
 import { createSnapshots, SNAPSHOT_EVERY_MS, type Snapshots } from './snapshots.ts';
 
 /** The most clients that follow at once; the next is refused with 503. */
@@ -38,7 +38,7 @@ export function streamRoutes(parts: ApiParts, access: Access): FastifyPluginAsyn
         schema: {
           summary: 'Events and read models as server-sent events; resume by Last-Event-ID or `after`',
           querystring: streamQuery,
-          response: problems(429, 503),
+          response: { 200: streamAnswer, ...problems(429, 503) },
         },
       },
       async (request, reply) => {
