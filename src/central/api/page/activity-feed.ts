@@ -9,7 +9,7 @@ import type { CloudEvent } from './types.ts';
 
 const HOUR_MS = 3_600_000;
 /** Counting costs central something. */
-const AGAIN_MS = 60_000;
+const AGAIN_MS = 20_000;
 /** The first new meow after a quiet time is counted soon. */
 const SOON_MS = 1_500;
 /** What changes the counts. */

@@ -58,6 +58,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the house as it was',
     expect(await hash(page)).toMatch(/^#\/\?at=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     expect(await page.locator('.event .sentence').allInnerTexts()).not.toContain('Mia moved garden → hall');
     expect(await page.locator('.cat .fix').isVisible()).toBe(false);
+    // Nothing of now stands beside it.
+    expect(await page.getByRole('heading', { name: 'Agents' }).isVisible()).toBe(false);
     // What happens meanwhile does not mix in.
     await bench.sender.send('cat.moved', 'collar/C1', { from: 'hall', to: 'cellar' });
     await bench.central.call('POST', 'api/v1/cats', { name: 'Otto' });
