@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { StoredEvent } from '../../src/contract/event.ts';
 import { type Checks, expect } from './checks.ts';
-import { agreed, pace } from './device.ts';
+import { agentYaml, agreed, configure, pace, RECEIVER } from './device.ts';
 import { startGuest } from './guest.ts';
 import type { Kernel } from './kernel.ts';
 import type { Outside } from './outside.ts';
@@ -30,6 +30,10 @@ export async function tryClock({ checks, kernel, disk, outside }: ClockParts): P
       const stop = pace(guest.line, 20);
       let server: Awaited<ReturnType<typeof serveTime>> | null = null;
       try {
+        await guest.run(
+          `mkdir -p /etc/systemd/timesyncd.conf.d && printf '[Time]\\nNTP=10.0.2.2\\nFallbackNTP=\\nConnectionRetrySec=5\\n' > /etc/systemd/timesyncd.conf.d/lab.conf`,
+        );
+        await configure(guest, agentYaml(outside.port, RECEIVER));
         const before = outside.heard.size;
         const fresh = () => [...outside.heard.values()].slice(before);
         const moves = (clock: string) =>

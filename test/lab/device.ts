@@ -39,9 +39,8 @@ export interface DeviceParts {
 }
 
 /** Leaves the package installed, its agent reading the receiver alone, and the machine running. */
-export async function tryDevice(parts: DeviceParts, whole: boolean): Promise<void> {
+export async function tryDevice(parts: DeviceParts): Promise<void> {
   await installed(parts);
-  if (!whole) return;
   await gpio(parts);
   await receiver(parts);
   await fullDisk(parts);

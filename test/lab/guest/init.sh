@@ -8,6 +8,8 @@ mount -o remount,rw /
 modprobe ftdi_sio
 while [ ! -c /dev/ttyUSB0 ]; do sleep 0.1; done
 chgrp dialout /dev/ttyUSB0
+chmod 660 /dev/ttyUSB0
+install -d -o collard -g collard -m 700 /var/lib/collard
 BOOT_ID=$(cat /proc/sys/kernel/random/boot_id)
 export BOOT_ID NODE_ENV=production
 setpriv --reuid=collard --regid=collard --groups=dialout \
