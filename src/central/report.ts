@@ -30,6 +30,7 @@ const OF_CAT = [
   'meow.started',
   'collar.silent',
   'collar.heard',
+  'collar.sighted',
   'battery.low',
   'collar.assigned',
 ];

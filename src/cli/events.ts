@@ -11,9 +11,10 @@ import { addFilter, type FilterWords, filterOf } from './filter.ts';
 import { wholeNumber } from './numbers.ts';
 import { openTape } from './open-tape.ts';
 import { leaveReader, toStdout } from './out-file.ts';
-import { paint, safe, tell } from './output.ts';
+import { type Colour, paint, safe, tell } from './output.ts';
 import { asSealedFailure } from './sealed.ts';
 import type { Tape, Told } from './tape.ts';
+import { cut, widthOf } from './text-width.ts';
 import { versionsCommand } from './versions.ts';
 
 interface Options extends FilterWords {
@@ -31,6 +32,8 @@ interface Options extends FilterWords {
 
 const PAGE_EVENTS = 1_000;
 const FOLLOW_MS = 250;
+/** Of what an event says, at least so much is shown. */
+const LEAST_SAID = 20;
 
 export function eventsCommand(): Command {
   const command = new Command('events')
@@ -140,23 +143,37 @@ function toJson({ agent, event, known }: Told): string {
 
 /**
  * `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks an unset clock. What is
- * corrected says so at its end.
+ * corrected says so at its end. On a terminal an event is one line: what it says is cut where it is longer.
  */
 function toLine({ agent, event, known }: Told): string {
   const time = `${event.time}${event.clock === 'synced' ? ' ' : '~'}`;
   const data = Object.entries(JSON.parse(event.data) as Record<string, unknown>);
   const words = data.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const type = shortType(event.type);
+  const [typed, subject, said] = [safe(type).padEnd(17), safe(event.subject ?? '-').padEnd(16), safe(words.join(' '))];
+  const from = `${safe(agent)} #${event.seq}`;
+  const correction = known?.correction ?? null;
+  const note = correction === null ? '' : correctedBy(correction);
+  const others = [time, typed, subject, from, ...(note === '' ? [] : [note])];
+  const room = process.stdout.columns - others.reduce((sum, text) => sum + widthOf(text) + 1, 0);
   return [
     paint(time, 'dim'),
-    safe(shortType(event.type)).padEnd(17),
-    safe(event.subject ?? '-').padEnd(16),
-    safe(words.join(' ')),
-    paint(`${safe(agent)} #${event.seq}`, 'dim'),
-    ...(known?.correction === null || known?.correction === undefined ? [] : [correctedBy(known.correction)]),
+    colourOf(type) === null ? typed : paint(typed, colourOf(type) ?? 'dim'),
+    subject,
+    process.stdout.isTTY ? cut(said, Math.max(LEAST_SAID, room)) : said,
+    paint(from, 'dim'),
+    ...(note === '' ? [] : [paint(note, 'yellow')]),
   ].join(' ');
+}
+
+/** What is wrong is red, what may become so yellow, a cat that shakes or goes cyan. */
+function colourOf(type: string): Colour | null {
+  if (/^(history\.|sensor\.failed|alert\.raised)/.test(type)) return 'red';
+  if (/^(collar\.silent|battery\.low|event\.)/.test(type)) return 'yellow';
+  return /^(meow\.|cat\.moved)/.test(type) ? 'cyan' : null;
 }
 
 function correctedBy({ by, catId, reason }: AppliedCorrection): string {
   const what = catId === null ? 'taken back' : `given to cat ${catId}`;
-  return paint(`[${what} by ${by}: ${safe(reason)}]`, 'yellow');
+  return `[${what} by ${by}: ${safe(reason)}]`;
 }

@@ -126,7 +126,7 @@ function sentences(outcome: ReplayOutcome, to: string | null): string[] {
     lines.push(
       `the models as of ${to ?? ''}, in cat_v${built} and meowing_v${built} until the next replay: ${past.digest}`,
     );
-    lines.push(catList(past.cats));
+    lines.push(catList(past.cats, new Date(to ?? Date.now())));
   }
   if (comparison !== null) lines.push(...comparisonSentences(comparison));
   if (swapped) lines.push(`version ${built} is live; the one before is kept: collard replay --swap-back`);

@@ -37,7 +37,7 @@ async function state(options: StateOptions): Promise<void> {
   try {
     const cats = at === null ? await store.cats(new Date()) : await catsAt(store, place, at, retention?.segments);
     if (options.json === true) for (const cat of cats) printJson(cat);
-    else print(catList(cats));
+    else print(catList(cats, at ?? new Date()));
     tellStatus(await store.foldStatus());
   } catch (error) {
     throw asSealedFailure(error);

@@ -5,7 +5,7 @@ import { type Stats, statsOf } from '../central/stats.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addTimes, addTypes, catOption, type FilterWords, filterOf } from './filter.ts';
-import { print, printJson, safe, table, tell } from './output.ts';
+import { type Cell, print, printJson, safe, table, tell } from './output.ts';
 import { asSealedFailure } from './sealed.ts';
 import { openExistingStore } from './verify.ts';
 
@@ -15,6 +15,9 @@ interface Options extends Pick<FilterWords, 'type' | 'cat' | 'from' | 'to'> {
   readonly tz?: string;
   readonly json?: true;
 }
+
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const BAR_WIDTH = 12;
 
 export function statsCommand(): Command {
   const command = new Command('stats')
@@ -67,15 +70,34 @@ function asFailure(error: unknown): unknown {
   return new CommandError(exitCode, error.message, null, { cause: error });
 }
 
-function listOf({ rows, from, to, tz }: Stats): string {
+function listOf({ rows, from, to, tz, by }: Stats): string {
   if (rows.length === 0) return `no events of a cat from ${from} to ${to}`;
-  const cells = rows.map((row) => [
-    row.from,
-    safe(row.name),
-    String(row.events),
-    String(row.meows),
-    row.meanMs === null ? '-' : `${(row.meowMs / 1_000).toFixed(1)} s`,
-    row.meanMs === null ? '-' : `${(row.meanMs / 1_000).toFixed(2)} s`,
-  ]);
-  return table([`from (${tz})`, 'cat', 'events', 'meows', 'together', 'mean'], cells);
+  const most = Math.max(...rows.map(({ meows }) => meows));
+  const cells = rows.map((row, i): readonly Cell[] => {
+    const when = whenOf(row.from, by);
+    return [
+      // Once for all cats of a day or hour.
+      rows[i - 1]?.from === row.from ? '' : when,
+      [safe(row.name), 'bold'],
+      String(row.events),
+      String(row.meows),
+      [barOf(row.meows, most), 'yellow'],
+      row.meanMs === null ? '-' : `${(row.meowMs / 1_000).toFixed(1)} s`,
+      row.meanMs === null ? '-' : `${(row.meanMs / 1_000).toFixed(2)} s`,
+    ];
+  });
+  const head = [`${by} (${tz})`, 'cat', 'events', 'meows', '', 'together', 'mean'];
+  return table(head, cells, { right: ['events', 'meows', 'together', 'mean'] });
+}
+
+/** `Mon 2026-11-23`, and with the hour and its offset, as an hour may come twice. */
+function whenOf(from: string, by: 'hour' | 'day'): string {
+  const date = from.slice(0, 10);
+  const day = WEEKDAYS[new Date(`${date}T00:00:00Z`).getUTCDay()] ?? '';
+  return by === 'day' ? `${day} ${date}` : `${day} ${date} ${from.slice(11, 16)} ${from.slice(19)}`;
+}
+
+function barOf(value: number, most: number): string {
+  if (value === 0 || most === 0) return '';
+  return '▇'.repeat(Math.max(1, Math.round((BAR_WIDTH * value) / most)));
 }

@@ -86,7 +86,9 @@ describe('collard events', () => {
     expect(decoded).toEqual(story.map((event, i) => ({ ...event, epoch: epochs[i < 2 ? 0 : 1], seq: (i % 2) + 1 })));
   });
 
-  it('takes only the type, collar and time that were asked for, and no more than the limit', async () => {
+  it('takes only the type, collar and time that were asked for, and no more than the limit', {
+    timeout: 60_000,
+  }, async () => {
     const { config } = await agentHome();
     const seqs = async (...args: string[]) =>
       lines((await run('--config', config, '--json', ...args)).out).map((line) => JSON.parse(line).time.slice(17, 19));

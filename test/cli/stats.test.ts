@@ -43,8 +43,9 @@ async function run(...args: string[]): Promise<string> {
 it('prints a row for each cat and day, or an object', async () => {
   const asked = ['--from', '2026-11-01', '--to', '2026-12-01', '--tz', 'Europe/Berlin'];
   const out = await run(...asked);
-  expect(out).toMatch(/^from \(Europe\/Berlin\) +cat +events +meows +together +mean\n/);
-  expect(out).toMatch(/\n2026-11-23T00:00:00\+01:00 +Mia +2 +0 +- +-\n$/);
+  expect(out).toMatch(/^day \(Europe\/Berlin\) +cat +events +meows +together +mean\n/);
+  expect(out).toMatch(/\nMon 2026-11-23 +Mia +2 +0 +- +-\n$/);
+  expect(await run(...asked, '--by', 'hour')).toMatch(/\nMon 2026-11-23 07:00 \+01:00 +Mia /);
   expect(JSON.parse(await run(...asked, '--json', '--by', 'hour'))).toMatchObject({
     from: '2026-11-23T07:00:00+01:00',
     catId: 1,
