@@ -13,6 +13,7 @@ import { isForgetful } from './forgetful.ts';
 import { runForward } from './forward.ts';
 import { healthOf, toldSince } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
+import { openLiveFeed } from './live/feed.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
@@ -58,12 +59,12 @@ const LINGER_MS = 1_500;
  * PLACES_… code, or the disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
-  const { logger, clock = openClock(), random = Math.random } = deps;
+  const { logger, clock = openClock(), random = Math.random, version } = deps;
   const rooms = config.places === undefined ? undefined : loadPlaces(config.places);
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
-  const { bindKeys } = config;
+  const { bindKeys, forward } = config;
   const folder = dirname(config.log.path);
   const sources = config.sources.map((source) =>
     openIngestSource({ ...source, bindKeys, folder }, { monoNow: clock.monoNow, random, ...port }, clock, logger),
@@ -72,7 +73,6 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
-    const { forward } = config;
     const { groupMs } = config.log;
     const { monoNow } = clock;
     const detect = { ...config.detect, place: { ...config.detect.place, rooms }, fusion: fusionOf(config) };
@@ -85,12 +85,12 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     });
     const heard = createHeard();
     const kept = openKept(config, detect, clock, logger);
+    const live = openLiveFeed(config.log.path, config.agent, logger);
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const tallies = sources.map(({ tally }) => tally);
     const forgetful = await tellForgetful(config.log.path, deps);
     const vitals = createVitals({ monoNow, clock, status, disk, tallies, forgetful });
     deps.onRunning?.(vitals);
-    const { version } = deps;
     const told = toldSince(monoNow, deps);
     const health = () => healthOf({ config, version, log, clock, sources, heard, kept, status, disk, ...told });
     const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
@@ -103,7 +103,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           try {
             const moved = () => vitals.moved('ingest');
             const keeper = kept === null ? {} : { keeper: kept.keeper };
-            await runIngest({ sources, log, clock, heard, detect, ...keeper, groupMs, logger, moved }, stop);
+            await runIngest({ sources, log, clock, heard, detect, ...keeper, live, groupMs, logger, moved }, stop);
             // A card that took long for the last events has used up the time for it.
             lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
@@ -114,6 +114,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         () =>
           runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
         async () => kept?.run(),
+        live.run,
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
         async (stop) => clock.watch?.(stop),
         (stop) => runReport({ config, health, vitals, status, logger }, stop),

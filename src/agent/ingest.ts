@@ -22,6 +22,7 @@ import {
 } from './detector/watch.ts';
 import { nameDetectors } from './detector-names.ts';
 import type { Keeper } from './kept/keeper.ts';
+import type { LiveFeed } from './live/feed.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
 import { whyNotStorable } from './log/rows.ts';
 import type { Heard } from './source/heard.ts';
@@ -55,8 +56,9 @@ export interface IngestParts {
   /** Kept up to date while the loop runs. */
   readonly heard: Pick<Heard, 'note'>;
   readonly detect: WatchSettings;
-  /** Takes down what is decided on; closed at the end. */
+  /** They are told what the detectors are given; the keeper is closed at the end. */
   readonly keeper?: Keeper;
+  readonly live?: Pick<LiveFeed, 'note'>;
   readonly groupMs: number;
   readonly logger: IngestLogger;
   /** Told each second while the loop moves. */
@@ -107,7 +109,7 @@ interface Desk {
 }
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
-  const { clock, logger, detect, keeper } = parts;
+  const { clock, logger, detect, keeper, live } = parts;
   const receivers = createReceivers(parts.sources.length);
   const names = nameDetectors(detect);
   let state: WatchState = createWatch();
@@ -135,6 +137,7 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
     const { state: next, detections } = step(state, given, detect);
     state = next;
     keeper?.note(given, detections, known);
+    live?.note(given);
     return detections.length === 0 ? null : put(detections.map((one) => toEvent(one, clock, names)));
   };
   const feed = async (input: WatchInput) => void (await take(input));

@@ -42,6 +42,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./calibrate.ts')).calibrateCommand(),
   },
   {
+    name: 'tune',
+    summary: 'look on while shakes are decided, and find the sensitivity that fits a collar',
+    load: async () => (await import('./tune.ts')).tuneCommand(),
+  },
+  {
     name: 'events',
     summary: 'print events of a log or store, list their versions, correct them',
     load: async () => (await import('./events.ts')).eventsCommand(),

@@ -224,7 +224,7 @@ function sensitivityOf(text: string): number {
   return parsed.data.shake.sensitivity;
 }
 
-function unitOf(text: string): DecoderOptions['unit'] {
+export function unitOf(text: string): DecoderOptions['unit'] {
   if (text === 'g' || text === 'mg' || text === 'm/s2') return text;
   const counts = Number(text);
   if (text.trim() === '' || !(counts > 0) || !Number.isFinite(counts)) {

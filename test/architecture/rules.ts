@@ -18,7 +18,7 @@ interface PartRule {
 }
 
 const AGENT_PARTS = [
-  ...['agent/source', 'agent/decoder', 'agent/detector', 'agent/kept', 'agent/log', 'agent/publisher'],
+  ...['agent/source', 'agent/decoder', 'agent/detector', 'agent/kept', 'agent/live', 'agent/log', 'agent/publisher'],
 ];
 const CENTRAL_PARTS = [
   ...['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'],

@@ -1,5 +1,5 @@
 /** Kept readings, read back block by block: also while an agent writes, and what a kill, a power cut or a damaged card has left of them. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type KeptBlock, readBlock } from './block.ts';
 import { unpackMember } from './member.ts';
@@ -13,10 +13,17 @@ export interface ReadBlock extends KeptBlock {
 /** Called with what could not be read: a segment, and from which byte on. */
 export type OnDamage = (segment: string, fromByte: number) => void;
 
-/** Oldest first. A block that does not go on where the one before ended, and tells no start, is left out. */
-export async function* readKept(folder: string, onDamage: OnDamage): AsyncGenerator<ReadBlock> {
+/**
+ * Oldest first. A block that does not go on where the one before ended, and tells no start, is left out. `newestBytes`: only
+ * the newest segments, up to so many bytes of them or the last one.
+ */
+export async function* readKept(
+  folder: string,
+  onDamage: OnDamage,
+  newestBytes: number = Number.POSITIVE_INFINITY,
+): AsyncGenerator<ReadBlock> {
   let before: KeptBlock['head'] | null = null;
-  for (const name of await segmentNames(folder)) {
+  for (const name of await newestOf(folder, newestBytes)) {
     const file = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       // The agent has made room meanwhile.
       if (error.code === 'ENOENT') return null;
@@ -39,4 +46,17 @@ export async function* readKept(folder: string, onDamage: OnDamage): AsyncGenera
       else before = null;
     }
   }
+}
+
+async function newestOf(folder: string, bytes: number): Promise<readonly string[]> {
+  const names = await segmentNames(folder);
+  if (bytes === Number.POSITIVE_INFINITY) return names;
+  let [left, first] = [bytes, names.length];
+  while (first > 0) {
+    const { size } = await stat(join(folder, names[first - 1] ?? ''));
+    left -= size;
+    if (left < 0 && first < names.length) break;
+    first -= 1;
+  }
+  return names.slice(first);
 }
