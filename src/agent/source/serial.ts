@@ -8,7 +8,9 @@ import type { UsbIdentity } from '../../contract/message.ts';
 import { type BackoffLimits, backoffMs, delay } from '../../lib/wait.ts';
 import { type ByteInbox, createByteInbox, type Taken } from './byte-inbox.ts';
 import { createCadence } from './cadence.ts';
+import { type Exclusive, exclusiveOnce } from './exclusive.ts';
 import { explainPort } from './explain-port.ts';
+import { untilPlugged } from './plugged.ts';
 import type { Source, SourceInput } from './source.ts';
 import { readUsb } from './usb.ts';
 
@@ -59,6 +61,8 @@ const CLOSE_MS = 1_000;
 
 interface OpenPort {
   readonly port: PortStream;
+  /** Null where the port is not the system's. */
+  readonly exclusive: Exclusive | null;
   readonly inbox: ByteInbox;
   /** False once its path leads elsewhere. */
   readonly isThere: () => Promise<boolean>;
@@ -72,6 +76,7 @@ export function openSerialSource(config: SerialConfig, ports: SerialPorts): Sour
   let inbox: ByteInbox | null = null;
   let outbox: ((bytes: Uint8Array) => boolean) | null = null;
   let usb: UsbIdentity | null = null;
+  const exclusive = exclusiveOnce(ports.create === undefined);
   const usbOf = ports.usbOf ?? (ports.create === undefined ? readUsb : async () => null);
   return {
     name: path,
@@ -87,7 +92,7 @@ export function openSerialSource(config: SerialConfig, ports: SerialPorts): Sour
       let state: 'well' | 'broken' | 'silent' | 'new' = 'new';
       let attempt = 0;
       while (!signal.aborted) {
-        const opened = await openPort(path, config.baud, ports);
+        const opened = await openPort(config, ports, exclusive);
         let failure: Failure = opened.ok ? { silent: false, reason: `${path} closed` } : opened;
         if (opened.ok) {
           inbox = opened.inbox;
@@ -116,8 +121,8 @@ export function openSerialSource(config: SerialConfig, ports: SerialPorts): Sour
           state = failure.silent ? 'silent' : 'broken';
           yield { type: 'failed', reason: failure.reason };
         }
-        await delay(backoffMs(attempt, ports.retry ?? RETRY, ports.random()), signal);
-        attempt += 1;
+        const isPlugged = await untilPlugged(path, backoffMs(attempt, ports.retry ?? RETRY, ports.random()), signal);
+        attempt = isPlugged ? 0 : attempt + 1;
       }
     },
   };
@@ -132,7 +137,7 @@ type SessionInput = Extract<SourceInput, { type: 'bytes' }> | ({ readonly type: 
 
 /** Bytes until the port fails or is silent too long (told as `over`), or the signal aborts. The port is closed then. */
 async function* session(opened: OpenPort, silentAfterMs: number, signal: AbortSignal): AsyncGenerator<SessionInput> {
-  const { port, inbox } = opened;
+  const { port, inbox, exclusive } = opened;
   const cadence = createCadence(silentAfterMs);
   try {
     while (true) {
@@ -146,6 +151,7 @@ async function* session(opened: OpenPort, silentAfterMs: number, signal: AbortSi
       yield { type: 'bytes', ...taken.chunk };
     }
   } finally {
+    exclusive?.release(port);
     await closePort(port);
   }
 }
@@ -163,7 +169,11 @@ function silence(afterMs: number): string {
   return `no byte for ${afterMs / 1000} s: is the receiver on, is the baud rate right?`;
 }
 
-async function openPort(path: string, baud: number, ports: SerialPorts): Promise<Opened> {
+async function openPort(
+  { serial: path, baud }: SerialConfig,
+  ports: SerialPorts,
+  ownExclusive: () => Promise<Exclusive | null>,
+): Promise<Opened> {
   const inbox = createByteInbox(INBOX_BYTES);
   const explain = ports.explain ?? explainPort;
   try {
@@ -175,9 +185,17 @@ async function openPort(path: string, baud: number, ports: SerialPorts): Promise
     await new Promise<void>((resolve, reject) => {
       port.open((error) => (error === null || error === undefined ? resolve() : reject(error)));
     });
+    const exclusive = await ownExclusive();
+    exclusive?.claim(port);
     const identify = ports.identify ?? (ports.create === undefined ? identifyDevice : async () => null);
     const device = await identify(path);
-    return { ok: true, port, inbox, isThere: async () => device === null || (await identify(path)) === device };
+    return {
+      ok: true,
+      port,
+      exclusive,
+      inbox,
+      isThere: async () => device === null || (await identify(path)) === device,
+    };
   } catch (error) {
     return {
       ok: false,

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -306,6 +306,21 @@ describe('a serial source on a real pseudo-terminal', () => {
     writeFileSync(second.far, 'again');
     await expect.poll(() => seen.text()).toBe('{"collar":"A"}\nagain');
     expect(seen.kinds().filter((kind) => kind === 'failed')).toHaveLength(1);
+  });
+
+  it.skipIf(whyNoPty !== null)("is nobody else's while it is open, and anybody's again afterwards", async () => {
+    const pty = openMaster();
+    onTestFinished(() => pty.close());
+    chmodSync(pty.path, 0o666);
+    // Root may always open it: another user asks.
+    const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const mayOpen = () => spawnSync('sh', ['-c', `exec 3<>${pty.path}`], user).status === 0;
+    expect(mayOpen()).toBe(true);
+    const { kinds, stop } = collect(openSerialSource({ serial: pty.path, baud: 9_600, silentAfterMs: 60_000 }, steady));
+    await until(() => kinds().includes('opened'));
+    expect(mayOpen()).toBe(false);
+    await stop();
+    expect(mayOpen()).toBe(true);
   });
 
   it.skipIf(skipPty)('names the program that holds the port', async () => {
