@@ -6,8 +6,9 @@ import type { Decoded } from '../agent/decoder/reading.ts';
 import { type LabelledSighting, learnRooms } from '../agent/detector/learn-rooms.ts';
 import { LOOK_MS } from '../agent/detector/room-model.ts';
 import { formatPlaces } from '../agent/places-file.ts';
-import { checkFile, reasonOf } from './detect.ts';
+import { checkFile, reasonOf, sizeOf } from './detect.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { createMeter } from './meter.ts';
 import { openOutput } from './out-file.ts';
 import { printJson, safe, table, tell } from './output.ts';
 import { stopOnSignals } from './stop.ts';
@@ -40,9 +41,17 @@ async function calibrate(files: readonly string[], options: Options): Promise<vo
   const stop = stopOnSignals();
   for (const file of files) checkFile(file);
   const runs: LabelledSighting[][] = [];
+  const meter = createMeter();
+  const total = sizeOf(files);
   let count = 0;
+  let done = 0;
   for (const file of files) {
-    const found = await readRuns(file, MAX_SIGHTINGS - count);
+    const read = (bytes: number) => {
+      done += bytes;
+      meter.at(done, total, file);
+    };
+    const found = await readRuns(file, MAX_SIGHTINGS - count, read);
+    meter.clear();
     for (const run of found) count += run.length;
     runs.push(...found);
   }
@@ -59,7 +68,7 @@ async function calibrate(files: readonly string[], options: Options): Promise<vo
 }
 
 /** One run for each collar of a file. Rows without a place teach nothing and are left out. */
-async function readRuns(file: string, room: number): Promise<LabelledSighting[][]> {
+async function readRuns(file: string, room: number, read: (bytes: number) => void): Promise<LabelledSighting[][]> {
   const decoder = createDecoder({ format: 'csv', truth: true });
   const runs = new Map<string, LabelledSighting[]>();
   let left = room;
@@ -76,7 +85,10 @@ async function readRuns(file: string, room: number): Promise<LabelledSighting[][
     }
   };
   try {
-    for await (const chunk of createReadStream(file)) take(decoder.push(chunk as Uint8Array, null));
+    for await (const chunk of createReadStream(file)) {
+      take(decoder.push(chunk as Uint8Array, null));
+      read((chunk as Uint8Array).length);
+    }
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(EXIT.io, `${safe(file)} could not be read to its end: ${reasonOf(error)}`, null, {

@@ -11,6 +11,7 @@ import { detectKept, type KeptOptions } from './detect-kept.ts';
 import { lineOf } from './detect-line.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { placesOf } from './kept.ts';
+import { createMeter } from './meter.ts';
 import { safe, tell } from './output.ts';
 
 type Format = DecoderOptions['format'];
@@ -76,6 +77,9 @@ async function detect(files: readonly string[], options: Options, command: Comma
   const detecting = agentSchema.shape.detect.parse({ shake: { sensitivity } });
   const rooms = options.places === undefined ? undefined : placesOf(options.places);
   const settings: WatchSettings = { ...detecting, place: { ...detecting.place, rooms } };
+  const meter = createMeter();
+  const total = sizeOf(files);
+  let done = 0;
   for (const file of files) {
     const recording = createRecording(file, options, settings);
     try {
@@ -83,6 +87,9 @@ async function detect(files: readonly string[], options: Options, command: Comma
         ? process.stdin
         : createReadStream(file, { highWaterMark: CHUNK_BYTES })) {
         await write(recording.push(chunk as Uint8Array));
+        done += (chunk as Uint8Array).length;
+        // Results on the same terminal are progress enough.
+        if (!process.stdout.isTTY) meter.at(done, total, file);
       }
     } catch (error) {
       throw new CommandError(EXIT.io, `${safe(file)} could not be read to its end: ${reasonOf(error)}`, null, {
@@ -90,6 +97,7 @@ async function detect(files: readonly string[], options: Options, command: Comma
       });
     }
     await write(recording.end());
+    meter.clear();
     recording.report(options.verbose === true || process.stderr.isTTY);
   }
 }
@@ -205,6 +213,12 @@ export function checkFile(file: string): void {
     `cannot read ${safe(file)}: ${reason}`,
     'name a file with recorded readings',
   );
+}
+
+/** In bytes; 0 where one of them is stdin, whose end nobody knows. */
+export function sizeOf(files: readonly string[]): number {
+  if (files.includes(STDIN)) return 0;
+  return files.reduce((sum, file) => sum + statSync(file).size, 0);
 }
 
 export function reasonOf(error: unknown): string {

@@ -7,6 +7,7 @@ import { verifySegment } from '../central/store/segment-file.ts';
 import type { Store } from '../central/store/store.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { createMeter } from './meter.ts';
 import { paint, print, printJson, safe, table, tell } from './output.ts';
 import { stopOnSignals } from './stop.ts';
 import { openExistingStore } from './verify.ts';
@@ -91,9 +92,12 @@ function status(options: Options): Promise<void> {
 function verify(options: Options): Promise<void> {
   return opened(options, async (store, { segments: dir }) => {
     const rows = await store.segments();
+    const meter = createMeter();
     let bad = 0;
     for (const [i, row] of rows.entries()) {
+      meter.at(i, rows.length, row.file);
       const reason = await damageOf(dir, row, rows[i - 1]);
+      if (reason !== null || i === rows.length - 1) meter.clear();
       if (reason !== null) bad += 1;
       if (options.json === true) printJson({ ...row, status: reason === null ? 'sound' : 'damaged', reason });
       else if (reason !== null) print(`${paint('damaged', 'red')} ${safe(reason)}`);
