@@ -176,5 +176,5 @@ function tell(parts: ForwardParts, told: Set<string>, text: string): void {
   parts.status.lastError = text;
   if (told.has(text) || told.size >= TOLD_LIMIT) return;
   told.add(text);
-  parts.logger.warn({ retry: 'goes on' }, text);
+  parts.logger.warn({ retry: 'goes on', events: 'are kept in the log' }, text);
 }

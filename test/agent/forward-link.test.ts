@@ -145,7 +145,7 @@ describe('opening a link', () => {
       ['no route', 'refused', 'connected to the broker, MQTT 5'],
       'no route',
     ]);
-    expect(lines[0]).toMatchObject({ level: 'warn', fields: { retry: 'goes on' } });
+    expect(lines[0]).toMatchObject({ level: 'warn', fields: { retry: 'goes on', events: 'are kept in the log' } });
     one.end(new Error('gone'));
     await expect.poll(() => texts().slice(3)).toEqual(['gone', 'no route']);
     expect(told.sessions.slice(0, 6)).toEqual([1, 1, 1, 1, 1, 2]);
