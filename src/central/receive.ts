@@ -208,7 +208,7 @@ async function keep(parts: ReceiveParts, { received, messages }: Group, told: Se
 
 function answer(parts: ReceiveParts, agent: string, stored: StoredMessage): void {
   const topic = agentTopic(parts.subscriber.base, agent, 'stored');
-  const payload = encodeStored(stored);
+  const payload = encodeStored({ ...stored, takesGzip: true });
   // What names its batch says what no later one does.
   if (stored.batch) parts.outbox.put(topic, payload, { retain: false });
   else parts.outbox.put(topic, payload, { retain: false, about: `stored ${stored.epoch}` });

@@ -1,6 +1,7 @@
 /** The small messages beside the event batches: sync, stored, state, health, requests. Both directions. */
 import { type ChainHash, chainHex, parseChainHex } from './chain.ts';
 import { parseJson } from './json.ts';
+import { GZIP } from './packed.ts';
 import { decodeSyncProof, type Extent, encodeSyncProof, type SyncProof } from './signature.ts';
 
 /** A closed range of seqs. */
@@ -40,6 +41,8 @@ export interface StoredMessage {
    * all held, so neither `seq` nor `need` shows that it came. Null for any other answer; absent from a central that names none.
    */
   readonly batch?: BatchEcho | null;
+  /** Batches as gzip are read too: see `packed.ts`. */
+  readonly takesGzip?: boolean;
 }
 
 export interface StateMessage {
@@ -156,9 +159,10 @@ export function encodeSync({ proof, ...extent }: SyncMessage): string {
   return JSON.stringify({ ...extent, chain: chainHex(extent.chain), ...(proof && encodeSyncProof(proof)) });
 }
 
-export function encodeStored({ batch, ...message }: StoredMessage): string {
+export function encodeStored({ batch, takesGzip, ...message }: StoredMessage): string {
   const echo = batch && { ...batch, chain: chainHex(batch.chain) };
-  return JSON.stringify({ ...message, chain: chainHex(message.chain), batch: echo });
+  const more = { batch: echo, accepts: takesGzip === true ? [GZIP] : undefined };
+  return JSON.stringify({ ...message, chain: chainHex(message.chain), ...more });
 }
 
 /** Null where the payload is no `sync`. */
@@ -191,6 +195,7 @@ export function decodeStored(payload: Uint8Array): StoredMessage | null {
     chain,
     need,
     ...(batch === undefined ? {} : { batch }),
+    ...(Array.isArray(m.accepts) && m.accepts.includes(GZIP) ? { takesGzip: true } : {}),
   };
 }
 
@@ -208,11 +213,8 @@ function decodeEcho(value: unknown): BatchEcho | null | undefined {
 export function decodeState(payload: Uint8Array): StateMessage | null {
   const m = parseObject(payload);
   if (m === null || (m.state !== 'online' && m.state !== 'offline') || !isCount(m.session)) return null;
-  return {
-    state: m.state,
-    session: m.session,
-    version: typeof m.version === 'string' ? m.version.slice(0, 64) : '',
-  };
+  const version = typeof m.version === 'string' ? m.version.slice(0, 64) : '';
+  return { state: m.state, session: m.session, version };
 }
 
 /** The collars of a health message, which is a stranger's: what is none is left out. Times come out as we write them. */

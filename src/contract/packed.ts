@@ -1,5 +1,5 @@
 /**
- * A batch as gzip (RFC 1952), where both sides agree: central names `gzip` in `accepts` of its state, and the agent is told to. The two
+ * A batch as gzip (RFC 1952), where both sides agree: central names `gzip` in `accepts` of each `stored`, and the agent is told to. The two
  * first bytes tell it from JSON, so nothing else need say which it is, on MQTT 3.1.1 either.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';

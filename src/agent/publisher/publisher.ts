@@ -10,7 +10,7 @@ import {
   type StoredMessage,
   type SyncMessage,
 } from '../../contract/message.ts';
-import { GZIP, pack } from '../../contract/packed.ts';
+import { pack } from '../../contract/packed.ts';
 import { type AgentChannel, agentTopic, centralStateTopic, requestTopic, responseTopic } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink, Published } from '../../lib/mqtt-link.ts';
 import { createGate, delay } from '../../lib/wait.ts';
@@ -30,7 +30,7 @@ export type AgentMessage =
   | { readonly type: 'stored'; readonly message: StoredMessage }
   | { readonly type: 'request'; readonly verb: string; readonly body: Readonly<Record<string, unknown>> }
   /** `fresh`: central came or went just now; otherwise how it was when we connected. */
-  | { readonly type: 'central'; readonly online: boolean; readonly fresh: boolean; readonly takesGzip?: boolean }
+  | { readonly type: 'central'; readonly online: boolean; readonly fresh: boolean }
   /** A stranger's bytes, or a mark that is old because somebody retained it. */
   | { readonly type: 'ignored'; readonly topic: string; readonly reason: string };
 
@@ -103,7 +103,7 @@ export async function openPublisher(
     async receive(stop) {
       const messages = await link.incoming.takeUpTo(INCOMING_LIMIT, stop);
       const told = messages.map((message) => read(message, base, agent));
-      for (const one of told) if (one.type === 'central') takesGzip = one.takesGzip === true;
+      for (const one of told) if (one.type === 'stored') takesGzip = one.message.takesGzip === true;
       return told;
     },
     ended: link.ended,
@@ -193,8 +193,7 @@ function read(message: Incoming, base: string, agent: string): AgentMessage {
   if (topic === centralStateTopic(base)) {
     const body = parseObject(payload);
     const online = body?.state === 'online';
-    const takesGzip = online && Array.isArray(body?.accepts) && body.accepts.includes(GZIP);
-    return { type: 'central', online, fresh: !retained, takesGzip };
+    return { type: 'central', online, fresh: !retained };
   }
   if (topic === agentTopic(base, agent, 'stored')) {
     const stored = decodeStored(payload);

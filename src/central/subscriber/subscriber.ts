@@ -1,5 +1,4 @@
 /** One connection of central to the broker: its session, its subscriptions, its will. It does not reconnect: receive does. */
-import { GZIP } from '../../contract/packed.ts';
 import { centralStateTopic, shardName } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../../lib/mqtt-link.ts';
 import { delay } from '../../lib/wait.ts';
@@ -52,8 +51,7 @@ export async function openSubscriber(
   const { base, sessionExpirySeconds } = options;
   const { clientId, topics, isVoice, limit } = sessionOf(options);
   const topic = centralStateTopic(base);
-  const say = (state: 'online' | 'offline') =>
-    JSON.stringify(state === 'online' ? { state, accepts: [GZIP] } : { state });
+  const say = (state: 'online' | 'offline') => JSON.stringify({ state });
   const link = await openLink(
     {
       ...options.link,

@@ -205,8 +205,9 @@ test('a batch goes as gzip where that is wanted and central has said that it tak
   const events = Array.from({ length: 20 }, (_, i) => ({ ...event('meow.started', { level: i }), epoch, seq: i + 1 }));
   const batch = { agent: 'porch', events, chain: new Uint8Array(32) };
   const plain = encodeBatch(batch);
-  const state = async (text: string) => {
-    push('collard/v1/central/state', text);
+  const hears = async (message: object) => {
+    const stored = { incarnation: 'one', epoch, seq: 0, chain: '00'.repeat(32), need: [], ...message };
+    push('collard/v1/s55/porch/stored', JSON.stringify(stored));
     await publisher.receive(never);
   };
   const next = async () => {
@@ -217,16 +218,13 @@ test('a batch goes as gzip where that is wanted and central has said that it tak
     return Buffer.from(bytes);
   };
   expect((await next()).toString()).toBe(plain);
-  await state('{"state":"online","accepts":["gzip"]}');
+  await hears({ accepts: ['gzip'] });
   const packed = await next();
   expect(packed.length).toBeLessThan(plain.length / 3);
   expect(Buffer.from(unpack(packed) ?? []).toString()).toBe(plain);
-  for (const text of [
-    '{"state":"online"}',
-    '{"state":"online","accepts":"gzip"}',
-    '{"state":"offline","accepts":["gzip"]}',
-  ]) {
-    await state(text);
+  for (const other of [{}, { accepts: 'gzip' }, { accepts: ['br'] }]) {
+    await hears({ accepts: ['gzip'] });
+    await hears(other);
     expect((await next()).toString()).toBe(plain);
   }
 });
