@@ -8,6 +8,8 @@ import { catOf, collarOf, type StoredEvent } from '../contract/event.ts';
 /** Series whose last time is remembered; beyond it the one that was written longest ago is forgotten. */
 const MAX_SERIES = 10_000;
 const TAGS = ['agent', 'collar', 'cat', 'clock'];
+/** The last time that InfluxDB can hold, in whole seconds: what is said to be later happened then. */
+const LATEST = 9_223_372_036_000_000_000n;
 
 export interface Influx {
   line(agent: string, event: StoredEvent): string;
@@ -21,7 +23,8 @@ export function createInflux(memory: Memory = []): Influx {
   const last = new Map(memory.map(([series, time]) => [series, BigInt(time)]));
   const line = (agent: string, event: StoredEvent) => {
     const series = seriesOf(agent, event);
-    const time = BigInt(Date.parse(event.time)) * 1_000_000n;
+    const said = BigInt(Date.parse(event.time)) * 1_000_000n;
+    const time = said < LATEST ? said : LATEST;
     const before = last.get(series);
     const free = before !== undefined && before >= time && before < time + 1_000_000n ? before + 1n : time;
     last.delete(series);
@@ -42,14 +45,18 @@ function seriesOf(agent: string, event: StoredEvent): string {
 
 function fieldsOf(event: StoredEvent): string {
   const data = JSON.parse(event.data) as Record<string, unknown>;
-  const fields = Object.entries(data).flatMap(([key, value]) => {
+  const fields = new Map<string, string>();
+  for (const [key, value] of Object.entries(data)) {
     const text = fieldText(value);
-    if (text === null || key === '') return [];
-    // These names are taken: by a tag, by the point itself, or by what stands at its end.
-    const taken = [...TAGS, 'time', 'epoch', 'seq', 'version'].includes(key);
-    return [`${name(taken ? `data_${key}` : key, /[,= ]/g)}=${text}`];
-  });
-  return [...fields, `epoch=${quoted(event.epoch)}`, `seq=${event.seq}i`, `version=${event.version}i`].join(',');
+    if (text === null || key === '') continue;
+    // These names are taken: by a tag, by the point itself, by what stands at its end, or by InfluxDB.
+    const taken = [...TAGS, 'time', 'epoch', 'seq', 'version'].includes(key) || /^[_\p{Cc}]/u.test(key);
+    let field = name(taken ? `data_${key}` : key, /[,= ]/g);
+    while (fields.has(field)) field += '_';
+    fields.set(field, text);
+  }
+  const told = [...fields].map(([field, text]) => `${field}=${text}`);
+  return [...told, `epoch=${quoted(event.epoch)}`, `seq=${event.seq}i`, `version=${event.version}i`].join(',');
 }
 
 /** Null where there is nothing to say. */

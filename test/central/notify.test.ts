@@ -7,6 +7,7 @@ import { CLAIM_MS, MAX_TRIES, type NotifyParts, RETRY, runNotify } from '../../s
 import { openStore } from '../../src/central/open-store.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import type { Delivered, Delivery, Webhook } from '../../src/central/webhook.ts';
+import { faultOf } from '../contract/cloud-events.ts';
 import { until } from '../servers.ts';
 
 const START = Date.parse('2026-11-23T12:00:00.000Z');
@@ -97,6 +98,7 @@ describe('webhooks', () => {
       data: { catId: 1, rule: 'battery', key: 'battery', text: alert.text },
     });
     expect(sent[0]?.id).toBe(JSON.parse(sent[0]?.body ?? '').id);
+    for (const { body } of sent) expect(faultOf(body), body).toBeNull();
     expect(await counts()).toEqual({ waiting: 0, dead: 0, dropped: 0 });
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CentralEvent } from '../../src/central/store/store.ts';
 import { createFormat, type FormatName } from '../../src/cli/export-format.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
+import { faultOf } from '../contract/cloud-events.ts';
 
 const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
 
@@ -48,6 +49,17 @@ describe('ndjson and cloudevents', () => {
     expect(JSON.parse(written('cloudevents', events).text)).toEqual(lines.slice(0, 2).map((line) => JSON.parse(line)));
     expect(written('cloudevents', []).text).toBe('[]\n');
     expect(written('ndjson', []).text).toBe('');
+  });
+
+  it('cloudevents conforms to the letter, from a log and from a store; a line is as agents send it', () => {
+    const unsynced = event({ clock: 'unsynced', boot: 'b7', monoMs: 12.5, type: 'my type' });
+    const known = { agent: 'porch', shard: 1, arrival: 1, position: 7, revoked: true, reassignedTo: 2 };
+    const corrected = { ...unsynced, ...known, correction: { by: `${EPOCH}/9`, catId: null, reason: 'no' } };
+    const batch = JSON.parse(written('cloudevents', [unsynced, corrected]).text) as object[];
+    expect(batch.map((one) => faultOf(JSON.stringify(one)))).toEqual([null, null]);
+    expect(batch).toMatchObject([{ monoms: '12.5' }, { monoms: '12.5', position: 7 }]);
+    const lines = written('ndjson', [unsynced, corrected]).text.trim().split('\n');
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ monoMs: 12.5 });
   });
 
   it('say what central knows besides', () => {
