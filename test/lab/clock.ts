@@ -10,6 +10,7 @@ import type { Outside } from './outside.ts';
 
 /** A date long before its files. */
 const WRONG = '2001-01-01T00:00:00';
+const BOOT_MS = 600_000;
 const EVENTS = 20;
 /** On its way and on a busy machine an event may take so long. The error that is corrected is months or years. */
 const SLACK_MS = 60_000;
@@ -32,6 +33,12 @@ export async function tryClock({ checks, kernel, disk, outside }: ClockParts): P
       try {
         await guest.run(
           `mkdir -p /etc/systemd/timesyncd.conf.d && printf '[Time]\\nNTP=10.0.2.2\\nFallbackNTP=\\nConnectionRetrySec=5\\n' > /etc/systemd/timesyncd.conf.d/lab.conf`,
+        );
+        await guest.until(
+          'systemd runs',
+          'systemctl is-system-running',
+          (out) => /running|degraded/.test(out),
+          BOOT_MS,
         );
         await configure(guest, agentYaml(outside.port, RECEIVER));
         const before = outside.heard.size;
