@@ -5,7 +5,7 @@ import { EPOCH } from '../serving.ts';
 import { type Bench, openBench } from './bench.ts';
 import { startProxy } from './proxy.ts';
 
-describe.skipIf(!requireServer('chromium', chromiumPath))('the views of the page', { timeout: 40_000 }, () => {
+describe.skipIf(!requireServer('chromium', chromiumPath))('the views of the page', { timeout: 120_000 }, () => {
   let bench: Bench;
 
   beforeAll(async () => {
