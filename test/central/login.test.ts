@@ -10,10 +10,10 @@ import { hashPassword } from '../../src/central/api/password.ts';
 import { chromiumArgs } from '../e2e/browser.ts';
 import { createAuthority } from '../lib/certificates.ts';
 import { chromiumPath, requireServer } from '../servers.ts';
-import { buildPage } from './api/page/bench.ts';
+import { axeFaults, buildPage } from './api/page/bench.ts';
 import { CHEAP, PASSWORD, type Serving, startServing } from './api/serving.ts';
 
-describe.skipIf(!requireServer('chromium', chromiumPath))('a login in a real browser', { timeout: 40_000 }, () => {
+describe.skipIf(!requireServer('chromium', chromiumPath))('a login in a real browser', { timeout: 90_000 }, () => {
   let pageDir: string;
   let browser: Browser;
   let context: BrowserContext;
@@ -47,6 +47,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('a login in a real bro
     await page.keyboard.type('wrong password');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').getByText('That is not the password.').waitFor();
+    expect(await axeFaults(page)).toEqual([]);
     await page.getByLabel('Password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.locator('#live[data-state=live]').waitFor();

@@ -329,7 +329,7 @@ describe('the stream', () => {
     expect(stays.isOver()).toBe(false);
   });
 
-  test('ends when the token is revoked by another process', { timeout: 40_000 }, async () => {
+  test('ends when the token is revoked by another process', { timeout: 60_000 }, async () => {
     const followed = await follow(await tokenFor(central, 'read', 'grafana'));
     await central.store.revokeToken('grafana');
     await until('the stream has ended', async () => followed.isOver(), 30_000);
