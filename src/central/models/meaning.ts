@@ -18,6 +18,9 @@ export const CAT_EVENTS = [
   'battery.low',
 ] as const satisfies readonly EventType[];
 
+/** Characters of a place and of a receiver. */
+const MAX_NAME = 64;
+
 /** What the models are made of. Another event that cannot be read leaves nothing out of them. */
 const NEEDED: ReadonlySet<string> = new Set<EventType>([...CAT_EVENTS, 'event.revoked', 'event.reassigned']);
 
@@ -68,7 +71,8 @@ function changeOf(event: UpcastEvent, agent: string): CatChange | null {
     case 'cat.moved':
       return { type: 'moved', to: event.data.to };
     case 'collar.sighted': {
-      const { place, sensor = '', rssi, forMs = 0, motion } = event.data;
+      const { rssi, forMs = 0, motion } = event.data;
+      const [place, sensor] = [shortened(event.data.place), shortened(event.data.sensor ?? '')];
       const dbm = motion === true ? null : (rssi ?? FAINT_DBM);
       return { type: 'sighted', place, receiver: `${agent}\n${place}\n${sensor}`, dbm, forMs };
     }
@@ -85,6 +89,11 @@ function changeOf(event: UpcastEvent, agent: string): CatChange | null {
     default:
       return null;
   }
+}
+
+/** A state keeps many of them, and a column of a database holds 64 kB. Ours are never longer. */
+function shortened(name: string): string {
+  return name.length <= MAX_NAME ? name : [...name].slice(0, MAX_NAME).join('');
 }
 
 function isCatId(value: number): boolean {

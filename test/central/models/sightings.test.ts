@@ -135,6 +135,18 @@ describe('sightings of several agents', () => {
     expect(moves(stored(home)).at(-1)?.[2]).toBe('kitchen');
   });
 
+  it('of names without end are shortened: what is kept of a cat fits into a column of 64 kB', () => {
+    const home = house();
+    for (let i = 0; i < 2 * MAX_RECEIVERS; i += 1) {
+      const place = `${'\u{1F431}'.repeat(40)}${i}${'x'.repeat(10_000)}`;
+      home.agents.get('kitchen')?.add('collar.sighted', collar, { place, sensor: place, rssi: -60 }, i);
+    }
+    const [cat] = foldEvents(stored(home)).cats;
+    for (const [place] of cat?.sightings?.belief ?? []) expect([...place]).toHaveLength(64);
+    expect(cat?.sightings?.receivers).toHaveLength(MAX_RECEIVERS);
+    expect(Buffer.byteLength(JSON.stringify(cat))).toBeLessThan(64_000);
+  });
+
   it('of another collar begin anew', () => {
     const home = house();
     stay(home.agents, 1, 40, { kitchen: -55, hall: -75 });
