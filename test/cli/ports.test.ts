@@ -114,7 +114,7 @@ test('a port that cannot be opened is told, and not tried again', async () => {
 
 describe('a port that is listened to for a while', () => {
   const hear = (open: (path: string, baud: number) => Source, totalMs = 200) =>
-    hearPort('/dev/x', { open, totalMs, monoNow: () => performance.now() }, new AbortController().signal);
+    hearPort('/dev/x', { open, totalMs, monoNow: () => 0 }, new AbortController().signal);
 
   test.each([
     [
@@ -194,7 +194,8 @@ test('the command listens at a real terminal, and names who holds one', async ()
       path: terminal.path,
       problem: null,
       holder: null,
-      heard: { baud: 115_200, format: 'json', collars: [{ collar: 'A' }] },
+      // A terminal can be read at any rate: it is the first one at which something came.
+      heard: { baud: expect.any(Number), format: 'json', collars: [{ collar: 'A' }] },
     },
   ]);
   expect(free.status).toBe(0);
