@@ -52,7 +52,9 @@ export function openClock(timesync: string = TIMESYNC, ask: AskSynchronised = as
   const bySystemd = (): boolean | null => {
     const atMs = performance.now();
     if (seen === null || atMs - seen.atMs >= LOOK_MS) {
-      seen = { atMs, isSet: existsSync(timesync) ? existsSync(`${timesync}/synchronized`) : null };
+      // Its folder is gone while it starts anew: what it said last holds until it speaks again.
+      const isSet = existsSync(timesync) ? existsSync(`${timesync}/synchronized`) : (seen?.isSet ?? null);
+      seen = { atMs, isSet };
     }
     return seen.isSet;
   };

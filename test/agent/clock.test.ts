@@ -24,6 +24,22 @@ it('the clock is synced once timesyncd says so, and by a plausible year where ti
   expect(clock.boot).not.toBe('');
 });
 
+it('a timesyncd that starts anew before it has set the clock has not set it', () => {
+  const timesync = mkdtempSync(join(tmpdir(), 'collard-clock-'));
+  onTestFinished(() => rmSync(timesync, { recursive: true, force: true }));
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const clock = openClock(timesync, async () => null);
+  expect(clock.quality()).toBe('unsynced');
+  rmSync(timesync, { recursive: true });
+  vi.advanceTimersByTime(1_000);
+  expect(clock.quality()).toBe('unsynced');
+  mkdirSync(timesync);
+  writeFileSync(join(timesync, 'synchronized'), '');
+  vi.advanceTimersByTime(1_000);
+  expect(clock.quality()).toBe('synced');
+});
+
 it('where timesyncd does not run, whoever keeps the time is asked until the clock is set', async () => {
   const none = join(tmpdir(), 'collard-no-timesync');
   const said = [false, false, true].values();
