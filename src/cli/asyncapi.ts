@@ -20,7 +20,8 @@ const BATCH = 'application/cloudevents-batch+json';
 const CHANNELS: Readonly<Record<string, Channel>> = {
   events: {
     ...{ address: `${AGENT}/events`, payload: messages.eventBatch, contentType: BATCH, from: 'agent', qos: 1 },
-    description: 'Live events, at most 500 and 256 KiB. Sent again until central has said that they are stored.',
+    description:
+      'Live events, at most 500 and 256 KiB. Sent again until central has said that they are stored. As gzip (RFC 1952) where stored accepts it.',
   },
   backlog: {
     ...{ address: `${AGENT}/backlog`, payload: messages.eventBatch, contentType: BATCH, from: 'agent', qos: 1 },

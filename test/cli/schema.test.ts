@@ -192,7 +192,7 @@ describe('the AsyncAPI document', () => {
     const stored = { incarnation: epoch, epoch, seq: 4, chain: writer.chain(4), need: [[5, 6]] as const };
     expect(check('stored', encodeStored(stored))).toEqual(good);
     const batch = { from: 1, to: 4, chain: writer.chain(4) };
-    expect(check('stored', encodeStored({ ...stored, batch }))).toEqual(good);
+    expect(check('stored', encodeStored({ ...stored, batch, takesGzip: true }))).toEqual(good);
     const state: StateMessage = { state: 'online', session: 3, version: '1' };
     expect(check('state', JSON.stringify(state))).toEqual(good);
     expect(check('health', JSON.stringify(HEALTH))).toEqual(good);

@@ -34,6 +34,7 @@ export const storedMessage = z.object({
     .object({ from: seq, to: seq, chain: hash })
     .nullish()
     .describe('the batch that this answers, where some of it was not new'),
+  accepts: z.array(z.string()).optional().describe('gzip: batches may come so'),
 });
 
 export const stateMessage = z.object({
