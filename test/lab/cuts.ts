@@ -21,7 +21,8 @@ const DRAIN_MS = 500;
 const WEAKEN = `cd /usr/lib/collard/dist/agent/log
 sed -i "s/synchronous = FULL/synchronous = NORMAL/" log-file.js
 sed -i "s/synchronous === 2/synchronous === 1/" prove-safe.js
-grep -q "synchronous = NORMAL" log-file.js && grep -q "synchronous === 1" prove-safe.js`;
+sed -i "s/^export function provePadding(.*{/&return true;/" prove-safe.js
+grep -q "synchronous = NORMAL" log-file.js && grep -q "synchronous === 1" prove-safe.js && grep -q "{return true;" prove-safe.js`;
 
 export interface CutsParts {
   readonly kernel: Kernel;
