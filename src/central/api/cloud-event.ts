@@ -1,4 +1,4 @@
-/** A stored event as a CloudEvent for readers: what went over the wire, and what central knows of it. */
+/** A stored event for readers: what went over the wire, and what central knows of it. */
 import { encodeCloudEvent, encodeEvent } from '../../contract/envelope.ts';
 import type { CentralEvent } from '../store/store.ts';
 
@@ -10,7 +10,7 @@ export function cloudEventText(event: CentralEvent): string {
   return withKnown(event, encodeCloudEvent(event.agent, event));
 }
 
-/** The same with the attributes as agents send them. */
+/** The same with the attributes as agents send them: for our own API, page and commands. */
 export function wireEventText(event: CentralEvent): string {
   return withKnown(event, encodeEvent(event.agent, event));
 }

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { EventPage, EventQuery } from '../store/store.ts';
-import { cloudEventText } from './cloud-event.ts';
+import { wireEventText } from './cloud-event.ts';
 import type { ApiParts } from './parts.ts';
 import { failure, problems } from './problem.ts';
 import { agentsAnswer, eventAnswer, eventPath, eventsAnswer, eventsQuery } from './schema.ts';
@@ -21,7 +21,7 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const page = await readPage(parts, request.query);
-        const text = `{"events":[${page.events.map(cloudEventText).join(',')}],"next":${JSON.stringify(page.next)}}`;
+        const text = `{"events":[${page.events.map(wireEventText).join(',')}],"next":${JSON.stringify(page.next)}}`;
         // Sent as text: the data must leave as they came, and not through a second parse and stringify.
         return reply.type('application/json').send(text as unknown as z.output<typeof eventsAnswer>);
       },
@@ -39,7 +39,7 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { epoch, seq } = request.params;
         const event = await store.event(epoch, seq);
         if (event === null) throw failure('EVENT_NOT_FOUND', 'event not found');
-        return reply.type('application/json').send(cloudEventText(event) as unknown as z.output<typeof eventAnswer>);
+        return reply.type('application/json').send(wireEventText(event) as unknown as z.output<typeof eventAnswer>);
       },
     );
     app.get(

@@ -105,10 +105,11 @@ const wire = {
   keyid: z.string().optional(),
 };
 
-/** As central and exports give them: names of attributes are in lower case there. */
+/** As central gives them; webhooks and the export as CloudEvents say `monoms`, since names of attributes are in lower case there. */
 const read = {
   ...envelope,
-  monoms: z.string().optional().describe('of unsynced events: milliseconds since that start'),
+  monoMs: z.number().optional().describe('of unsynced events: milliseconds since that start'),
+  monoms: z.string().optional().describe('the same, in webhooks and exports as CloudEvents'),
   position: z.int().optional().describe('in the order of the store; absent until all before it is there'),
   revoked: z.literal(true).optional().describe('taken back'),
   reassignedto: z.int().optional().describe('number of the cat that it was given to'),

@@ -10,7 +10,7 @@ import { runAll } from '../../lib/run-all.ts';
 import { type Child, childOf, delay } from '../../lib/wait.ts';
 import type { CentralEvent, Cursor } from '../store/store.ts';
 import type { Access, Who } from './access.ts';
-import { cloudEventText } from './cloud-event.ts';
+import { wireEventText } from './cloud-event.ts';
 import type { ApiParts, CursorCodec } from './parts.ts';
 import { failure, problems } from './problem.ts';
 import { streamAnswer, streamQuery } from './schema.ts';
@@ -120,9 +120,9 @@ async function follow(
     const at = new Map(cursor);
     for (const event of page.events) {
       at.set(event.shard, event.arrival);
-      await write(out, frame('event', cloudEventText(event), cursors.encode(at)), signal);
+      await write(out, frame('event', wireEventText(event), cursors.encode(at)), signal);
       // Once more, as they are now: no cursor, since they are no news.
-      for (const one of await corrected(store, event)) await write(out, frame('event', cloudEventText(one)), signal);
+      for (const one of await corrected(store, event)) await write(out, frame('event', wireEventText(one)), signal);
       if (signal.aborted) return;
     }
     cursor = page.next;
