@@ -56,7 +56,7 @@ export async function tryClock({ checks, kernel, disk, outside }: ClockParts): P
         const blind = moves('unsynced').filter((event) => event.boot === boot);
         expect(blind.length >= EVENTS, `${blind.length} unsynced events of boot ${boot}`);
         const off = (event: StoredEvent, timeMs: number) => Math.abs(timeMs - writtenAt(event));
-        const raw = Math.min(...blind.map((event) => off(event, Date.parse(event.time))));
+        const raw = Math.max(...blind.map((event) => off(event, Date.parse(event.time))));
         const corrected = Math.max(...blind.map((event) => off(event, offsetMs + (event.monoMs ?? 0))));
         const after = Math.max(
           ...moves('synced')
