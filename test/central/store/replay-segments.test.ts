@@ -111,7 +111,7 @@ async function pastOf(url: string, segments: string, second: number): Promise<un
 function catsThen(writers: readonly Writer[], second: number): unknown {
   const { cats, meowing: rows } = foldEvents(corrected(writers), at(second));
   const meows = rows.filter(({ eventType, newValue }) => eventType === 'meow' && newValue === '1');
-  return cats.map(({ catId: id, key: _key, ...cat }) => {
+  return cats.map(({ catId: id, key: _key, sightings: _sightings, ...cat }) => {
     return { id, ...cat, meowsToday: meows.filter(({ catId }) => catId === id).length };
   });
 }
