@@ -129,12 +129,24 @@ describe('.ci/run', () => {
         ...Array.from({ length: broken }, () => ({ status: 'failed', assertionResults: [] })),
       ],
     });
-  const run = (steps: { ci?: number; check?: number; test?: number; report?: string }) => {
+  const run = (steps: {
+    ci?: number;
+    check?: number;
+    test?: number;
+    report?: string;
+    lab?: readonly boolean[] | null;
+  }) => {
     const file = 'for a in "$@"; do case "$a" in --outputFile.json=*) out=$(echo "$a" | cut -d= -f2);; esac; done';
     const write = steps.report === undefined ? ':' : `printf '%s' '${steps.report}' > "$out"`;
+    const { lab = [] } = steps;
+    const told = JSON.stringify({ checks: (lab ?? []).map((ok) => ({ ok })) }, null, 2);
+    const tell = lab === null ? ':' : `echo '${told}'`;
+    const labEnd = lab === null || lab.includes(false) ? 1 : 0;
     stub(
       'npm',
-      `${file}\ncase "$1" in\n  ci) exit ${steps.ci ?? 0};;\n  run) exit ${steps.check ?? 0};;\n  test) ${write}; exit ${steps.test ?? 0};;\nesac`,
+      `${file}\ncase "$*" in\n  ci*) exit ${steps.ci ?? 0};;\n  'run --silent package '*) exit 0;;
+  'run --silent lab '*) ${tell}; exit ${labEnd};;\n  run*) exit ${steps.check ?? 0};;
+  test*) ${write}; exit ${steps.test ?? 0};;\nesac`,
     );
     const { stdout, status } = spawnSync(join(ROOT, '.ci', 'run'), {
       cwd: '/',
@@ -154,6 +166,17 @@ describe('.ci/run', () => {
     ['the check fails', { check: 2, report: report(12, 0) }, { last: '12 passed, 1 failed', ok: false }],
     ['the installation fails', { ci: 1 }, { last: '0 passed, 1 failed', ok: false }],
     ['the tests leave no report', { test: 1 }, { last: '0 passed, 1 failed', ok: false }],
+    [
+      'the lab has its checks too',
+      { report: report(12, 0), lab: [true, true] },
+      { last: '14 passed, 0 failed', ok: true },
+    ],
+    [
+      'a check of the lab fails',
+      { report: report(12, 0), lab: [true, false] },
+      { last: '13 passed, 1 failed', ok: false },
+    ],
+    ['the lab does not come up', { report: report(12, 0), lab: null }, { last: '12 passed, 1 failed', ok: false }],
   ])('counts when %s', (_title, steps, result) => {
     expect(run(steps)).toEqual(result);
   });
