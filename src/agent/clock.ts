@@ -84,7 +84,9 @@ export function openClock(timesync: string = TIMESYNC, ask: AskSynchronised = as
 export const askTimedatectl: AskSynchronised = (signal) =>
   new Promise((resolve) => {
     const args = ['show', '-p', 'NTPSynchronized', '--value'];
-    execFile('timedatectl', args, { timeout: ASK_MS, signal }, (error, stdout) => {
+    // It would tell the service manager of its own end, in our name.
+    const env = { ...process.env, NOTIFY_SOCKET: undefined };
+    execFile('timedatectl', args, { timeout: ASK_MS, signal, env }, (error, stdout) => {
       const said = error === null ? stdout.trim() : '';
       resolve(said === 'yes' ? true : said === 'no' ? false : null);
     });

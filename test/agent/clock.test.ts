@@ -78,8 +78,11 @@ it.each([
   const folder = mkdtempSync(join(tmpdir(), 'collard-timedatectl-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const program = join(folder, 'timedatectl');
-  writeFileSync(program, `#!/bin/sh\n[ "$*" = 'show -p NTPSynchronized --value' ] && echo ${said}\n`, { mode: 0o755 });
+  writeFileSync(program, `#!/bin/sh\n[ "$*$NOTIFY_SOCKET" = 'show -p NTPSynchronized --value' ] && echo ${said}\n`, {
+    mode: 0o755,
+  });
   vi.stubEnv('PATH', folder);
+  vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
   onTestFinished(() => void vi.unstubAllEnvs());
   expect(await askTimedatectl(new AbortController().signal)).toBe(synchronised);
   rmSync(program);
