@@ -37,7 +37,8 @@ export function registerCoverage(paths: readonly string[]): Coverage {
   registerHooks({
     load(url, context, nextLoad) {
       const path = url.startsWith('file:') ? relative(ROOT, fileURLToPath(url)) : '';
-      if (!paths.some((start) => path.startsWith(start))) return nextLoad(url, context);
+      const isCode = /\.[cm]?[jt]s$/.test(path);
+      if (!isCode || !paths.some((start) => path.startsWith(start))) return nextLoad(url, context);
       const typed = path.endsWith('.ts');
       const text = readFileSync(fileURLToPath(url), 'utf8');
       const module = typed || text.includes('\nexport ');
