@@ -48,6 +48,8 @@ export interface AgentDeps {
   readonly filesystemOf?: (folder: string) => Promise<string | null>;
   /** Gives the key to sign with, for each link; `createSigner` by default, beside the log. */
   readonly signer?: () => Promise<SigningKey | null>;
+  /** By which programs of this machine ask and look on: sockets beside the log by default. */
+  readonly beside?: { readonly openLiveFeed: typeof openLiveFeed; readonly runReport: typeof runReport };
 }
 
 const TRIM_MS = 60_000;
@@ -59,7 +61,7 @@ const LINGER_MS = 1_500;
  * PLACES_… code, or the disk's. A port that is missing and a broker that does not answer are no errors: they are tried again, and told.
  */
 export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<void> {
-  const { logger, clock = openClock(), random = Math.random, version } = deps;
+  const { logger, clock = openClock(), random = Math.random, version, beside = { openLiveFeed, runReport } } = deps;
   const rooms = config.places === undefined ? undefined : loadPlaces(config.places);
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
@@ -85,7 +87,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     });
     const heard = createHeard();
     const kept = openKept(config, detect, clock, logger);
-    const live = openLiveFeed(config.log.path, config.agent, logger);
+    const live = beside.openLiveFeed(config.log.path, config.agent, logger);
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const tallies = sources.map(({ tally }) => tally);
     const forgetful = await tellForgetful(config.log.path, deps);
@@ -117,7 +119,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         live.run,
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
         async (stop) => clock.watch?.(stop),
-        (stop) => runReport({ config, health, vitals, status, logger }, stop),
+        (stop) => beside.runReport({ config, health, vitals, status, logger }, stop),
       ],
       signal,
     );

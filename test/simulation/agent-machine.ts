@@ -3,19 +3,26 @@ import { createPrivateKey } from 'node:crypto';
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { runAgent } from '../../src/agent/agent.ts';
+import { type AgentDeps, runAgent } from '../../src/agent/agent.ts';
 import type { Clock } from '../../src/agent/clock.ts';
 import { type AgentConfig, agentSchema } from '../../src/agent/config.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import type { StoredEvent } from '../../src/contract/event.ts';
 import { keyIdOf, type SigningKey } from '../../src/contract/signature.ts';
+import { aborted } from '../../src/lib/wait.ts';
 import type { Random } from '../../src/simulator/random.ts';
 import { createLedger, type Head, type Ledger } from './ledger.ts';
 import { linksOf } from './link.ts';
 import { crash, fillDatabases, gate, type Life, uuidOf, within } from './machine.ts';
 import { createPort, type Port } from './port.ts';
 import { createLife, type Surroundings, T0 } from './world.ts';
+
+/** The machine's own sockets answer in real time, and here none passes. */
+const NO_SOCKETS: NonNullable<AgentDeps['beside']> = {
+  openLiveFeed: () => ({ note: () => undefined, run: (stop) => aborted(stop) }),
+  runReport: (_parts, stop) => aborted(stop),
+};
 
 export interface AgentMachine {
   readonly name: string;
@@ -154,6 +161,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
         freeBytes: async () => FREE_BYTES,
         totalBytes: async () => 2 * FREE_BYTES,
         signer: async () => signingKey,
+        beside: NO_SOCKETS,
       };
       within(born, () => void runAgent(config, deps, born.stop.signal).then(() => end(null), end));
     },
