@@ -24,8 +24,10 @@ const isCluster = requireServer('galera', galeraPath, CLUSTERS.galera);
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
+    // Long enough for a machine that is full of other work: a test that hangs is told, one that is slow is not.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
     projects: [
       {
@@ -44,7 +46,6 @@ export default defineConfig({
           include: [...STORE_TESTS, ...SERVER_TESTS],
           exclude: ONLY_SQLITE,
           globalSetup: ['test/central/engines/setup.ts'],
-          testTimeout: 60_000,
         },
       })),
       ...(isCluster

@@ -127,7 +127,7 @@ export async function startAedes(
 }
 
 /** Polls until something is true; rejects with what was waited for. For conditions in other processes. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000) {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000) {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
