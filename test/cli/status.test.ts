@@ -102,7 +102,7 @@ describe('in words', () => {
 test('an agent is asked as it runs, without a broker; watched on a terminal; and its log once it has gone', async () => {
   const pty = openPty();
   const writing = setInterval(
-    () => void pty.write(Buffer.from('{"collar":"C0FFEE01","rssi":-50,"place":"hall"}\n')),
+    () => void pty.write(Buffer.from('{"collar":"C0FFEE01","rssi":-50,"place":"hall","battery":5}\n')),
     50,
   );
   onTestFinished(async () => {
@@ -120,7 +120,7 @@ test('an agent is asked as it runs, without a broker; watched on a terminal; and
   const agent = spawn(process.execPath, [BIN, 'agent', '--config', file], { stdio: 'ignore' });
   onTestFinished(() => void agent.kill('SIGKILL'));
   const ask = async () => JSON.parse((await collard(['status', '--config', file, '--json'])).stdout || '{}');
-  await until('it reads', async () => (await ask()).health?.sources[0]?.readings > 0, 60_000);
+  await until('it reads, and has an event', async () => (await ask()).health?.lastSeq > 0, 60_000);
   expect(await ask()).toMatchObject({
     state: 'running',
     agent: 'porch',
