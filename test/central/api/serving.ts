@@ -31,6 +31,8 @@ export interface Serving {
   restart(downMs?: number): Promise<void>;
   /** The server alone. Resolves to the milliseconds that it took. */
   stopServer(): Promise<number>;
+  /** The server was stopped, and nobody has started it again. */
+  readonly isAway: boolean;
   stop(): Promise<void>;
 }
 
@@ -65,7 +67,9 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   const { rules } = centralSchema.pick({ rules: true }).parse({});
   let server = await startServer(options, store, changes, clock, options.rules ?? rules, 0);
   const { url } = server;
+  let isAway = false;
   const stopServer = async () => {
+    isAway = true;
     const from = performance.now();
     await server.stop();
     return performance.now() - from;
@@ -88,6 +92,10 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
       await server.stop();
       const port = Number(new URL(url).port);
       server = await startServer(options, store, changes, clock, options.rules ?? rules, port);
+      isAway = false;
+    },
+    get isAway() {
+      return isAway;
     },
     stopServer,
     async stop() {

@@ -52,6 +52,8 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+const ASKED_IN_VAIN = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING/;
+
 export async function openBench(): Promise<Bench> {
   const pageDir = buildPage();
   const browser = await chromium.launch({ executablePath: chromiumPath ?? '', args: chromiumArgs });
@@ -86,7 +88,10 @@ export async function openBench(): Promise<Bench> {
       context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       const page = await context.newPage();
       page.on('console', (message) => {
-        if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+        if (message.type() !== 'error' && message.type() !== 'warning') return;
+        // That a central that was stopped is asked in vain is told by the browser, as often as the page tries.
+        if (central?.isAway === true && ASKED_IN_VAIN.test(message.text())) return;
+        complaints.push(message.text());
       });
       page.on('pageerror', (error) => complaints.push(error.message));
       await page.goto(new URL(path, started(central).url).href);
