@@ -3,6 +3,9 @@ import { constants, type Stats } from 'node:fs';
 import { access, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 
+/** The script of this program, as npm and the package name it. */
+const OURS = /(^|\/)(collard|cli\/bin\.js)$/;
+
 export interface PortSystem {
   readonly byId: string;
   readonly proc: string;
@@ -72,8 +75,32 @@ async function findHolder(
 ): Promise<Holder | null> {
   const pid = (await lockHolder(node, system)) ?? (await openHolder(device, node, system));
   if (pid === null) return null;
-  const program = await readFile(`${system.proc}/${pid}/comm`, 'utf8').catch(() => 'another program');
-  return { pid, program: program.trim() };
+  return { pid, program: await programOf(pid, system) };
+}
+
+/** What a person calls it: an interpreter by its script, since Node names its process after a thread (`MainThread`). */
+async function programOf(pid: number, { proc }: PortSystem): Promise<string> {
+  const line = await readFile(`${proc}/${pid}/cmdline`, 'utf8').catch(() => '');
+  const [command = '', ...words] = line.split('\0');
+  if (/(^|\/)(node|nodejs|python[\d.]*|perl|ruby)$/.test(command)) return scriptOf(lastOf(command), words);
+  const name = (await readFile(`${proc}/${pid}/comm`, 'utf8').catch(() => '')).trim();
+  if (name !== '' && name !== 'MainThread') return name;
+  return command === '' ? 'another program' : lastOf(command);
+}
+
+/** Nothing else of the line: there may be secrets in it. */
+function scriptOf(interpreter: string, words: readonly string[]): string {
+  const at = words.findIndex((word) => !word.startsWith('-'));
+  const script = words[at] ?? '';
+  const isText = words.slice(0, at).some((word) => /^(-[cempr]+|--eval|--print|--require|--import)$/.test(word));
+  if (script === '' || isText) return interpreter;
+  const verb = words[at + 1] ?? '';
+  if (OURS.test(script)) return /^[a-z]+$/.test(verb) ? `collard ${verb}` : 'collard';
+  return `${interpreter} ${script.split('/').slice(-2).join('/')}`;
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** From lines such as `1: FLOCK  ADVISORY  WRITE 1234 00:18:5 0 EOF`: the file system's device in hex, and the inode. */

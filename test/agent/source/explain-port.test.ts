@@ -7,17 +7,24 @@ import { openPty } from '../../../src/simulator/pty.ts';
 
 const PID = 4_194_300;
 
-/** A /proc in which program `radio` has a lock on that inode of that device. */
-async function explained(device: string, ino: number): Promise<string> {
+/** A /proc in which a program has a lock on that inode of that device. */
+async function explained(device: string, ino: number, comm = 'radio', words: string[] = ['radio']): Promise<string> {
   const proc = mkdtempSync(join(tmpdir(), 'collard-proc-'));
   try {
     mkdirSync(join(proc, String(PID)));
-    writeFileSync(join(proc, String(PID), 'comm'), 'radio\n');
+    writeFileSync(join(proc, String(PID), 'comm'), `${comm}\n`);
+    writeFileSync(join(proc, String(PID), 'cmdline'), words.map((word) => `${word}\0`).join(''));
     writeFileSync(join(proc, 'locks'), `1: FLOCK  ADVISORY  WRITE ${PID} ${device}:${ino} 0 EOF\n`);
     return await explainPort('/dev/full', 'busy', { ...SYSTEM, proc });
   } finally {
     rmSync(proc, { recursive: true, force: true });
   }
+}
+
+function fullDevice(): { own: string; ino: number } {
+  const { dev, ino } = statSync('/dev/full');
+  const hex = (part: number) => part.toString(16).padStart(2, '0');
+  return { own: `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}`, ino };
 }
 
 test('a port that this user may not open is told with the group that may', async () => {
@@ -37,12 +44,28 @@ test('a port that this user may not open is told with the group that may', async
 });
 
 test('who holds a port is told by its lock, not by one on another file system with that inode', async () => {
-  const { dev, ino } = statSync('/dev/full');
-  const hex = (part: number) => part.toString(16).padStart(2, '0');
-  const own = `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}`;
+  const { own, ino } = fullDevice();
   expect(await explained(own, ino)).toBe(`/dev/full is held by radio (pid ${PID}): stop it`);
   expect(await explained('fe:1f', ino)).toBe('/dev/full: busy');
   expect(await explained(own, ino + 1)).toBe('/dev/full: busy');
+});
+
+test.each([
+  [
+    'MainThread',
+    ['/opt/node/bin/node', '/usr/lib/collard/dist/cli/bin.js', 'agent', '--config', 'a.yaml'],
+    'collard agent',
+  ],
+  ['MainThread', ['node', '/usr/bin/collard'], 'collard'],
+  ['MainThread', ['node', '--no-warnings', '/home/me/zigbee2mqtt/index.js', 'SECRET'], 'node zigbee2mqtt/index.js'],
+  ['python3', ['/usr/bin/python3.11', '-m', 'serial.tools.miniterm'], 'python3.11'],
+  ['MainThread', ['node', '-e', 'login("SECRET")'], 'node'],
+  ['MainThread', ['npm start'], 'npm start'],
+  ['MainThread', [], 'another program'],
+  ['minicom', ['minicom', '-D', '/dev/ttyUSB0'], 'minicom'],
+])('a holder of which the system says %s and the line %j is %s', async (comm, words, program) => {
+  const { own, ino } = fullDevice();
+  expect(await explained(own, ino, comm, words)).toBe(`/dev/full is held by ${program} (pid ${PID}): stop it`);
 });
 
 test('what is wrong with a port comes apart: reason, fix and holder; nothing where nothing is', async () => {
