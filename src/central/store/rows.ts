@@ -21,8 +21,10 @@ export interface EpochNames {
 }
 
 export function createEpochNames(): EpochNames {
-  const names = new Map<number, EpochName>();
+  let latest = new Map<number, EpochName>();
   const learn = async (db: Db, epochNos: Iterable<number>) => {
+    // Whoever reads at the moment of a `forget` goes on with what it has, and leaves nothing of it to others.
+    const names = latest;
     const unknown = [...new Set(epochNos)].filter((no) => !names.has(no));
     if (unknown.length === 0) return names;
     const found = await db
@@ -39,7 +41,7 @@ export function createEpochNames(): EpochNames {
   return {
     of: learn,
     async events(db, rows) {
-      await learn(
+      const names = await learn(
         db,
         rows.map((row) => row.epoch_no),
       );
@@ -53,7 +55,9 @@ export function createEpochNames(): EpochNames {
         return toEvent(row, epoch, agent, corrections.get(`${row.epoch_no}/${row.seq}`));
       });
     },
-    forget: () => names.clear(),
+    forget: () => {
+      latest = new Map();
+    },
   };
 }
 
