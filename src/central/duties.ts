@@ -38,6 +38,8 @@ export interface House {
 }
 
 export interface Duties extends OwnerParts {
+  /** No token in the store is higher. Waits for a database that is away. */
+  highestToken(signal: AbortSignal): Promise<number>;
   /** Why what this worker has is not being done now, or null. */
   notReady(): string | null;
 }
@@ -51,6 +53,7 @@ export function createDuties(house: House): Duties {
   return {
     logger,
     take: (duty, token, signal) => lasting(outage, () => take(duty, token), signal),
+    highestToken: (signal) => lasting(outage, () => store.highestToken(), signal),
     async hold(duty, held, signal) {
       unconnected.add(duty);
       const onConnection = (connected: boolean) => {

@@ -13,6 +13,7 @@ import { createServer } from './api/server.ts';
 import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
+import { isAway } from './outage.ts';
 import { pastCats } from './past-cats.ts';
 import { statsOf } from './stats.ts';
 import { concernsOf, statusOf } from './status.ts';
@@ -87,8 +88,13 @@ export async function runAnswer(parts: ServeParts, signal: AbortSignal): Promise
 async function sayWhetherShut({ store, http, logger }: ServeParts): Promise<void> {
   if (http.login === 'off' && !isLoopback(http.host))
     logger.warn('whoever reaches the port may see and change everything: http.login is off');
-  if (isAlwaysClosed(http) && (await store.passwordHash()) === null)
-    logger.warn(`page and API are closed until a password is set: ${SET_PASSWORD}`);
+  if (!isAlwaysClosed(http)) return;
+  const hash = await store.passwordHash().catch((error: unknown) => {
+    // Those who receive and fold wait for it, and tell.
+    if (!isAway(error)) throw error;
+    return undefined;
+  });
+  if (hash === null) logger.warn(`page and API are closed until a password is set: ${SET_PASSWORD}`);
 }
 
 /** Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. */

@@ -12,11 +12,10 @@ import { createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { type CentralConfig, shardsOf } from './config.ts';
-import { createDuties, type House } from './duties.ts';
+import { createDuties, type Duties, type House } from './duties.ts';
 import { openStore } from './open-store.ts';
-import { createOutage, isAway, lasting, type Outage } from './outage.ts';
+import { createOutage, isAway, type Outage } from './outage.ts';
 import { runByEtcd } from './ownership/etcd-owner.ts';
-import type { OwnerParts } from './ownership/ownership.ts';
 import { runStatic } from './ownership/static-owner.ts';
 import { keysOf, type Registration } from './ownership/view.ts';
 import { retry } from './retry.ts';
@@ -100,14 +99,14 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
   }
 }
 
-function runOwner(house: House, duties: OwnerParts, registration: Registration, signal: AbortSignal): Promise<void> {
-  const { config, store, outage, options } = house;
+function runOwner(house: House, duties: Duties, registration: Registration, signal: AbortSignal): Promise<void> {
+  const { config, outage, options } = house;
   const { etcd, leaseSeconds, shards = '' } = config.workers ?? { leaseSeconds: 10 };
   if (etcd === undefined) {
     const own = shardsOf(shards);
     return runStatic(own.includes(0) ? [...own, 'lead'] : own, duties, signal);
   }
-  const ready = async (stop: AbortSignal) => void (await lasting(outage, () => store.highestToken(), stop));
+  const ready = async (stop: AbortSignal) => void (await duties.highestToken(stop));
   const monoNow = () => performance.now();
   return runByEtcd(
     {
@@ -119,7 +118,6 @@ function runOwner(house: House, duties: OwnerParts, registration: Registration, 
       registration,
       monoNow,
       random: options.random,
-      highestToken: () => store.highestToken(),
       ready,
       unfitSince: unfitSince(outage, monoNow),
     },

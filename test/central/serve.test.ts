@@ -6,9 +6,29 @@ import { createMetrics } from '../../src/central/api/metrics.ts';
 import { openCatService } from '../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../src/central/open-store.ts';
-import { runServe, STOP_MS } from '../../src/central/serve.ts';
+import { runServe, type ServeParts, STOP_MS } from '../../src/central/serve.ts';
+import type { Store } from '../../src/central/store/store.ts';
 import { until } from '../servers.ts';
 import { createSender, type Serving, startServing } from './api/serving.ts';
+
+function partsOf(store: Store, http: { readonly host: string; readonly port: number }): ServeParts {
+  const clock = () => new Date();
+  return {
+    store,
+    retry: async () => null,
+    clock,
+    changes: createChanges(),
+    cats: openCatService(store, clock),
+    watchdog: openCatWatchDog({ store, rules: [], clock, onAlert: () => undefined }),
+    metrics: createMetrics('0'),
+    http,
+    shared: { group: 'central' },
+    logger: pino({ level: 'silent' }),
+    version: '0',
+    simulated: false,
+    onListening: () => undefined,
+  };
+}
 
 describe('serve loop', () => {
   let central: Serving;
@@ -27,26 +47,27 @@ describe('serve loop', () => {
     ['an address of another machine', 'EADDRNOTAVAIL', 'http.host', async () => ({ host: '192.0.2.1', port: 0 })],
   ])('%s is an error with its code and the fix', async (_what, code, fix, http) => {
     const store = await openStore({ url: 'sqlite::memory:' });
-    const clock = () => new Date();
-    const parts = {
-      store,
-      retry: async () => null,
-      clock,
-      changes: createChanges(),
-      cats: openCatService(store, clock),
-      watchdog: openCatWatchDog({ store, rules: [], clock, onAlert: () => undefined }),
-      metrics: createMetrics('0'),
-      http: await http(),
-      shared: { group: 'central' },
-      logger: pino({ level: 'silent' }),
-      version: '0',
-      simulated: false,
-      onListening: () => undefined,
-    };
-    await expect(runServe(parts, new AbortController().signal)).rejects.toMatchObject({
+    await expect(runServe(partsOf(store, await http()), new AbortController().signal)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(fix),
     });
+    await store.close();
+  });
+
+  test('it begins though the database goes away at that moment', async () => {
+    const store = await openStore({ url: 'sqlite::memory:' });
+    const stop = new AbortController();
+    const asked: string[] = [];
+    const away = Object.assign(new Error('the database is away'), { code: 'STORE_AWAY' });
+    const passwordHash = async () => {
+      asked.push('password');
+      throw away;
+    };
+    const parts = partsOf({ ...store, incarnation: store.incarnation, passwordHash }, { host: '0.0.0.0', port: 0 });
+    const serving = runServe({ ...parts, http: { ...parts.http, login: 'required' } }, stop.signal);
+    await Promise.race([until('it has asked', () => asked.length > 0), serving]);
+    stop.abort();
+    await serving;
     await store.close();
   });
 
@@ -75,9 +96,8 @@ describe('serve loop', () => {
       socket.resume();
       slow.push(socket);
     }
-    const from = performance.now();
     expect((await central.call('GET', 'api/v1/cats')).status).toBe(200);
-    expect(performance.now() - from).toBeLessThan(1_000);
+    expect(closed).toBeLessThan(300);
     await until('the slow are let go', () => closed === 300, 20_000);
     for (const socket of slow) socket.destroy();
   });

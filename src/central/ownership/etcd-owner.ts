@@ -26,7 +26,7 @@ export interface EtcdOwnerParts extends OwnerParts, LeaseParts {
   readonly keys: Keys;
   readonly shards: readonly number[];
   readonly registration: Registration;
-  readonly highestToken: () => Promise<number>;
+  readonly highestToken: (signal: AbortSignal) => Promise<number>;
   /** Resolves once this process can do duties at all; asked before a lease is. */
   readonly ready: (signal: AbortSignal) => Promise<void>;
   /** Since when, by `monoNow`, it cannot; null: it can. After the time of a lease it lets others do it. */

@@ -9,7 +9,8 @@ const TRIES = 10;
 export interface TakeParts extends Pick<OwnerParts, 'take'> {
   readonly etcd: Etcd;
   readonly keys: Keys;
-  readonly highestToken: () => Promise<number>;
+  /** Of the store; waits for one that is away. */
+  readonly highestToken: (signal: AbortSignal) => Promise<number>;
 }
 
 /** Rejects with code FENCED where the claim is not ours any more and somebody else has the duty, or with ETCD_AWAY. */
@@ -30,7 +31,7 @@ export async function takeByClaim(
       // Only with a claim that stands: who was asleep since it was made must not come before those who followed.
       const claim = (await etcd.range(key, signal)).entries.find((entry) => entry.key === key);
       if (claim?.createRevision !== revision) throw error;
-      const value = String(await highestToken());
+      const value = String(await highestToken(signal));
       const still = [
         { key, createRevision: revision },
         { key: keys.base, modRevision: base.modRevision },
@@ -48,7 +49,7 @@ async function readBase(
     const { entries } = await etcd.range(keys.base, signal);
     const entry = entries.find(({ key }) => key === keys.base);
     if (entry !== undefined) return { value: Number(entry.value), modRevision: entry.modRevision };
-    const value = String(await highestToken());
+    const value = String(await highestToken(signal));
     await etcd.commit([{ key: keys.base, createRevision: 0 }], [{ put: keys.base, value }], signal);
   }
 }

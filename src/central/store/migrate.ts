@@ -31,10 +31,14 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<
 /** Most starts find all as it should be: they need neither a lock nor a look at every table. */
 async function isNewest(db: Kysely<Tables>): Promise<boolean> {
   const read = sql<{ readonly name: string }>`select name from kysely_migration order by name`.execute(db);
-  // It may not be there yet; and where it cannot be read, the migrator meets the same and tells.
+  // It may not be there yet; where it cannot be read, the migrator meets the same and tells. A server that is away is no reason to
+  // begin a change of the schema on the next one.
   const made = await read.then(
     ({ rows }) => rows,
-    () => [],
+    (error: unknown) => {
+      if (isAway(error)) throw error;
+      return [];
+    },
   );
   return made.length === MIGRATIONS.length && made.every(({ name }, i) => name === MIGRATIONS[i]?.name);
 }
@@ -73,6 +77,10 @@ function asSchemaError(error: unknown): Error {
   const why = error instanceof Error ? error.message : String(error);
   const text = `the schema of the store cannot be brought up to date: ${why}`;
   return Object.assign(new Error(text, { cause: error }), { code: 'SCHEMA' });
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'STORE_AWAY';
 }
 
 function isBusy(error: unknown): boolean {

@@ -109,7 +109,8 @@ function meaningOf(error: Error): 'away' | 'again' | 'other' {
     fatal,
   } = error as Partial<Record<'errno', number> & Record<'sqlState', string> & { fatal: boolean }>;
   if (AGAIN.includes(errno)) return 'again';
-  if (fatal === true || AWAY.includes(errno)) return 'away';
+  // 08: something is wrong with the connection, not with the statement.
+  if (fatal === true || AWAY.includes(errno) || sqlState?.startsWith('08') === true) return 'away';
   return sqlState === undefined && 'code' in error && /^(E[A-Z]+|PROTOCOL_)/.test(String(error.code))
     ? 'away'
     : 'other';

@@ -15,14 +15,16 @@ export type Lock = 'models' | 'registry' | 'quarantine';
 
 /**
  * One transaction, made again as often as it is undone in favour of another one: `work` must leave nothing behind outside of the
- * database before it resolves. Rejects with what `work` rejects with, or the database's error; then nothing is stored.
+ * database before it resolves. Rejects with what `work` rejects with, or the database's error; then nothing is stored. One that is
+ * always undone is of a server that cannot store now: STORE_AWAY.
  */
 export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await db.transaction().execute(work);
     } catch (error) {
-      if (!isUndone(error) || tries === TRIES) throw error;
+      if (!isUndone(error)) throw error;
+      if (tries === TRIES) throw lost(error);
       // Those that stand in each other's way come back at different times.
       await pause(Math.random() * PAUSE_MS * tries);
     }
@@ -30,8 +32,14 @@ export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Ta
 }
 
 /** SQLite: others had its one lock in turn, all the time that a driver may wait. */
-function isUndone(error: unknown): boolean {
+function isUndone(error: unknown): error is Error & { readonly code: unknown } {
   return error instanceof Error && 'code' in error && /^(STORE_AGAIN|SQLITE_BUSY)$/.test(String(error.code));
+}
+
+function lost(cause: Error & { readonly code: unknown }): Error {
+  return cause.code === 'STORE_AGAIN'
+    ? Object.assign(new Error(cause.message, { cause }), { code: 'STORE_AWAY' })
+    : cause;
 }
 
 /** Until the end of the transaction. Where one writer has the whole database, it has the lock already. */

@@ -1,7 +1,9 @@
 /** The driver of servers over a scripted wire. In the files of SQLite, since no server is asked. */
-import { CompiledQuery } from 'kysely';
+import { CompiledQuery, Kysely, MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from 'kysely';
 import { expect, it } from 'vitest';
 import { createServerDriver, type Server } from '../../../src/central/store/server-driver.ts';
+import type { Tables } from '../../../src/central/store/tables.ts';
+import { transact } from '../../../src/central/store/transact.ts';
 
 /** Each statement is undone in favour of another one as often as the script says. */
 function scripted(undone: number, victim = 'change') {
@@ -62,4 +64,25 @@ it('a statement that is always undone, and one that cannot begin a transaction, 
   expect(behind.cut()).toBe(false);
   await behind.driver.releaseConnection(other);
   expect(behind.cut()).toBe(true);
+});
+
+it('a transaction is made again where it was undone, and one that is always undone says that the database is away', async () => {
+  const begun = (undone: number) => {
+    const { asked, driver } = scripted(undone);
+    const db = new Kysely<Tables>({
+      dialect: {
+        createDriver: () => driver,
+        createAdapter: () => new MysqlAdapter(),
+        createQueryCompiler: () => new MysqlQueryCompiler(),
+        createIntrospector: (of) => new MysqlIntrospector(of),
+      },
+    });
+    return { asked, done: transact(db, (trx) => trx.executeQuery(CompiledQuery.raw('change'))) };
+  };
+  const twice = begun(1);
+  await twice.done;
+  expect(twice.asked).toEqual(['begin', 'change', 'rollback', 'begin', 'change', 'commit']);
+  const never = begun(Number.POSITIVE_INFINITY);
+  await expect(never.done).rejects.toMatchObject({ code: 'STORE_AWAY', message: 'scripted: deadlock' });
+  expect(never.asked.length).toBeLessThan(100);
 });
