@@ -2,7 +2,7 @@
  * Clusters under kill -9: three agents, brokers, three nodes of Galera, and central, each killed again and again while events
  * flow, one node of a kind at a time. Afterwards the cards and the store are compared, and the models with a fresh fold.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startNats } from '../clusters/nats.ts';
@@ -253,6 +253,12 @@ async function startedAgain(node: Brokers['nodes'][number]): Promise<number> {
   }
 }
 
+/** Why it ended, in its own words: the folder of a run that held is gone afterwards. */
+function saidBy({ log }: Fleet['centrals'][number]): string {
+  const lines = readFileSync(log, 'utf8').split('\n');
+  return lines.flatMap((line) => (line.startsWith('error: ') ? [`; ${line.slice(0, 300)}`] : [])).join('');
+}
+
 interface Found {
   readonly acked: number;
   readonly lost: number;
@@ -268,7 +274,7 @@ async function judge({ fleet, watch, way, notes, context }: Run): Promise<Found>
   for (const one of [...fleet.agents, ...fleet.centrals]) {
     const { code } = await one.stop();
     if (code !== 0) breach ??= `${one.name} ended with ${code} at SIGTERM`;
-    if (one.ends.length > 0) notes.push(`${one.name} ended by itself: ${one.ends.join(', ')}`);
+    if (one.ends.length > 0) notes.push(`${one.name} ended by itself: ${one.ends.join(', ')}${saidBy(one)}`);
   }
   let [acked, lost, doubled] = [0, 0, 0];
   for (const agent of AGENTS) {
