@@ -34,20 +34,17 @@ export interface Deriver {
 
 export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPolicy): Deriver {
   const begin: SkippedPlace = { epochNo: 0, seq: 0 };
-  let known: Wearings | null = null;
-  /** Counts what was forgotten: a fold that is under way goes on with what it has read, and leaves none of it to the next. */
-  let forgotten = 0;
+  /** Replaced when it is forgotten: a fold that is under way goes on with what it has read, and leaves none of it to the next. */
+  let known: { wearings: Wearings | null } = { wearings: null };
   /** Where the live version stood after our last slice. Elsewhere since: another process has folded what we have not seen. */
   let left = '';
   let relearnt: SkippedPlace | null = begin;
   const derive = async (trx: Trx, tables: ModelTables, events: readonly CentralEvent[]) => {
     const scope = policy === 'stop' ? { isSeen: seenUpTo(await modelCursor(trx, tables)) } : {};
-    const before = forgotten;
-    const wearings =
-      known === null || events.some((event) => mayChangeWearings(event))
-        ? await readWearings(trx, model, names, scope)
-        : known;
-    if (forgotten === before) known = wearings;
+    const own = known;
+    const isOld = own.wearings === null || events.some((event) => mayChangeWearings(event));
+    const wearings = isOld ? await readWearings(trx, model, names, scope) : (own.wearings as Wearings);
+    own.wearings = wearings;
     const { cats, skipped } = await dirtyCats(trx, model, names, wearings, events);
     const shaken = new Map<string, number>();
     for (const [catId, from] of cats) {
@@ -74,7 +71,7 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       await saveStopped(trx, tables.name, blocking ?? null);
       const stopped = blocking === undefined ? null : stoppedBy(model, blocking);
       if (events.length === 0) return { events: 0, changedCats: [], meows: [], stopped };
-      if ((await standOf(trx, tables)) !== left) known = null;
+      if ((await standOf(trx, tables)) !== left) known = { wearings: null };
       await moveCursor(trx, tables, lastOf(events));
       left = await standOf(trx, tables);
       const { skipped, changedCats, meows } = await derive(trx, tables, events);
@@ -98,8 +95,7 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       return { events: events.length, changedCats, meows: [] };
     },
     forget: () => {
-      known = null;
-      forgotten += 1;
+      known = { wearings: null };
       if (relearnt !== null) relearnt = begin;
     },
   };
