@@ -32,6 +32,7 @@ export async function findByMdns(
   const { Bonjour } = await import('bonjour-service');
   const bonjour = new Bonjour(socket as object, fail);
   harden(bonjour, fail);
+  deafen(bonjour);
   const found = { mqtts: new Map<string, Candidate>(), mqtt: new Map<string, Candidate>() };
   try {
     for (const protocol of plain ? (['mqtts', 'mqtt'] as const) : (['mqtts'] as const)) {
@@ -55,13 +56,11 @@ export async function findByMdns(
 
 /**
  * The library sets errors of its socket free, and takes a stranger's packet apart with nothing below it: either would end this process.
- * Nobody's questions are answered.
  */
-function harden(bonjour: Bonjour, fail: (error: Error) => void): void {
-  const { mdns } = Reflect.get(bonjour, 'server') as { mdns: EventEmitter };
+export function harden(bonjour: Bonjour, fail: (error: Error) => void): void {
+  const mdns = mdnsOf(bonjour);
   mdns.on('error', fail);
   mdns.on('warning', () => undefined);
-  mdns.removeAllListeners('query');
   const emit = mdns.emit.bind(mdns);
   mdns.emit = (...args) => {
     try {
@@ -71,6 +70,15 @@ function harden(bonjour: Bonjour, fail: (error: Error) => void): void {
       return false;
     }
   };
+}
+
+/** Nobody's questions are answered. */
+function deafen(bonjour: Bonjour): void {
+  mdnsOf(bonjour).removeAllListeners('query');
+}
+
+function mdnsOf(bonjour: Bonjour): EventEmitter {
+  return (Reflect.get(bonjour, 'server') as { mdns: EventEmitter }).mdns;
 }
 
 /** A name of the network itself: no authority certifies one for a stranger elsewhere. */

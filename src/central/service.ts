@@ -15,6 +15,7 @@ import type { CentralConfig } from './config.ts';
 import { notifying, runNotify } from './notify.ts';
 import { openStore } from './open-store.ts';
 import { createOutage } from './outage.ts';
+import { type OwnBroker, openOwnBroker } from './own-broker.ts';
 import { type ProjectParts, runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
 import { runRetain } from './retain.ts';
@@ -51,69 +52,85 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
   const { url, password } = config.store;
   const store = await openStore({ url, password, fold: config.fold, now: clock });
   try {
-    const outbox = createOutbox();
-    const arrived = createChanges();
-    const shown = createChanges();
-    const metrics = createMetrics(deps.version);
-    // Whoever commits something wakes both: the loop that folds it, and those who show what is there.
-    const announce = () => {
-      arrived.announce();
-      shown.announce();
-    };
-    const options = { ...receiveOptions(config, deps), outbox };
-    const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
-    const { version } = deps;
-    const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
-    const standing = standingStill(logger);
-    const notReady = () => outage.reason() ?? (voice.isConnected ? standing.why() : 'no connection to the broker');
-    const receive: ReceiveParts = {
-      store,
-      ...options,
-      outage,
-      trust: createTrust({ store, policy: config.trust.keys, logger, clock }),
-      doubted: metrics.doubted,
-      clock,
-      ingested: metrics.ingested,
-      changed: announce,
-      ...voice.hears,
-    };
-    const told = { ...voice.told, changed: shown.announce, stopped: standing.note };
-    const project: ProjectParts = { store, outage, arrived, clock, ...told };
-    await runAll(
-      [
-        (stop) => runReceive(receive, stop),
-        (stop) => runProject(project, stop),
-        voice.run,
-        (stop) => runNotify({ ...notifying(config, deps), store, changes: shown, tried: metrics.webhook }, stop),
-        (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
-        (stop) =>
-          runServe(
-            {
-              store,
-              retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
-              cats: openCatService(store, clock),
-              watchdog: openDog(config, store, logger, clock, { bulletin: voice.bulletin, announce }),
-              changes: announcing(shown, announce),
-              metrics,
-              logger,
-              version,
-              simulated: deps.simulated ?? false,
-              clock,
-              notReady,
-              onListening(url) {
-                deps.onListening?.(url);
-                deps.onRunning?.(notReady);
-              },
-              ...servingOf(config, deps),
-            },
-            stop,
-          ),
-      ],
-      signal,
-    );
+    const broker = await openOwnBroker(config, { logger, clock });
+    try {
+      await runParts(config, deps, { store, broker }, signal);
+    } finally {
+      await broker?.close();
+    }
   } finally {
     await store.close();
   }
+}
+
+async function runParts(
+  config: CentralConfig,
+  deps: CentralDeps,
+  { store, broker }: { readonly store: Store; readonly broker: OwnBroker | null },
+  signal: AbortSignal,
+): Promise<void> {
+  const { logger, clock = () => new Date() } = deps;
+  const outbox = createOutbox();
+  const arrived = createChanges();
+  const shown = createChanges();
+  const metrics = createMetrics(deps.version);
+  // Whoever commits something wakes both: the loop that folds it, and those who show what is there.
+  const announce = () => {
+    arrived.announce();
+    shown.announce();
+  };
+  const options = { ...receiveOptions(config, deps, broker?.link), outbox };
+  const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
+  const { version } = deps;
+  const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
+  const standing = standingStill(logger);
+  const notReady = () => outage.reason() ?? (voice.isConnected ? standing.why() : 'no connection to the broker');
+  const receive: ReceiveParts = {
+    store,
+    ...options,
+    outage,
+    trust: createTrust({ store, policy: config.trust.keys, logger, clock }),
+    doubted: metrics.doubted,
+    clock,
+    ingested: metrics.ingested,
+    changed: announce,
+    ...voice.hears,
+  };
+  const told = { ...voice.told, changed: shown.announce, stopped: standing.note };
+  const project: ProjectParts = { store, outage, arrived, clock, ...told };
+  await runAll(
+    [
+      (stop) => runReceive(receive, stop),
+      (stop) => runProject(project, stop),
+      voice.run,
+      (stop) => broker?.tell(stop) ?? Promise.resolve(),
+      (stop) => runNotify({ ...notifying(config, deps), store, changes: shown, tried: metrics.webhook }, stop),
+      (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
+      (stop) =>
+        runServe(
+          {
+            store,
+            retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
+            cats: openCatService(store, clock),
+            watchdog: openDog(config, store, logger, clock, { bulletin: voice.bulletin, announce }),
+            changes: announcing(shown, announce),
+            metrics,
+            logger,
+            version,
+            simulated: deps.simulated ?? false,
+            clock,
+            notReady,
+            onListening(url) {
+              deps.onListening?.(url);
+              deps.onRunning?.(notReady);
+            },
+            ...servingOf(config, deps),
+          },
+          stop,
+        ),
+    ],
+    signal,
+  );
 }
 
 /** The connection as the configuration says. Throws the disk's error for a certificate that cannot be read. */
@@ -132,7 +149,10 @@ export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['
   };
 }
 
-export function receiveOptions(config: CentralConfig, deps: CentralDeps) {
+const NO_TLS = { ca: undefined, cert: undefined, key: undefined };
+
+/** `own`: how to reach the broker that central brings along, which needs no looking for. */
+export function receiveOptions(config: CentralConfig, deps: CentralDeps, own?: OwnBroker['link']) {
   const { mqtt, group, homeAssistant } = config;
   const random = deps.random ?? Math.random;
   const { discover } = mqtt;
@@ -146,7 +166,7 @@ export function receiveOptions(config: CentralConfig, deps: CentralDeps) {
       base: mqtt.baseTopic,
       group,
       sessionExpirySeconds: mqtt.sessionExpirySeconds,
-      link: linkOptions(config),
+      link: own === undefined ? linkOptions(config) : { ...linkOptions(config), ...NO_TLS, ...own },
       ...(homeAssistant.enabled && { others: { topics: [homeAssistant.birth], refused } }),
     },
   };

@@ -2,10 +2,12 @@
 import { Command, Option } from 'commander';
 import { isAlwaysClosed, newToken } from '../central/api/access.ts';
 import { hashPassword, passwordFault } from '../central/api/password.ts';
+import { type MemberRole, ROLES } from '../central/broker/rights.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { openStore } from '../central/open-store.ts';
 import type { Scope } from '../central/store/access-store.ts';
 import type { Store } from '../central/store/store.ts';
+import { AGENT_NAME } from '../contract/topic.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { askSecret } from './ask-secret.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -25,7 +27,22 @@ const HELP = '\n--config names central.yaml, as for central itself. Central noti
 
 /** For `collard central`, whose --config they use. */
 export function accessCommands(): readonly Command[] {
-  return [passwdCommand(), tokenCommand()];
+  return [passwdCommand(), tokenCommand(), accountCommand()];
+}
+
+function accountCommand(): Command {
+  return new Command('account')
+    .argument('<name>', 'the user name; of an agent that of the agent')
+    .description('Print an account of the broker that central brings along, for broker.accounts in central.yaml.')
+    .addOption(new Option('--may <what>', 'what it may').choices([...ROLES]).default('agent'))
+    .action(async (name: string, { may }: { may: MemberRole }) => {
+      if (!AGENT_NAME.test(name)) {
+        const fix = 'up to 64 letters, digits, dashes and underscores; of an agent as in its agent.yaml';
+        throw new CommandError(EXIT.usage, `${safe(name)} is no name of an account`, fix);
+      }
+      print(`- { name: ${name}, may: ${may}, password: "${await hashPassword(await newPassword())}" }`);
+      tell('Put this line below broker.accounts in central.yaml, and reload central.');
+    });
 }
 
 function passwdCommand(): Command {

@@ -42,6 +42,12 @@ export async function checkBrokers(mqtt: MqttConfig, askCentral: boolean, agent?
   return findings.map((finding) => (isSpare(finding) ? { ...finding, result: 'warn' } : finding));
 }
 
+/** Of the broker that central brings along: while that is not running, there is none. */
+export function startsWithCentral(finding: Finding): Finding {
+  if (finding.check !== 'broker' || finding.result !== 'fail') return finding;
+  return warn('broker', `the broker starts with central (now: ${finding.message})`, 'start central');
+}
+
 interface LookedUp {
   readonly endpoints: readonly Endpoint[];
   readonly findings: readonly Finding[];

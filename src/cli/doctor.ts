@@ -17,7 +17,7 @@ import {
   ok,
   warn,
 } from './doctor-machine.ts';
-import { checkBrokers, checkDatabase, checkEtcd, checkPage } from './doctor-network.ts';
+import { checkBrokers, checkDatabase, checkEtcd, checkPage, startsWithCentral } from './doctor-network.ts';
 import { checkService } from './doctor-service.ts';
 import { EXIT } from './exit.ts';
 import { paint, print, printJson, safe, tell } from './output.ts';
@@ -91,8 +91,13 @@ async function examineConfig(any: AnyConfig): Promise<Finding[]> {
     const broker = await checkBrokers(mqtt, forward.confirm === 'store', any.config.value.agent);
     return [...sourceFindings, ...(await checkFolder(log.path)), await checkSqlite(log.path), key, ...broker];
   }
-  const { store, mqtt, http } = any.config.value;
-  const network = [...(await checkBrokers(mqtt, false)), ...(await checkEtcd(any.config.value)), await checkPage(http)];
+  const { store, mqtt, http, broker } = any.config.value;
+  const brokers = await checkBrokers(mqtt, false);
+  const network = [
+    ...(broker.enabled ? brokers.map(startsWithCentral) : brokers),
+    ...(await checkEtcd(any.config.value)),
+    await checkPage(http),
+  ];
   return [...(await checkStore(store)), ...network];
 }
 

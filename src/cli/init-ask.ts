@@ -7,6 +7,7 @@ import type { Finding } from './doctor-machine.ts';
 import type { Settings } from './example-yaml.ts';
 import { describe, type HeardOf, type HeardPort } from './hear-port.ts';
 import type { FoundBroker, MqttSettings } from './init-brokers.ts';
+import { askOwnBroker, LOCAL_BROKER } from './init-own-broker.ts';
 import { merged, type Role } from './init-settings.ts';
 import type { Port } from './ports.ts';
 import type { Format } from './probe-port.ts';
@@ -65,8 +66,8 @@ export async function askAll(
   }
   let password: string | null = null;
   if (given.settings.mqtt === undefined) {
-    const { mqtt, secret } = await askBroker(ask, system);
-    settings = merged(settings, { mqtt });
+    const { mqtt, secret, broker } = await askBroker(ask, system, { role, isSet: given.settings.broker !== undefined });
+    settings = merged(settings, broker === undefined ? { mqtt } : { mqtt, broker });
     password = secret;
     if (role === 'agent' && (await askNoCentral(ask))) settings.forward = { confirm: 'broker' };
   }
@@ -164,20 +165,32 @@ export function collarsLine(collars: readonly HeardOf[]): string {
 interface Broker {
   readonly mqtt: Settings;
   readonly secret: string | null;
+  /** The one that central brings along. */
+  readonly broker?: Settings;
 }
 
-const NO_BROKER: MqttSettings = { url: 'mqtt://127.0.0.1:1883' };
-
-async function askBroker(ask: Prompter, system: InitSystem): Promise<Broker> {
+async function askBroker(
+  ask: Prompter,
+  system: InitSystem,
+  { role, isSet }: { readonly role: Role; readonly isSet: boolean },
+): Promise<Broker> {
+  if (isSet) return { mqtt: { ...LOCAL_BROKER }, secret: null };
   ask.tell('  looking for brokers …');
   const found = await system.brokers();
+  // Where something listens already, its port is taken.
+  const isFree = !found.some(({ mqtt }) => mqtt.url === LOCAL_BROKER.url);
+  const own: Choice<'own'>[] = [
+    { label: 'the one that collard central brings along: nothing to install', value: 'own' },
+  ];
   for (;;) {
-    const chosen = await ask.choose<MqttSettings | 'typed' | 'none'>('which MQTT broker?', [
+    const chosen = await ask.choose<MqttSettings | 'own' | 'typed' | 'none'>('which MQTT broker?', [
       ...found.map(({ how, mqtt }) => ({ label: how, value: mqtt })),
+      ...(role !== 'agent' && isFree ? own : []),
       { label: 'another one: type its address', value: 'typed' },
       { label: 'none yet: events are kept in the log, and sent when there is one at 127.0.0.1', value: 'none' },
     ]);
-    if (chosen === 'none') return { mqtt: { ...NO_BROKER }, secret: null };
+    if (chosen === 'own') return { mqtt: { ...LOCAL_BROKER }, secret: null, broker: await askOwnBroker(ask, role) };
+    if (chosen === 'none') return { mqtt: { ...LOCAL_BROKER }, secret: null };
     const target = chosen === 'typed' ? { url: await askAddress(ask) } : chosen;
     const { mqtt, login } = await askLogin(ask, target);
     const findings = await system.test({ ...mqtt, ...login });

@@ -26,7 +26,7 @@ export interface BrokerSurroundings {
   readonly dns?: string;
 }
 
-const LOCAL_PORT = 1883;
+export const LOCAL_PORT = 1883;
 const ACCEPT_MS = 1_000;
 const MAX_DOMAINS = 3;
 

@@ -5,11 +5,14 @@ import { Command, Option } from 'commander';
 import { agentNameOf } from '../agent/config.ts';
 import { examine, lineOf } from './doctor.ts';
 import type { Finding } from './doctor-machine.ts';
+import { startsWithCentral } from './doctor-network.ts';
 import type { Settings } from './example-yaml.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { describe } from './hear-port.ts';
 import { type Answers, askAll, type InitSystem } from './init-ask.ts';
+import { LOCAL_PORT, SURROUNDINGS } from './init-brokers.ts';
 import { homeOf, refuseExisting, type Written, writeConfig } from './init-files.ts';
+import { LOCAL_BROKER } from './init-own-broker.ts';
 import { forSide, merged, parseSets, ROLES, type Role, render, type Side, sidesOf } from './init-settings.ts';
 import { openInitSystem } from './init-system.ts';
 import { print, printJson, safe, tell } from './output.ts';
@@ -75,7 +78,12 @@ async function withoutQuestions(options: Options, home: string, settings: Settin
   }
   if (options.force !== true) refuseExisting(home, sidesOf(role), false);
   const found: Settings = {};
-  if (settings.mqtt === undefined) found.mqtt = { url: 'mqtt://127.0.0.1:1883' };
+  if (settings.mqtt === undefined) found.mqtt = { ...LOCAL_BROKER };
+  if (role !== 'agent' && settings.mqtt === undefined && settings.broker === undefined) {
+    const isTaken = await SURROUNDINGS.accepts(LOCAL_PORT, new AbortController().signal);
+    if (!isTaken) found.broker = { enabled: true };
+    tell(isTaken ? 'the broker on this machine is taken' : 'no broker on this machine: central brings its own along');
+  }
   if (role !== 'central' && settings.sources === undefined) {
     found.sources = [await onlyReceiver(openInitSystem(new AbortController().signal))];
   }
@@ -118,7 +126,11 @@ async function finish(
   for (const { text } of texts) text(false);
   const written: Written[] = texts.map(({ side, text }) => writeConfig(home, side, text, password));
   const checks: { readonly side: Side; readonly findings: readonly Finding[] }[] = [];
-  for (const { side, path } of written) checks.push({ side, findings: await examine(path) });
+  const isOwn = (answers.settings.broker as { readonly enabled?: unknown } | undefined)?.enabled === true;
+  for (const { side, path } of written) {
+    const findings = await examine(path);
+    checks.push({ side, findings: isOwn ? findings.map(startsWithCentral) : findings });
+  }
   const next = nextSteps(written, answers);
   if (options.json === true) {
     return printJson({ role, files: written, checks, cats: answers.cats, next });

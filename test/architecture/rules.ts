@@ -22,7 +22,7 @@ const AGENT_PARTS = [
 ];
 const CENTRAL_PARTS = [
   ...['central/subscriber', 'central/store', 'central/cats', 'central/models', 'central/api'],
-  ...['central/ownership', 'central/home'],
+  ...['central/ownership', 'central/home', 'central/broker'],
 ];
 const SHARED = ['contract', 'lib'];
 

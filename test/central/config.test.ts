@@ -63,3 +63,26 @@ describe('who may use page and API, in the configuration', () => {
     expect(httpOf(http).success).toBe(false);
   });
 });
+
+describe('the broker that central brings along, in the configuration', () => {
+  const of = (broker: unknown, more: object = {}) =>
+    centralSchema.safeParse({ store: { url: 'sqlite:/x' }, mqtt: { url: 'mqtt://b' }, broker, ...more });
+  const account = { name: 'porch', password: '$scrypt$ln=15,r=8,p=3$c2FsdA$aGFzaA' };
+
+  it('is off, and listens on this machine only', () => {
+    expect(of({}).data?.broker).toMatchObject({ enabled: false, host: '127.0.0.1', port: 1883, local: 'open' });
+    expect(of({ enabled: true }).success).toBe(true);
+    expect(of({ enabled: true, host: '0.0.0.0', accounts: [account] }).data?.broker.accounts[0]?.may).toBe('agent');
+  });
+
+  it('needs accounts beyond this machine, each name once, and hashes for passwords', () => {
+    expect(of({ enabled: true, host: '0.0.0.0' }).error?.message).toContain('collard central account NAME');
+    expect(of({ accounts: [account, account] }).error?.message).toContain('each name once');
+    expect(of({ accounts: [{ ...account, password: 'Kanarienvogel' }] }).error?.message).toContain('a hash');
+    expect(of({ accounts: [{ ...account, name: 'a b' }] }).success).toBe(false);
+  });
+
+  it('is none of workers, of which each would have one', () => {
+    expect(of({ enabled: true }, { workers: { shards: '0-31' } }).error?.message).toContain('not beside workers');
+  });
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { agentSchema } from '../../src/agent/config.ts';
+import { isPassword } from '../../src/central/api/password.ts';
 import { centralSchema } from '../../src/central/config.ts';
 import { fillExample, type Settings } from '../../src/cli/example-yaml.ts';
 import { askAll, type InitSystem } from '../../src/cli/init-ask.ts';
@@ -205,6 +206,58 @@ describe('the questions', () => {
     ]);
     const { settings } = await askAll(ask, system({ ports }), { role: 'agent', settings: { agent: 'a', mqtt: {} } });
     expect(settings.sources).toEqual([{ serial: '/dev/a', baud: 57_600, format: 'rflink' }]);
+  });
+
+  test('where there is no broker central brings its own along: for this machine, or with a password for each agent', async () => {
+    const given = { role: 'central' as const, settings: {} };
+    const here = await askAll(
+      person([
+        [/which MQTT/, 'brings along'],
+        [/who is to reach/, 'this machine only'],
+      ]),
+      system({}),
+      given,
+    );
+    expect(here.settings).toEqual({ mqtt: { url: 'mqtt://127.0.0.1:1883' }, broker: { enabled: true } });
+    const ask = person([
+      [/which MQTT/, 'brings along'],
+      [/an agent on another/, 'porch'],
+      [/password of porch/, 'short'],
+      [/password of porch/, 'Kanarienvogel'],
+      [/another agent/, 'shed'],
+      [/password of shed/, 'Wellensittich'],
+    ]);
+    const { settings, password } = await askAll(ask, system({}), given);
+    expect(password).toBeNull();
+    expect(settings.broker).toMatchObject({ enabled: true, host: '0.0.0.0', mdns: true });
+    const text = render('central', { store: { url: 'sqlite:/x' }, ...settings });
+    const { accounts } = centralSchema.parse(parse(text)).broker;
+    expect(accounts.map(({ name, may }) => [name, may])).toEqual([
+      ['porch', 'agent'],
+      ['shed', 'agent'],
+    ]);
+    expect(await isPassword('Kanarienvogel', accounts[0]?.password ?? '')).toBe(true);
+    expect(text).not.toContain('Kanarienvogel');
+  });
+
+  test('it is not offered to an agent alone, nor where its port is taken', async () => {
+    const offered = async (role: 'agent' | 'both', url: string) => {
+      let labels: readonly string[] = [];
+      const asked = person([]);
+      const ask: Prompter = {
+        ...asked,
+        choose(question, choices) {
+          if (/which MQTT/.test(question)) labels = choices.map(({ label }) => label);
+          return asked.choose(question, choices);
+        },
+      };
+      const brokers = async () => [{ how: 'one', mqtt: { url } }];
+      await askAll(ask, system({ brokers }), { role, settings: { agent: 'a', sources: [] } });
+      return labels.some((label) => label.includes('brings along'));
+    };
+    expect(await offered('both', 'mqtt://10.0.0.1:1883')).toBe(true);
+    expect(await offered('both', 'mqtt://127.0.0.1:1883')).toBe(false);
+    expect(await offered('agent', 'mqtt://10.0.0.1:1883')).toBe(false);
   });
 
   test('a broker that does not work is not taken unless somebody insists; a password goes in the clear only if asked for', async () => {

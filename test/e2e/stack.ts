@@ -71,6 +71,7 @@ export interface Verdict {
 export interface StackOptions {
   readonly brokerUrl: string;
   readonly agentExtra?: string;
+  readonly centralExtra?: string;
   readonly format?: 'frame' | 'json';
   readonly agentName?: string;
 }
@@ -102,6 +103,7 @@ ${options.agentExtra ?? 'forward: { syncAfterMs: 1000, stalledAfterMs: 10000 }'}
     `store: { url: "sqlite:${join(folder, 'central.db')}" }
 mqtt: { url: "${options.brokerUrl}", retryFirstMs: 100, retryMaxMs: 1000, keepaliveSeconds: 5 }
 http: { port: ${port} }
+${options.centralExtra ?? ''}
 `,
   );
   const agent = createPart('agent', folder, ['agent', '--config', agentYaml]);
