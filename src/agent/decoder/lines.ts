@@ -9,6 +9,8 @@ import { textSample } from './sample.ts';
 
 /** The longest line in bytes, without its LF (a CR before it counts). */
 export const MAX_LINE_BYTES = 4096;
+/** What is held of a line at first: most are no longer. */
+const USUAL_LINE_BYTES = 512;
 
 /** A discarded run is told once, at its end; one that has no end is told each time it has grown by so much. */
 export const MAX_RUN_BYTES = 1024 * 1024;
@@ -29,7 +31,7 @@ export interface LineSplitter {
 const LF = 0x0a;
 
 export function createLines(sink: LineSink): LineSplitter {
-  const held = Buffer.alloc(MAX_LINE_BYTES);
+  let held = Buffer.allocUnsafe(USUAL_LINE_BYTES);
   let length = 0;
   /** Bytes of the over-long line that are not told yet, or null outside one. */
   let run: number | null = null;
@@ -37,6 +39,7 @@ export function createLines(sink: LineSink): LineSplitter {
   const hold = (bytes: Buffer, from: number, to: number) => {
     if (run === null) {
       const fits = Math.min(to - from, MAX_LINE_BYTES - length);
+      if (length + fits > held.length) held = Buffer.concat([held.subarray(0, length)], MAX_LINE_BYTES);
       bytes.copy(held, length, from, from + fits);
       length += fits;
       if (fits === to - from) return;
@@ -57,7 +60,7 @@ export function createLines(sink: LineSink): LineSplitter {
 
   return {
     push(input) {
-      const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+      const bytes = Buffer.isBuffer(input) ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength);
       let from = 0;
       while (from < bytes.length) {
         const at = bytes.indexOf(LF, from);
