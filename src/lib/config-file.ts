@@ -81,11 +81,20 @@ export interface Setting {
 
 /** Throws ConfigError. Nothing is written anywhere. */
 export function loadConfig<T>(file: string, schema: z.ZodType<T>, options: ConfigOptions): LoadedConfig<T> {
+  return configReader(schema)(file, options);
+}
+
+/** `loadConfig` for many files of one schema: what the schema says is worked out once. */
+export function configReader<T>(schema: z.ZodType<T>): (file: string, options: ConfigOptions) => LoadedConfig<T> {
+  const shape = shapeOf(schema);
+  return (file, options) => read(file, schema, shape, options);
+}
+
+function read<T>(file: string, schema: z.ZodType<T>, shape: Shape, options: ConfigOptions): LoadedConfig<T> {
   const text = readText(file);
   const counter = new LineCounter();
   const { doc, value } = parseYaml(file, text, counter, options.secrets);
   const root: unknown = value ?? {};
-  const shape = shapeOf(schema);
   const origins = new Map<string, string>();
   const warnings = overlay(root, shape, options, origins);
   const place = (path: Path, key?: string): string => {

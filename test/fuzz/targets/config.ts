@@ -6,13 +6,13 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_SECRETS, agentSchema } from '../../../src/agent/config.ts';
 import { CENTRAL_SECRETS, centralSchema } from '../../../src/central/config.ts';
-import { ConfigError, loadConfig, masked } from '../../../src/lib/config-file.ts';
+import { ConfigError, configReader, masked } from '../../../src/lib/config-file.ts';
 import { bytes, type FuzzTarget, hold, openFolder } from '../target.ts';
 
 const CANARY = 'canary-7f3a91';
 const SIDES = [
-  { schema: agentSchema, secrets: AGENT_SECRETS },
-  { schema: centralSchema, secrets: CENTRAL_SECRETS },
+  { read: configReader<unknown>(agentSchema), secrets: AGENT_SECRETS },
+  { read: configReader<unknown>(centralSchema), secrets: CENTRAL_SECRETS },
 ] as const;
 /** In front of what is mutated, so that it is the password whatever follows. */
 const MQTT = `mqtt: { url: "mqtt://u:${CANARY}@h:1883", password: "${CANARY}" }\n`;
@@ -58,11 +58,8 @@ export function open(): FuzzTarget {
       writeFileSync(file, Buffer.concat([bytes(inFile ? MQTT : ''), input.subarray(1)]));
       const env = inFile ? {} : { COLLARD_MQTT_PASSWORD: CANARY, COLLARD_MQTT_URL: `mqtt://u:${CANARY}@h` };
       try {
-        const { value, origin, warnings } = loadConfig<Record<string, unknown>>(file, side.schema, {
-          env,
-          secrets: side.secrets,
-        });
-        const { password, url } = value.mqtt as { password: string; url: string };
+        const { value, origin, warnings } = side.read(file, { env, secrets: side.secrets });
+        const { password, url } = (value as { mqtt: { password: string; url: string } }).mqtt;
         hold(password === CANARY, () => `the password is ${password}`);
         const shown = [
           masked('mqtt.password', password, side.secrets),
