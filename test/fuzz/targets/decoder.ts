@@ -45,8 +45,10 @@ export function decoderTarget(format: WireFormat): FuzzTarget {
         how & 1
           ? decode(createDecoder(variant), atMs, pieces(wire, how))
           : account(createDecoder(variant), wire, atMs, format);
-      const [expected, got] = [JSON.stringify(whole), JSON.stringify(cut)];
-      hold(expected === got, () => `cut, the bytes give ${got} and not ${expected}`);
+      hold(
+        sameItems(whole.readings, cut.readings) && sameItems(whole.discards, cut.discards),
+        () => `cut, the bytes give ${JSON.stringify(cut)} and not ${JSON.stringify(whole)}`,
+      );
       for (const reading of whole.readings) checkReading(reading);
       for (const discard of whole.discards) checkDiscard(discard);
     },
@@ -102,6 +104,20 @@ function account(decoder: Decoder, wire: Uint8Array, atMs: number | null, format
     heard.discards.push(...told.discards);
   }
   return heard;
+}
+
+/** By their own fields, all of which are numbers, texts and truths. */
+function sameItems<T extends object>(some: readonly T[], others: readonly T[]): boolean {
+  return some.length === others.length && some.every((one, i) => isSame(one, others[i] as T));
+}
+
+function isSame<T extends object>(one: T, other: T): boolean {
+  let fields = 0;
+  for (const key in one) {
+    if (!Object.is(one[key], other[key])) return false;
+    fields += 1;
+  }
+  return fields === Object.keys(other).length;
 }
 
 function checkReading(reading: Reading): void {
