@@ -98,7 +98,7 @@ function ddlWith(collation: string): (statement: string) => string {
 /** Would another node of its cluster do? */
 function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return ('code' in error && error.code === 'STORE_AWAY') || meaningOf(error) === 'away';
+  return ('code' in error && error.code === 'STORE_AWAY') || meaningOf(error) !== 'other';
 }
 
 /** Errors of the server by number; those of the way to it have none of its states. */

@@ -44,7 +44,7 @@ export interface Server {
 export function createServerDriver(server: Server): Driver {
   return {
     init: async () => undefined,
-    acquireConnection: async () => new ServerConnection(await told(server, server.wires.take()), server),
+    acquireConnection: async () => new ServerConnection(await taken(server), server),
     beginTransaction: (connection) => (connection as ServerConnection).begin(),
     async commitTransaction(connection) {
       const { tag } = await (connection as ServerConnection).run('commit', []);
@@ -64,9 +64,9 @@ export function createServerDriver(server: Server): Driver {
 /** One statement on a connection of its own; where it fails, nothing of the server is left open. */
 export async function askOnce(server: Server, text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
   try {
-    const wire = await told(server, server.wires.take());
+    const wire = await taken(server);
     try {
-      return (await told(server, wire.run(text, []))).rows as Record<string, unknown>[];
+      return (await told(server, wire.run(text, []), 'away')).rows as Record<string, unknown>[];
     } finally {
       wire.release(false);
     }
@@ -163,14 +163,20 @@ class ServerConnection implements DatabaseConnection {
   }
 }
 
-/** Passes the result on, and an error with what it means to us. */
-async function told<T>(server: Server, work: Promise<T>): Promise<T> {
+/** A new connection that waits in vain to be where the others are is of a server that cannot store now. */
+function taken(server: Server): Promise<Wire> {
+  return told(server, server.wires.take(), 'away');
+}
+
+/** Passes the result on, and an error with what it means to us; `undone`: what one of those means that say "again". */
+async function told<T>(server: Server, work: Promise<T>, undone: 'again' | 'away' = 'again'): Promise<T> {
   try {
     return await work;
   } catch (error) {
     if (!(error instanceof Error) || isTold(error)) throw error;
-    const meaning = server.meaningOf(error);
-    if (meaning === 'other') throw error;
+    const said = server.meaningOf(error);
+    if (said === 'other') throw error;
+    const meaning = said === 'again' ? undone : said;
     // Where all addresses of a name refuse, Node says nothing but the code.
     const text = error.message === '' && 'code' in error ? String(error.code) : error.message;
     if (meaning === 'away') throw away(server, text, error);

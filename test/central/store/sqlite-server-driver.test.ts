@@ -1,7 +1,7 @@
 /** The driver of servers over a scripted wire. In the files of SQLite, since no server is asked. */
 import { CompiledQuery, Kysely, MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from 'kysely';
 import { expect, it } from 'vitest';
-import { createServerDriver, type Server } from '../../../src/central/store/server-driver.ts';
+import { askOnce, createServerDriver, type Server } from '../../../src/central/store/server-driver.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
 import { transact } from '../../../src/central/store/transact.ts';
 
@@ -32,7 +32,7 @@ function scripted(undone: number, victim = 'change') {
       end: async () => undefined,
     },
   };
-  return { asked, driver: createServerDriver(server), cut: () => isCut };
+  return { asked, server, driver: createServerDriver(server), cut: () => isCut };
 }
 
 it('a statement that is a transaction by itself, and was undone, is made again', async () => {
@@ -85,4 +85,13 @@ it('a transaction is made again where it was undone, and one that is always undo
   const never = begun(Number.POSITIVE_INFINITY);
   await expect(never.done).rejects.toMatchObject({ code: 'STORE_AWAY', message: 'scripted: deadlock' });
   expect(never.asked.length).toBeLessThan(100);
+});
+
+it('a connection that is undone while it is looked at, or at its first question, is of a server that is away', async () => {
+  const { server } = scripted(Number.POSITIVE_INFINITY);
+  const away = { code: 'STORE_AWAY', message: 'scripted: deadlock' };
+  await expect(askOnce(server, 'change')).rejects.toMatchObject(away);
+  const behind = { ...server, wires: { ...server.wires, take: () => Promise.reject(new Error('deadlock')) } };
+  await expect(askOnce(behind, 'change')).rejects.toMatchObject(away);
+  await expect(createServerDriver(behind).acquireConnection()).rejects.toMatchObject(away);
 });
