@@ -121,7 +121,12 @@ export const agentSchema = z.strictObject({
   bindKeys: bindKeys.optional().describe('bthome: the bind key of each sender that encrypts, by its address'),
   log: z.strictObject({
     path: z.string().min(1),
-    groupMs: z.int().min(0).max(50).default(20).describe('what arrives within this time shares one flush'),
+    groupMs: z
+      .int()
+      .min(0)
+      .max(2_000)
+      .default(600)
+      .describe('under lasting load what arrives within this time shares one flush; a lone event is flushed at once'),
     keepDays: z.number().min(0).default(7).describe('confirmed events stay this long'),
     keepBytes: z.int().min(1_000_000).default(256_000_000).describe('confirmed events beyond this go earlier'),
     budgetBytes: z

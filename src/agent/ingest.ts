@@ -1,11 +1,12 @@
 /**
- * The ingest loop: source → decoder → watch → log. What arrives together is appended together (one flush), at most `groupMs`
- * late. Nobody else hears of an event before it is on the card.
+ * The ingest loop: source → decoder → watch → log. What arrives together is appended together (one flush), under lasting load
+ * at most `groupMs` late. Nobody else hears of an event before it is on the card.
  */
 import { type EventData, type EventType, type NewEvent, newEvent } from '../contract/event.ts';
 import { createQueue, type Queue } from '../lib/queue.ts';
 import { type Loop, runAll } from '../lib/run-all.ts';
-import { delay, ticks } from '../lib/wait.ts';
+import { ticks } from '../lib/wait.ts';
+import { appendGroups } from './append-groups.ts';
 import { type Clock, eventTime, isoTime } from './clock.ts';
 import type { Decoded, Decoder, NodeRequest, Reading } from './decoder/reading.ts';
 import { createReceivers } from './decoder/receivers.ts';
@@ -32,7 +33,6 @@ import { createTeller, type Tally } from './source/tally.ts';
 
 /** Events that wait for their flush. Beyond it the sources wait: their own limits hold then. */
 export const PENDING_EVENTS = 10_000;
-const GROUP_EVENTS = 2_000;
 const TICK_MS = 1_000;
 const REASON_CHARACTERS = 500;
 
@@ -227,19 +227,6 @@ async function watchTime(desk: Desk, parts: IngestParts, signal: AbortSignal): P
     if (told || clock.quality() !== 'synced' || log.unsyncedBoot !== clock.boot) continue;
     told = true;
     await desk.say('clock.synced', { boot: clock.boot, offsetMs: Math.round(clock.wallNow() - clock.monoNow()) });
-  }
-}
-
-/** Appends in groups until the queue is closed and empty. */
-async function appendGroups(pending: Queue<NewEvent>, parts: IngestParts): Promise<void> {
-  // Never aborted: what was detected is written, also while stopping.
-  const { signal } = new AbortController();
-  while (true) {
-    const first = await pending.takeUpTo(1, signal);
-    if (first.length === 0) return;
-    await delay(parts.groupMs, signal);
-    const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS, signal);
-    await parts.log.append([...first, ...rest]);
   }
 }
 

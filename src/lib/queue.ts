@@ -1,5 +1,6 @@
 /** A bounded queue between a driver's callbacks and a loop: the one place where pushing meets pulling. */
-import { createWaiters } from './wait.ts';
+import { setImmediate } from 'node:timers/promises';
+import { childOf, createWaiters } from './wait.ts';
 
 export interface Queue<T> {
   /** False when the queue is full or closed: the caller decides what that means. */
@@ -7,6 +8,8 @@ export interface Queue<T> {
   /** Waits for at least one item, then takes up to `max`. Empty when the queue is closed or the signal aborts. */
   takeUpTo(max: number, signal: AbortSignal): Promise<T[]>;
   readonly size: number;
+  /** Resolves once at least `count` items wait, after `withinMs` (within the turn where that is 0), or when it is closed or the signal aborts. */
+  filled(count: number, withinMs: number, signal: AbortSignal): Promise<void>;
   /** Resolves once the queue holds fewer than its limit, or is closed. */
   room(signal: AbortSignal): Promise<void>;
   /** No more pushes; takers get what is left, then empty. */
@@ -35,6 +38,14 @@ export function createQueue<T>(limit: number): Queue<T> {
     },
     get size() {
       return items.length;
+    },
+    async filled(count, withinMs, signal) {
+      if (withinMs <= 0) return setImmediate();
+      const late = childOf(signal);
+      const timer = setTimeout(late.abort, withinMs);
+      while (items.length < count && !closed && !late.signal.aborted) await waiters.wait(late.signal);
+      clearTimeout(timer);
+      late.release();
     },
     async room(signal) {
       while (items.length >= limit && !closed && !signal.aborted) await waiters.wait(signal);

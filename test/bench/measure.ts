@@ -156,7 +156,8 @@ interface House {
   again(): Promise<void>;
 }
 
-async function withHouse<T>(
+/** A broker, a port, a counter and the contender in an empty folder, for as long as `work` takes. */
+export async function withHouse<T>(
   one: Contender,
   disk: BenchDisk,
   env: NodeJS.ProcessEnv,

@@ -71,3 +71,42 @@ test('of two takers each item goes to one', async () => {
   queue.push(2);
   expect((await Promise.all(takers)).flat().sort()).toEqual([1, 2]);
 });
+
+test('one who waits for several goes on when they are there', async () => {
+  const queue = createQueue<number>(5);
+  let went = false;
+  const waiting = queue.filled(2, 60_000, never).then(() => {
+    went = true;
+  });
+  queue.push(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(went).toBe(false);
+  queue.push(2);
+  await waiting;
+  expect(queue.size).toBe(2);
+});
+
+test('one who waits for several goes on with fewer after the time, at the close, and at an abort, and leaves no listener', async () => {
+  const queue = createQueue<number>(5);
+  queue.push(1);
+  await queue.filled(2, 5, never);
+  const stop = new AbortController();
+  const aborted = queue.filled(2, 60_000, stop.signal);
+  stop.abort();
+  await aborted;
+  const closed = queue.filled(2, 60_000, never);
+  queue.close();
+  await closed;
+  expect(queue.size).toBe(1);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  expect(getEventListeners(never, 'abort')).toHaveLength(0);
+});
+
+test('without a time to wait what comes in the same turn is there', async () => {
+  const queue = createQueue<number>(5);
+  const waiting = queue.filled(5, 0, never);
+  await Promise.resolve();
+  queue.push(1);
+  await waiting;
+  expect(queue.size).toBe(1);
+});

@@ -37,7 +37,8 @@ export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<TrimPorts,
 
 type Ports = LogPorts & TrimPorts;
 
-const MARK_FLUSH_MS = 10_000;
+/** The next append takes them along. Where none comes it is the last few events that a start after a power cut sends again. */
+const MARK_FLUSH_MS = 300_000;
 
 /**
  * Resolves when the file is open, proved safe and locked. Rejects with LOG_IN_USE, LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER,

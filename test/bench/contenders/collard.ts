@@ -7,7 +7,8 @@ import { begin } from './child.ts';
 const bin = fileURLToPath(new URL('../../../dist/cli/bin.js', import.meta.url));
 
 /** The agent as the package runs it. The broker's word is enough, as it is for the others: nobody here is central. */
-export function collard(format: 'json' | 'frame'): Contender {
+export function collard(format: 'json' | 'frame', groupMs: number | null = null): Contender {
+  const group = groupMs === null ? '' : `, groupMs: ${groupMs}`;
   return {
     name: `collard (${format})`,
     durable: true,
@@ -20,7 +21,7 @@ export function collard(format: 'json' | 'frame'): Contender {
         config,
         `agent: bench
 sources: [{ serial: ${port}, format: ${format}, silentAfterMs: 600000 }]
-log: { path: ${join(folder, 'events.db')} }
+log: { path: ${join(folder, 'events.db')}${group} }
 mqtt: { url: "${url}", retryFirstMs: 200, retryMaxMs: 200 }
 forward: { confirm: broker }
 `,

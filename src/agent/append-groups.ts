@@ -1,0 +1,61 @@
+/**
+ * The last step of ingest: events go to the log in groups, one flush each. A flush writes whole blocks however few events are in it, so
+ * that under lasting load the card lives by how few they are; a lone event and a short flurry of them are flushed at once.
+ */
+import type { NewEvent } from '../contract/event.ts';
+import type { Queue } from '../lib/queue.ts';
+import type { IngestLog } from './log/event-log.ts';
+
+/** Events of one flush at most. */
+export const GROUP_EVENTS = 2_000;
+/** So many do not wait for more: what a flush costs is little beside what they take themselves. */
+const ENOUGH_EVENTS = 1_000;
+/** Flushes in a row that nothing is waited for. One of them is regained in each `groupMs`. */
+export const FLURRY_FLUSHES = 20;
+
+export interface Pace {
+  /** How long what is there may wait for more before it is flushed. */
+  waitMs(nowMs: number): number;
+  flushed(nowMs: number): void;
+}
+
+/** Times are monotonic. Over a longer time there is one flush in `groupMs`. */
+export function createPace(groupMs: number): Pace {
+  let left = FLURRY_FLUSHES;
+  let at = Number.NEGATIVE_INFINITY;
+  const regain = (nowMs: number) => {
+    if (groupMs > 0) left = Math.min(FLURRY_FLUSHES, left + (nowMs - at) / groupMs);
+    at = nowMs;
+  };
+  return {
+    waitMs(nowMs) {
+      regain(nowMs);
+      return left >= 1 ? 0 : (1 - left) * groupMs;
+    },
+    flushed(nowMs) {
+      regain(nowMs);
+      if (groupMs > 0) left = Math.max(0, left - 1);
+    },
+  };
+}
+
+interface Parts {
+  readonly log: Pick<IngestLog, 'append'>;
+  readonly clock: { readonly monoNow: () => number };
+  readonly groupMs: number;
+}
+
+/** Appends until the queue is closed and empty: what was detected is written, also while stopping. Rejects with the log's error. */
+export async function appendGroups(pending: Queue<NewEvent>, { log, clock, groupMs }: Parts): Promise<void> {
+  const pace = createPace(groupMs);
+  // Never aborted: the end is that the queue is closed.
+  const { signal } = new AbortController();
+  while (true) {
+    const first = await pending.takeUpTo(1, signal);
+    if (first.length === 0) return;
+    await pending.filled(ENOUGH_EVENTS - 1, pace.waitMs(clock.monoNow()), signal);
+    const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS - 1, signal);
+    await log.append([...first, ...rest]);
+    pace.flushed(clock.monoNow());
+  }
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { appendGroups, createPace, FLURRY_FLUSHES, GROUP_EVENTS } from '../../src/agent/append-groups.ts';
+import { type NewEvent, newEvent } from '../../src/contract/event.ts';
+import { createQueue } from '../../src/lib/queue.ts';
+
+const when = { time: '2026-11-23T06:14:09.842Z', clock: 'synced', boot: null, monoMs: null } as const;
+const low = () => newEvent('battery.low', 'C0FFEE01', { percent: 5 }, when);
+
+/** Flushes events that come every `everyMs`, as `appendGroups` does, in time moved by hand; gives when each was flushed. */
+function flushTimes(everyMs: number, events: number, groupMs: number): number[] {
+  const pace = createPace(groupMs);
+  const times: number[] = [];
+  let nowMs = 0;
+  for (let n = 0; n < events; ) {
+    nowMs = Math.max(nowMs, n * everyMs);
+    nowMs += pace.waitMs(nowMs);
+    times.push(nowMs);
+    pace.flushed(nowMs);
+    n = Math.floor(nowMs / everyMs) + 1;
+  }
+  return times;
+}
+
+describe('the pace of flushes', () => {
+  it('lets a lone event through at once, for ever', () => {
+    expect(flushTimes(600, 1_000, 600)).toEqual(Array.from({ length: 1_000 }, (_, n) => n * 600));
+  });
+
+  it('lets a flurry through at once', () => {
+    expect(flushTimes(1, FLURRY_FLUSHES, 600)).toEqual(Array.from({ length: FLURRY_FLUSHES }, (_, n) => n));
+  });
+
+  it('flushes once in the time of a group, over a longer time', () => {
+    const minute = flushTimes(10, 6_000, 600);
+    expect(minute.length).toBeGreaterThanOrEqual(100);
+    expect(minute.length).toBeLessThanOrEqual(100 + FLURRY_FLUSHES + 1);
+    const gaps = minute.slice(-50).map((at, i, all) => at - (all[i - 1] ?? at - 600));
+    for (const gap of gaps) expect(gap).toBeCloseTo(600, 6);
+  });
+
+  it('regains its flurry after a rest', () => {
+    const pace = createPace(100);
+    for (let n = 0; n < FLURRY_FLUSHES; n += 1) pace.flushed(0);
+    expect(pace.waitMs(0)).toBe(100);
+    expect(pace.waitMs(40)).toBe(60);
+    for (let n = 0; n < FLURRY_FLUSHES; n += 1) {
+      expect(pace.waitMs(60_000)).toBe(0);
+      pace.flushed(60_000);
+    }
+    expect(pace.waitMs(60_000)).toBe(100);
+  });
+
+  it('waits for nothing where that is 0', () => {
+    const pace = createPace(0);
+    for (let n = 0; n < 1_000; n += 1) {
+      expect(pace.waitMs(n)).toBe(0);
+      pace.flushed(n);
+    }
+  });
+});
+
+describe('appending in groups', () => {
+  function rig(groupMs: number, before = 0) {
+    const pending = createQueue<NewEvent>(10_000);
+    const groups: number[] = [];
+    for (let n = 0; n < before; n += 1) pending.push(low());
+    const log = {
+      append: async (events: readonly NewEvent[]) => {
+        groups.push(events.length);
+        return { epoch: '', firstSeq: 1, lastSeq: events.length };
+      },
+    };
+    // The time stands still: what was spent is not regained.
+    const done = appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs });
+    return { pending, groups, done };
+  }
+
+  /** One event in a flush, until the flurry is over. */
+  async function tired(groupMs: number) {
+    const house = rig(groupMs);
+    for (let n = 1; n <= FLURRY_FLUSHES; n += 1) {
+      house.pending.push(low());
+      await expect.poll(() => house.groups.length, { interval: 1, timeout: 30_000 }).toBe(n);
+    }
+    return house;
+  }
+
+  it('takes together what comes in one turn', async () => {
+    const { pending, groups, done } = rig(600);
+    for (let n = 0; n < 20; n += 1) pending.push(low());
+    await expect.poll(() => groups).toEqual([20]);
+    pending.close();
+    await done;
+  });
+
+  it('gathers once the flurry is over, and writes what is left at once at the end', async () => {
+    const { pending, groups, done } = await tired(2_000_000);
+    for (let n = 0; n < 7; n += 1) {
+      pending.push(low());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(groups).toHaveLength(FLURRY_FLUSHES);
+    pending.close();
+    await done;
+    expect(groups.slice(FLURRY_FLUSHES)).toEqual([7]);
+  });
+
+  it('does not wait longer where enough have come', async () => {
+    const { pending, groups, done } = await tired(2_000_000);
+    for (let n = 0; n < 1_000; n += 1) pending.push(low());
+    await expect.poll(() => groups.slice(FLURRY_FLUSHES), { timeout: 30_000 }).toEqual([1_000]);
+    pending.close();
+    await done;
+  });
+
+  it('never makes a group beyond its limit', async () => {
+    const { pending, groups, done } = rig(600, 2 * GROUP_EVENTS + 1);
+    pending.close();
+    await done;
+    expect(groups).toEqual([GROUP_EVENTS, GROUP_EVENTS, 1]);
+  });
+
+  it('ends with the error of the log', async () => {
+    const pending = createQueue<NewEvent>(10);
+    pending.push(low());
+    const broken = Object.assign(new Error('no'), { code: 'SQLITE_IOERR' });
+    const log = { append: () => Promise.reject(broken) };
+    await expect(appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0 })).rejects.toBe(broken);
+  });
+});
