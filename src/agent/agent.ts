@@ -13,7 +13,7 @@ import { isForgetful } from './forgetful.ts';
 import { runForward } from './forward.ts';
 import { healthOf, toldSince } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
-import { openLiveFeed } from './live/feed.ts';
+import { type LiveFeed, openLiveFeed } from './live/feed.ts';
 import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
@@ -26,6 +26,7 @@ import { createForwardStatus, type ForwardStatus } from './publisher/status.ts';
 import { runReport } from './report.ts';
 import { createHeard } from './source/heard.ts';
 import type { SerialPorts } from './source/serial.ts';
+import { createTraces, type Traces } from './traces.ts';
 import { type AgentVitals, createVitals } from './vitals.ts';
 
 export interface AgentDeps {
@@ -66,7 +67,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
   const log = await openLog(config, clock, deps, signal);
   if (log === null) return;
   const port = deps.createPort === undefined ? {} : { create: deps.createPort };
-  const { bindKeys, forward } = config;
+  const { bindKeys } = config;
   const folder = dirname(config.log.path);
   const sources = config.sources.map((source) =>
     openIngestSource({ ...source, bindKeys, folder }, { monoNow: clock.monoNow, random, ...port }, clock, logger),
@@ -78,16 +79,13 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const { groupMs } = config.log;
     const { monoNow } = clock;
     const detect = { ...config.detect, place: { ...config.detect.place, rooms }, fusion: fusionOf(config) };
-    const status = createForwardStatus({
-      log,
-      stalledAfterMs: forward.stalledAfterMs,
-      monoNow,
-      now: clock.wallNow,
-      wentRound: () => vitals.moved('forward'),
-    });
+    const { stalledAfterMs } = config.forward;
+    const wentRound = () => vitals.moved('forward');
+    const status = createForwardStatus({ log, stalledAfterMs, monoNow, now: clock.wallNow, wentRound });
     const heard = createHeard();
     const kept = openKept(config, detect, clock, logger);
-    const live = beside.openLiveFeed(config.log.path, config.agent, logger);
+    const feed = beside.openLiveFeed(config.log.path, config.agent, logger);
+    const traces = createTraces(detect.shake, monoNow);
     const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
     const tallies = sources.map(({ tally }) => tally);
     const forgetful = await tellForgetful(config.log.path, deps);
@@ -97,6 +95,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const health = () => healthOf({ config, version, log, clock, sources, heard, kept, status, disk, ...told });
     const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
+    const { look } = traces;
+    const forwarded = { config, log, openLink, status, health, look, signer, version, logger, monoNow, random };
     await runAll(
       [
         async (stop) => {
@@ -105,7 +105,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           try {
             const moved = () => vitals.moved('ingest');
             const keeper = kept === null ? {} : { keeper: kept.keeper };
-            await runIngest({ sources, log, clock, heard, detect, ...keeper, live, groupMs, logger, moved }, stop);
+            await runIngest(
+              { sources, log, clock, heard, detect, ...keeper, live: both(feed, traces), groupMs, logger, moved },
+              stop,
+            );
             // A card that took long for the last events has used up the time for it.
             lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
@@ -113,10 +116,9 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
             void linger(status, lingerMs).then(() => sent.abort());
           }
         },
-        () =>
-          runForward({ config, log, openLink, status, health, signer, version, logger, monoNow, random }, sent.signal),
+        () => runForward(forwarded, sent.signal),
         async () => kept?.run(),
-        live.run,
+        feed.run,
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
         async (stop) => clock.watch?.(stop),
         (stop) => beside.runReport({ config, health, vitals, status, logger }, stop),
@@ -128,6 +130,15 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     await log.close();
   }
   logger.info({ agent: config.agent }, 'agent has stopped');
+}
+
+function both(feed: Pick<LiveFeed, 'note'>, traces: Pick<Traces, 'note'>): Pick<Traces, 'note'> {
+  return {
+    note(input, detections, state) {
+      feed.note(input);
+      traces.note(input, detections, state);
+    },
+  };
 }
 
 /** The file system of the log where it would be gone with the power: the agent works on, and says so. */

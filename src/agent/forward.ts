@@ -9,6 +9,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { backoffMs, delay } from '../lib/wait.ts';
 import type { AgentConfig } from './config.ts';
 import type { EventLog } from './log/event-log.ts';
+import type { Look } from './publisher/answer.ts';
 import { createEpochGate, type EpochGate } from './publisher/epoch-gate.ts';
 import { createLossGate, type LossGate } from './publisher/loss-gate.ts';
 import type { PlanRules } from './publisher/plan-state.ts';
@@ -31,6 +32,8 @@ export interface ForwardParts {
   /** Kept up to date while the loop runs, by `createForwardStatus`. */
   readonly status: ForwardStatus;
   readonly health: () => HealthMessage | Promise<HealthMessage>;
+  /** For who looks on; absent: nobody may. */
+  readonly look?: Look;
   /** Asked at each link. null, or absent: nothing is signed. */
   readonly signer?: () => Promise<SigningKey | null>;
   readonly version: string;
@@ -133,7 +136,7 @@ async function work(
   gates: Gates,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { config, log, status, health, logger, monoNow, random, signer } = parts;
+  const { config, log, status, health, look, logger, monoNow, random, signer } = parts;
   const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs } = config.forward;
   const rules: PlanRules = {
     confirm,
@@ -159,6 +162,7 @@ async function work(
         elsewhere,
         healthEveryMs,
         health,
+        look,
         status,
         logger,
         ...gates,

@@ -23,13 +23,13 @@ import {
 } from './detector/watch.ts';
 import { nameDetectors } from './detector-names.ts';
 import type { Keeper } from './kept/keeper.ts';
-import type { LiveFeed } from './live/feed.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
 import { whyNotStorable } from './log/rows.ts';
 import type { Heard } from './source/heard.ts';
 import { createReplay } from './source/replay.ts';
 import type { Source, SourceInput } from './source/source.ts';
 import { createTeller, type Tally } from './source/tally.ts';
+import type { Traces } from './traces.ts';
 
 /** Events that wait for their flush. Beyond it the sources wait: their own limits hold then. */
 export const PENDING_EVENTS = 10_000;
@@ -58,7 +58,7 @@ export interface IngestParts {
   readonly detect: WatchSettings;
   /** They are told what the detectors are given; the keeper is closed at the end. */
   readonly keeper?: Keeper;
-  readonly live?: Pick<LiveFeed, 'note'>;
+  readonly live?: Pick<Traces, 'note'>;
   readonly groupMs: number;
   readonly logger: IngestLogger;
   /** Told each second while the loop moves. */
@@ -137,7 +137,7 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
     const { state: next, detections } = step(state, given, detect);
     state = next;
     keeper?.note(given, detections, known);
-    live?.note(given);
+    live?.note(given, detections, state);
     return detections.length === 0 ? null : put(detections.map((one) => toEvent(one, clock, names)));
   };
   const feed = async (input: WatchInput) => void (await take(input));

@@ -13,6 +13,7 @@ import { createServer } from './api/server.ts';
 import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
+import type { LookOn } from './look-on.ts';
 import { isAway } from './outage.ts';
 import { pastCats } from './past-cats.ts';
 import { statsOf } from './stats.ts';
@@ -54,6 +55,8 @@ export interface ServeParts {
   readonly segments?: string;
   /** Whether this is one of several centrals, and where their leases are. */
   readonly shared: Pick<CentralConfig, 'workers' | 'group'>;
+  /** For who looks on at a collar; runs while the server does. Absent: nobody may. */
+  readonly lookOn?: LookOn;
   readonly clock: () => Date;
   /** Why this central cannot do its work now, or null. */
   readonly notReady?: () => string | null;
@@ -79,7 +82,7 @@ export async function runAnswer(parts: ServeParts, signal: AbortSignal): Promise
     await listen(app, http);
     if (!signal.aborted) onListening(urlOf(app, http.host));
     await sayWhetherShut(parts);
-    await aborted(signal);
+    await Promise.all([aborted(signal), parts.lookOn?.run(signal)]);
   } finally {
     await close(app);
   }
@@ -122,6 +125,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     notReady,
     pageDir,
     signal,
+    look: parts.lookOn?.look,
     async status() {
       const found = await statusOf(parts.store, parts.shared, parts.clock(), signal);
       return { ...found, concerns: concernsOf(found) };

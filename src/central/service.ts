@@ -12,6 +12,7 @@ import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
 import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
+import { createLookOn } from './look-on.ts';
 import { notifying, runNotify } from './notify.ts';
 import { openStore } from './open-store.ts';
 import { createOutage } from './outage.ts';
@@ -124,7 +125,7 @@ async function runParts(
               deps.onListening?.(url);
               deps.onRunning?.(notReady);
             },
-            ...servingOf(config, deps),
+            ...servingOf(config, deps, options),
           },
           stop,
         ),
@@ -227,8 +228,10 @@ export function openDog(
 }
 
 /** What serving takes from the configuration as it stands. */
-export function servingOf(config: CentralConfig, { pageDir }: CentralDeps) {
+export function servingOf(config: CentralConfig, { pageDir }: CentralDeps, of: ReturnType<typeof receiveOptions>) {
+  const { base, group, link } = of.subscriber;
   return {
+    lookOn: createLookOn({ ...of, link, base, group, monoNow: () => performance.now() }),
     http: config.http,
     shared: config,
     ...(pageDir === undefined ? {} : { pageDir }),

@@ -84,7 +84,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
         listening.tell(url);
         deps.onRunning?.(notReady);
       },
-      ...servingOf(config, deps),
+      ...servingOf(config, deps, options),
     };
     const own = async (stop: AbortSignal) => {
       const http = await listening.url(stop);

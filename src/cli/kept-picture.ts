@@ -94,7 +94,7 @@ function gather(
     const watched = state.collars.get(collar);
     if (watched === undefined || (axG === undefined && shake === undefined)) return;
     const atMs = reading.atMs + offsetMs;
-    const { level, odds } = viewShake(watched.shake, shake);
+    const { level, odds } = viewShake(watched.shake, reading);
     const overview = levels.get(collar);
     const bucket = Math.min(BUCKETS - 1, Math.floor((BUCKETS * (atMs - fromMs)) / (toMs - fromMs)));
     if (overview !== undefined && level > (overview[bucket] ?? Number.POSITIVE_INFINITY)) overview[bucket] = level;

@@ -1,4 +1,5 @@
 /** One screen of `collard tune`, as lines of text that fit: pure, so that it can be looked at without a terminal. */
+import { levelBorder } from '../agent/detector/shake-view.ts';
 import { paint, safe } from './output.ts';
 import { COLUMN_MS, type Column, type TuneView } from './tune-model.ts';
 
@@ -36,12 +37,12 @@ export function screenOf(view: TuneView, frame: Frame): string[] {
   return [...head, '', ...picture, ...foot].slice(0, rows).map((line) => fitted(line, columns));
 }
 
-function factsOf({ level, odds, shaking, rateHz, restG, meowCount }: TuneView): string {
+function factsOf({ level, odds, measure, shaking, rateHz, restG, meowCount }: TuneView): string {
   const facts = [
-    `level ${level.toFixed(2)}`,
+    measure === 'edges' ? `${level} edges in half a second` : `level ${level.toFixed(2)}`,
     odds === null ? null : `sure ${odds.toFixed(1)}`,
     rateHz === null ? null : `${rateHz.toFixed(1)} Hz`,
-    restG === null ? 'not at rest yet' : `at rest ${restG.toFixed(2)} g`,
+    restG !== null ? `at rest ${restG.toFixed(2)} g` : measure === 'acceleration' ? 'not at rest yet' : null,
     `${meowCount} ${meowCount === 1 ? 'meow' : 'meows'}`,
     shaking ? paint('SHAKES', 'green') : null,
   ];
@@ -49,8 +50,8 @@ function factsOf({ level, odds, shaking, rateHz, restG, meowCount }: TuneView): 
 }
 
 /** Bars of the level; the border above which a shake goes on is a dashed line behind them. */
-function plotOf({ borders, odds }: TuneView, shown: readonly Column[], rows: number): string[] {
-  const border = odds === null ? borders.onLevel : borders.holdG;
+function plotOf({ borders, measure }: TuneView, shown: readonly Column[], rows: number): string[] {
+  const border = levelBorder(borders, measure ?? 'level');
   const top = Math.max(LEAST_TOP, 1.25 * border, ...shown.map(({ level }) => level));
   const borderRow = rows - 1 - Math.min(rows - 1, Math.floor((border / top) * rows));
   return Array.from({ length: rows }, (_, row) => {

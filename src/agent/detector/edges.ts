@@ -29,6 +29,10 @@ export function countEdges(edges: Edges, count: number, atMs: number): number {
     edges.atMs[edges.newest] = atMs;
     edges.count[edges.newest] = count;
   }
+  return edgesOfLate(edges, atMs);
+}
+
+export function edgesOfLate(edges: Edges, atMs: number): number {
   let sum = 0;
   for (const [i, when] of edges.atMs.entries()) {
     if (Math.abs(atMs - when) < EDGES_MS) sum += edges.count[i] ?? 0;

@@ -1,9 +1,13 @@
 /** What the detector of shakes sees of a collar, for who watches it: how strong it moves, how sure it is, and where its borders lie. */
-import { HOLD_G, LEVEL_ON, type ShakeSettings, type ShakeState } from './shake.ts';
+import type { LiveMeasure } from '../../contract/live.ts';
+import type { Reading } from '../decoder/reading.ts';
+import { edgesOfLate } from './edges.ts';
+import { EDGES_ON, HOLD_G, LEVEL_ON, type ShakeSettings, type ShakeState } from './shake.ts';
 import { ODDS_OFF, ODDS_ON } from './shaking.ts';
 
 export interface ShakeView {
-  /** Dynamic acceleration in g, smoothed; where a collar tells no acceleration, its own shake level. */
+  readonly measure: LiveMeasure;
+  /** Dynamic acceleration in g, smoothed; where a collar tells none, its own shake level, or edges in half a second. */
   readonly level: number;
   /** Log-odds that it shakes now; null without acceleration. */
   readonly odds: number | null;
@@ -17,21 +21,31 @@ export interface ShakeBorders {
   readonly offOdds: number;
   /** … while it is at least so strong, in g. */
   readonly holdG: number;
-  /** The same for a level that the collar tells itself. */
+  /** A shake begins at a level that the collar tells itself, or at so many edges. */
   readonly onLevel: number;
+  readonly onEdges: number;
 }
 
-/** `told`: the shake level of the newest reading, where it has one. */
-export function viewShake({ shaking, burst }: ShakeState, told: number | undefined): ShakeView {
+/** After its newest reading. */
+export function viewShake({ shaking, edges, burst }: ShakeState, newest: Reading): ShakeView {
   const { window, odds } = shaking;
-  const moves = window.samples > 0;
-  return {
-    level: moves ? window.levelG : (told ?? 0),
-    odds: moves ? odds : null,
-    sinceMs: burst === null || burst.spent ? null : burst.startMs,
-  };
+  const sinceMs = burst === null || burst.spent ? null : burst.startMs;
+  if (window.samples > 0) return { measure: 'acceleration', level: window.levelG, odds, sinceMs };
+  if (newest.edges === undefined) return { measure: 'level', level: newest.shake ?? 0, odds: null, sinceMs };
+  return { measure: 'edges', level: edgesOfLate(edges, newest.atMs), odds: null, sinceMs };
 }
 
 export function shakeBorders({ sensitivity }: Pick<ShakeSettings, 'sensitivity'>): ShakeBorders {
-  return { onOdds: ODDS_ON, offOdds: ODDS_OFF, holdG: HOLD_G / sensitivity, onLevel: LEVEL_ON / sensitivity };
+  return {
+    onOdds: ODDS_ON,
+    offOdds: ODDS_OFF,
+    holdG: HOLD_G / sensitivity,
+    onLevel: LEVEL_ON / sensitivity,
+    onEdges: EDGES_ON / sensitivity,
+  };
+}
+
+/** The border of the level in the measure of the collar. */
+export function levelBorder({ holdG, onLevel, onEdges }: ShakeBorders, measure: LiveMeasure): number {
+  return measure === 'acceleration' ? holdG : measure === 'level' ? onLevel : onEdges;
 }

@@ -23,7 +23,7 @@ export const HOLD_G = 0.25;
 export const LEVEL_ON = 0.5;
 const LEVEL_OFF = 0.25;
 /** So many edges of a vibration switch within EDGES_MS are a shake; one alone goes on with it. */
-const EDGES_ON = 3;
+export const EDGES_ON = 3;
 /** So long without shaking ends the burst. */
 export const QUIET_MS = 700;
 /** Nothing shakes itself for longer: the burst ends here, and the next needs a quiet gap before it. */

@@ -1,6 +1,7 @@
 /** Answers requests that come over MQTT: what central and `collard verify` ask of an agent. Reads only, bounded. */
 import { chainHex } from '../../contract/chain.ts';
 import { encodeEvent } from '../../contract/envelope.ts';
+import { encodeLive, type LiveTrace } from '../../contract/live.ts';
 import type { HealthMessage } from '../../contract/message.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { fittingEvents } from './batch.ts';
@@ -9,8 +10,12 @@ export interface AnswerParts {
   readonly agent: string;
   readonly log: LogReader;
   readonly health: () => HealthMessage | Promise<HealthMessage>;
+  /** What a collar does, from a column on, or why nobody more may look on; absent: nobody may. */
+  readonly look?: Look | undefined;
   readonly maxBytes: number;
 }
+
+export type Look = (collar: string, from: number) => LiveTrace | string;
 
 /** Events in one answer; who wants more asks again from `to` + 1. */
 export const MAX_ANSWER_EVENTS = 500;
@@ -46,8 +51,15 @@ async function work(parts: AnswerParts, verb: string, body: Body): Promise<Body 
     }
     case 'events':
       return events(parts, body);
+    case 'live': {
+      const { collar, from = 0 } = body;
+      if (typeof collar !== 'string' || collar === '') return 'collar must be the name of one';
+      if (!isSeq(from)) return 'from must be a whole number';
+      const trace = parts.look?.(collar, from) ?? 'nobody may look on here';
+      return typeof trace === 'string' ? trace : encodeLive(trace);
+    }
     default:
-      return `unknown request "${verb.slice(0, 32)}": health, epochs, chain, events are answered`;
+      return `unknown request "${verb.slice(0, 32)}": health, epochs, chain, events, live are answered`;
   }
 }
 

@@ -46,6 +46,7 @@ export interface Publisher {
   publishState(state: StateMessage['state']): Promise<Published>;
   /** QoS 0, retained: resolves when written. */
   publishHealth(health: HealthMessage): Promise<Published>;
+  /** QoS 1, but QoS 0 for `live`: what is of this second is not sent again, and takes no place of an event. */
   respond(verb: string, body: Readonly<Record<string, unknown>>): Promise<Published>;
   /** Waits for at least one message. Empty when the link has ended or the signal aborts. */
   receive(signal: AbortSignal): Promise<readonly AgentMessage[]>;
@@ -99,7 +100,10 @@ export async function openPublisher(
     publishSync: (message) => send(topicOf('sync'), encodeSync(message)),
     publishState: (value) => send(topicOf('state'), state(value), true),
     publishHealth: (health) => link.publish(topicOf('health'), JSON.stringify(health), { qos: 0, retain: true }),
-    respond: (verb, body) => send(responseTopic(base, agent, verb), JSON.stringify(body)),
+    respond(verb, body) {
+      const [topic, text] = [responseTopic(base, agent, verb), JSON.stringify(body)];
+      return verb === 'live' ? link.publish(topic, text, { qos: 0, retain: false }) : send(topic, text);
+    },
     async receive(stop) {
       const messages = await link.incoming.takeUpTo(INCOMING_LIMIT, stop);
       const told = messages.map((message) => read(message, base, agent));

@@ -228,8 +228,8 @@ async function answer(
   next: () => Promise<readonly (AgentMessage & { type: 'request' })[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log, health, publisher } = session;
-  const parts = { agent: log.agent, log, health, maxBytes: publisher.maxBatchBytes };
+  const { log, health, look, publisher } = session;
+  const parts = { agent: log.agent, log, health, look, maxBytes: publisher.maxBatchBytes };
   while (!signal.aborted) {
     for (const { verb, body } of await next()) {
       const response = await answerRequest(parts, verb, body);

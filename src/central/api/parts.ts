@@ -2,6 +2,7 @@
 
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
+import type { LookOn } from '../look-on.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
 import type { CentralStatus } from '../status.ts';
 import type { AccessStore } from '../store/access-store.ts';
@@ -34,6 +35,8 @@ export interface ApiParts {
   readonly statsOf: (question: StatsQuestion) => Promise<Stats>;
   /** Who of several centrals does what. */
   readonly status: () => Promise<CentralStatus & { readonly concerns: readonly string[] }>;
+  /** What a collar does now; absent: nobody may look on. */
+  readonly look?: LookOn['look'] | undefined;
   readonly clock: () => Date;
   readonly version: string;
   /** Nothing here is real: said on the page and in the answers. */

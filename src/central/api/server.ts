@@ -13,6 +13,7 @@ import { deviceRoutes } from './device-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { addGuard } from './guard.ts';
 import { keyRoutes } from './key-routes.ts';
+import { liveRoutes } from './live-routes.ts';
 import { loginRoutes, sessionRoute } from './login-routes.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
@@ -96,6 +97,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(correctionRoutes(parts));
       await api.register(statsRoutes(parts));
       await api.register(deviceRoutes(parts));
+      await api.register(liveRoutes(parts));
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));

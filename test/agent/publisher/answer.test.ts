@@ -3,6 +3,7 @@ import { answerRequest, MAX_ANSWER_EVENTS } from '../../../src/agent/publisher/a
 import { fittingEvents } from '../../../src/agent/publisher/batch.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import { encodeBatch, encodeEvent, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
+import type { LiveTrace } from '../../../src/contract/live.ts';
 import type { HealthMessage } from '../../../src/contract/message.ts';
 import { event, levels, openLog, readAll, tempPath } from '../log/log-fixture.ts';
 
@@ -31,6 +32,9 @@ test.each([
   ['events', { from: 0, to: 5 }],
   ['events', { from: 5, to: 4 }],
   ['events', {}],
+  ['live', {}],
+  ['live', { collar: 'A' }],
+  ['live', { collar: 'A', from: -1 }],
   ['x'.repeat(1_000), { transaction: 'y'.repeat(10_000) }],
 ])('a request that makes no sense gets its reason: %s %j', async (verb, body) => {
   const log = await openLog(tempPath());
@@ -82,7 +86,7 @@ test.each([
   ['chain', { seq: 0.5 }, 'seq must be a whole number from 0 to 3'],
   ['events', { epoch: 'none', from: 1, to: 2 }, 'epoch is unknown here'],
   ['events', { from: 1 }, 'from and to must be whole numbers, from 1 up'],
-  ['x'.repeat(50), {}, `unknown request "${'x'.repeat(32)}": health, epochs, chain, events are answered`],
+  ['x'.repeat(50), {}, `unknown request "${'x'.repeat(32)}": health, epochs, chain, events, live are answered`],
 ])('a request that cannot be answered says why: %s %j', async (verb, body, reason) => {
   const log = await openLog(tempPath());
   await log.append(levels(3));
@@ -115,5 +119,21 @@ test('one event can be asked for, and the events come as they go out', async () 
   const answer = await answerRequest(parts, 'events', { from: 2, to: 2 });
   expect(answer).toMatchObject({ firstSeq: 1, lastSeq: 3 });
   expect(answer.events).toEqual(second && [JSON.parse(encodeEvent('porch', second))]);
+  await log.close();
+});
+
+test('who looks on gets columns from where they ask, or why not', async () => {
+  const log = await openLog(tempPath());
+  const trace = { collar: 'A', nowMs: 1, measure: null, columns: [{ no: 7, level: 1, odds: null, shaking: true }] };
+  const look = (collar: string, from: number) =>
+    collar === 'A' ? ({ ...trace, bursts: [], from } as unknown as LiveTrace) : 'no more';
+  const parts = { agent: 'porch', log, health, look, maxBytes: 1_000 };
+  expect(await answerRequest(parts, 'live', { transaction: 't', collar: 'A', from: 7 })).toMatchObject({
+    transaction: 't',
+    status: 'ok',
+    columns: [[7, 1, null, 1]],
+    from: 7,
+  });
+  expect(await answerRequest(parts, 'live', { collar: 'B' })).toMatchObject({ status: 'error', reason: 'no more' });
   await log.close();
 });

@@ -17,6 +17,7 @@ function scriptedLink(limits: Partial<MqttLink> = {}) {
     topic: string;
     payload: string;
     bytes: Uint8Array;
+    qos: number;
     retain: boolean;
     ack: (result: Published) => void;
   }[] = [];
@@ -30,9 +31,9 @@ function scriptedLink(limits: Partial<MqttLink> = {}) {
     overruns: 0,
     incoming,
     ended: new Promise(() => undefined),
-    publish: (topic, payload, { retain }) =>
+    publish: (topic, payload, { qos, retain }) =>
       new Promise((ack) => {
-        sent.push({ topic, payload: String(payload), bytes: Buffer.from(payload), retain, ack });
+        sent.push({ topic, payload: String(payload), bytes: Buffer.from(payload), qos, retain, ack });
         if (topic.endsWith('/state')) ack({ ok: true });
       }),
     subscribe: async (topics) => void told.topics.push(...topics),
@@ -227,4 +228,20 @@ test('a batch goes as gzip where that is wanted and central has said that it tak
     await hears(other);
     expect((await next()).toString()).toBe(plain);
   }
+});
+
+test('what is of this second goes at QoS 0, and waits for no place on the link', async () => {
+  const { open, sent } = scriptedLink({ receiveMaximum: 1 });
+  const publisher = await openPublisher(options(), open, never);
+  void publisher.respond('chain', { transaction: 'a' });
+  await expect.poll(() => sent.length).toBe(2);
+  // The only place is taken: this one would wait for the PUBACK of the other.
+  void publisher.respond('live', { transaction: 'b' });
+  await expect
+    .poll(() => sent.map(({ topic, qos }) => [topic.split('/').at(-1), qos]))
+    .toEqual([
+      ['state', 1],
+      ['chain', 1],
+      ['live', 0],
+    ]);
 });

@@ -10,13 +10,16 @@ import { hashPassword } from '../../../src/central/api/password.ts';
 import { openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { type CentralConfig, centralSchema } from '../../../src/central/config.ts';
+import type { LookOn } from '../../../src/central/look-on.ts';
 import { openStore } from '../../../src/central/open-store.ts';
 import { retry } from '../../../src/central/retry.ts';
 import { runServe } from '../../../src/central/serve.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { chainOver, chainStart } from '../../../src/contract/chain.ts';
 import { type EventData, type EventType, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
+import type { LiveTrace } from '../../../src/contract/live.ts';
 import { DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
+import { aborted } from '../../../src/lib/wait.ts';
 
 export const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
 
@@ -55,6 +58,8 @@ export interface ServingOptions {
   readonly rules?: CentralConfig['rules'];
   readonly notReady?: () => string | null;
   readonly fold?: CentralConfig['fold'];
+  /** What the only collar that can be looked at does now. */
+  readonly look?: () => LiveTrace;
   readonly onAlert?: (change: 'raised' | 'cleared') => void;
 }
 
@@ -130,6 +135,7 @@ async function startServer(
       watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
       shared: { group: 'central' },
+      lookOn: scriptedLook(options.look ?? (() => STILL)),
       http: { host: options.host ?? '127.0.0.1', port, ...options.http },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',
@@ -147,6 +153,32 @@ async function startServer(
       abort.abort();
       await ended;
     },
+  };
+}
+
+/** C0FFEE01 at porch. */
+const STILL: LiveTrace = {
+  collar: 'C0FFEE01',
+  nowMs: 60_000,
+  measure: 'acceleration',
+  borders: { onOdds: 2, offOdds: 0, level: 0.25 },
+  columns: [
+    { no: 238, level: 0.01, odds: -4, shaking: false },
+    { no: 239, level: 1.4, odds: 3.2, shaking: true },
+  ],
+  bursts: [{ startMs: 59_500, endMs: null }],
+  rateHz: 50,
+  restG: 1.01,
+  warnings: [],
+};
+
+function scriptedLook(look: () => LiveTrace): LookOn {
+  return {
+    async look(agent, collar) {
+      if (agent === 'porch' && collar === 'C0FFEE01') return look();
+      throw Object.assign(new Error(`${agent} does not hear ${collar}`), { code: 'LOOK_REFUSED' });
+    },
+    run: aborted,
   };
 }
 

@@ -88,6 +88,10 @@ export async function tour(central: Serving): Promise<readonly Asked[]> {
   await ask(`GET ${v1}/events`, `${v1}/events?order=desc&limit=2`);
   await ask(`GET ${v1}/agents/{agent}/gaps`, `${v1}/agents/porch/gaps`);
   await ask(`GET ${v1}/agents/{agent}/gaps`, `${v1}/agents/a.b/gaps`);
+  const live = `${v1}/agents/{agent}/collars/{collar}/live`;
+  await ask(`GET ${live}`, `${v1}/agents/porch/collars/C0FFEE01/live`);
+  await ask(`GET ${live}`, `${v1}/agents/porch/collars/NONE/live`);
+  await ask(`GET ${live}`, `${v1}/agents/a.b/collars/C0FFEE01/live`);
   await askKeys(ask, v1);
   await askQuarantine(ask, v1);
   return asked;

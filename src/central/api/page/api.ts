@@ -5,6 +5,7 @@ import type {
   EventsAnswer,
   Gap,
   HistoryAnswer,
+  LiveTrace,
   StateAnswer,
   StatsAnswer,
 } from './types.ts';
@@ -64,6 +65,12 @@ export function getHistory(cat: number): Promise<HistoryAnswer> {
 
 export function getGaps(agent: string): Promise<{ readonly gaps: readonly Gap[] }> {
   return call('GET', `api/v1/agents/${encodeURIComponent(agent)}/gaps`) as Promise<{ readonly gaps: readonly Gap[] }>;
+}
+
+/** What the collar did in the last minute, as far as somebody looked. */
+export function getLive(agent: string, collar: string): Promise<LiveTrace> {
+  const [at, of] = [encodeURIComponent(agent), encodeURIComponent(collar)];
+  return call('GET', `api/v1/agents/${at}/collars/${of}/live`) as Promise<LiveTrace>;
 }
 
 export function getCentral(): Promise<CentralAnswer> {

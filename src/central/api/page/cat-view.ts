@@ -5,6 +5,7 @@ import { renameCat } from './api.ts';
 import { batteriesOf } from './batteries.ts';
 import { createCatCollars, isOfCollars } from './cat-collars.ts';
 import { createCatCorrections } from './cat-corrections.ts';
+import { createCatLive } from './cat-live.ts';
 import { readRules } from './cat-rules.ts';
 import { createCatTimeline } from './cat-timeline.ts';
 import { badgesOf, firstLetter, hueOf } from './cats.ts';
@@ -25,6 +26,7 @@ export function createCatView(corrections: Corrections): CatView {
   const timeline = createCatTimeline(corrections);
   const collars = createCatCollars();
   const corrected = createCatCorrections();
+  const live = createCatLive();
   let cat: Cat | null = null;
   let cats: readonly Cat[] = [];
   /** What of the cat its rules and corrections are told with. */
@@ -52,6 +54,7 @@ export function createCatView(corrections: Corrections): CatView {
       showHead(cat, agents);
       if (cat === null) return title;
       collars.know(cat, cats, unassigned);
+      live.show(cat, agents);
       timeline.of(id);
       const key = JSON.stringify(cats.map((one) => [one.id, one.name, one.id === id]));
       if (key !== read) {

@@ -179,3 +179,21 @@ export interface Corrected {
 export interface HistoryAnswer {
   readonly corrected: readonly Corrected[];
 }
+
+/** The last minute of a collar, in the clock of its agent. */
+export interface LiveTrace {
+  readonly nowMs: number;
+  readonly columnMs: number;
+  readonly measure: 'acceleration' | 'level' | 'edges' | null;
+  readonly borders: { readonly onOdds: number | null; readonly offOdds: number | null; readonly level: number };
+  readonly columns: readonly {
+    readonly no: number;
+    readonly level: number;
+    readonly odds: number | null;
+    readonly shaking: boolean;
+  }[];
+  readonly bursts: readonly { readonly startMs: number; readonly endMs: number | null }[];
+  readonly rateHz: number | null;
+  readonly restG: number | null;
+  readonly warnings: readonly string[];
+}
