@@ -41,6 +41,8 @@ export const discoverSchema = z
       .min(1)
       .optional()
       .describe('DNS servers to ask, separated by spaces; those of the system otherwise'),
+    username: z.string().min(1).optional().describe('of etcd, where it asks who reads there'),
+    password: z.string().optional().describe('of that user'),
   })
   .prefault({});
 

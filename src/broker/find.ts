@@ -2,7 +2,7 @@
 import type { LinkError } from '../lib/mqtt-link.ts';
 import { type DiscoverConfig, isDiscovery, MAX_BROKERS } from './address.ts';
 import { admit, type Candidate, type Endpoint } from './endpoint.ts';
-import { type EtcdTls, findByEtcd } from './etcd.ts';
+import { createEtcdFinder, type EtcdTls } from './etcd.ts';
 import { findByMdns, type MdnsSocket } from './mdns.ts';
 import { findBySrv } from './srv.ts';
 
@@ -46,7 +46,7 @@ async function look(address: string, parts: FindParts, signal: AbortSignal): Pro
     case 'mdns:':
       return findByMdns(discover, signal, mdns);
     default:
-      return (await findByEtcd(address, tls, signal)).candidates;
+      return (await createEtcdFinder(address, tls, discover).find(signal)).candidates;
   }
 }
 

@@ -7,7 +7,7 @@ import type { LinkError, MqttLink, OpenLink } from '../lib/mqtt-link.ts';
 import { backoffMs, childOf, delay } from '../lib/wait.ts';
 import { brokerAddresses, type DiscoverConfig, MAX_BROKERS } from './address.ts';
 import { admit, type Endpoint, keyOf, reach } from './endpoint.ts';
-import { type EtcdTls, findByEtcd, watchEtcd } from './etcd.ts';
+import { createEtcdFinder, type EtcdTls } from './etcd.ts';
 import { type FindParts, findBrokers, noneFound } from './find.ts';
 
 /**
@@ -106,14 +106,15 @@ async function leaveWithdrawn(
 ): Promise<void> {
   const over = childOf(new AbortController().signal);
   void link.ended.then(over.abort);
+  const etcd = createEtcdFinder(endpoint.from, tls, discover);
   let attempt = 0;
   while (!over.signal.aborted) {
     try {
-      const { candidates, revision } = await findByEtcd(endpoint.from, tls, over.signal);
+      const { candidates, revision } = await etcd.find(over.signal);
       const named = candidates.map((candidate) => admit(candidate, endpoint.from, discover));
       const keys = named.flatMap((one) => (one.ok ? [keyOf(one.endpoint)] : []));
       if (keys.length > 0 && !keys.includes(keyOf(endpoint))) return await link.close();
-      await watchEtcd(endpoint.from, revision, tls, over.signal);
+      await etcd.watch(revision, over.signal);
       attempt = 0;
     } catch {
       attempt++;

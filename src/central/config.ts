@@ -23,27 +23,23 @@ const rule = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('battery'), cat: z.string().optional() }),
 ]);
 
-/** Comes out as a list; the environment gives one text, its addresses separated by spaces or commas. */
-const endpoints = z
+/** A list in the file; one text, separated by spaces or commas, in the environment. */
+const list = z
   .string()
   .or(z.array(z.string()))
-  .transform((value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((part) => part !== '') : value))
-  .pipe(
-    z
-      .array(z.url({ protocol: /^https?$/ }))
-      .min(1)
-      .max(MAX_ENDPOINTS),
-  );
+  .transform((value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((part) => part !== '') : value));
 
-/** A list in the file; one text, separated by spaces or commas, in the environment. */
-const words = (what: string, isOne: (text: string) => boolean) =>
+const endpoints = list.pipe(
   z
-    .string()
-    .or(z.array(z.string()))
-    .transform((value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((part) => part !== '') : value))
-    .superRefine((list, context) => {
-      if (!list.every(isOne)) context.addIssue({ code: 'custom', message: what });
-    });
+    .array(z.url({ protocol: /^https?$/ }))
+    .min(1)
+    .max(MAX_ENDPOINTS),
+);
+
+const words = (what: string, isOne: (text: string) => boolean) =>
+  list.superRefine((all, context) => {
+    if (!all.every(isOne)) context.addIssue({ code: 'custom', message: what });
+  });
 
 /** `0-31` or `0,2,4-7`. */
 const SHARD_LIST = /^\d{1,2}(-\d{1,2})?(,\d{1,2}(-\d{1,2})?)*$/;
@@ -96,6 +92,8 @@ export const centralSchema = z
     workers: z
       .strictObject({
         etcd: endpoints.optional().describe('shards by leases in this etcd: its addresses'),
+        username: z.string().min(1).optional().describe('of etcd, where it asks who works there'),
+        password: z.string().optional().describe('of that user'),
         leaseSeconds: z
           .int()
           .min(2)
@@ -239,6 +237,8 @@ export type CentralConfig = z.infer<typeof centralSchema>;
 export type Rule = CentralConfig['rules'][number];
 export const CENTRAL_SECRETS: readonly string[] = [
   'mqtt.password',
+  'mqtt.discover.password',
+  'workers.password',
   'broker.accounts[].password',
   'store.url',
   'store.password',

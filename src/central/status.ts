@@ -1,7 +1,8 @@
 /** Who does what of several centrals: what the store knows, and, where there is an etcd, who is registered and has claimed what. */
 import { SHARDS, shardName } from '../contract/topic.ts';
-import { createEtcd, isAway } from '../etcd/gateway.ts';
+import { isAway } from '../etcd/gateway.ts';
 import type { CentralConfig } from './config.ts';
+import { type EtcdAccess, etcdOf } from './ownership/etcd-of.ts';
 import { keysOf, type View, viewOf } from './ownership/view.ts';
 import type { ShardRow, SharedStore, WorkerRow } from './store/shared-store.ts';
 
@@ -44,7 +45,7 @@ export async function statusOf(
   signal: AbortSignal,
 ): Promise<CentralStatus> {
   const known = await store.status();
-  const asked = workers?.etcd === undefined ? null : await askEtcd(workers.etcd, group, signal);
+  const asked = workers?.etcd === undefined ? null : await askEtcd(workers, workers.etcd, group, signal);
   const view = typeof asked === 'string' ? null : asked;
   const registered = [...(view?.workers ?? [])];
   const isHeard = ({ heardAt }: WorkerRow) => now.getTime() - Date.parse(heardAt) < HEARD_MS;
@@ -89,10 +90,15 @@ export function concernsOf({ shared, workers, shards, lead, etcd }: CentralStatu
   return concerns;
 }
 
-async function askEtcd(endpoints: readonly string[], group: string, signal: AbortSignal): Promise<View | string> {
+async function askEtcd(
+  access: EtcdAccess,
+  endpoints: readonly string[],
+  group: string,
+  signal: AbortSignal,
+): Promise<View | string> {
   const keys = keysOf(group);
   try {
-    return viewOf(keys, (await createEtcd({ endpoints, timeoutMs: ANSWER_MS }).range(keys.root, signal)).entries);
+    return viewOf(keys, (await etcdOf(access, endpoints, ANSWER_MS).range(keys.root, signal)).entries);
   } catch (error) {
     if (!isAway(error)) throw error;
     return error.message;

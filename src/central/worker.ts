@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { SHARDS } from '../contract/topic.ts';
-import { createEtcd } from '../etcd/gateway.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import { createChanges } from './api/changes.ts';
@@ -15,6 +14,7 @@ import { type CentralConfig, shardsOf } from './config.ts';
 import { createDuties, type Duties, type House } from './duties.ts';
 import { openStore } from './open-store.ts';
 import { createOutage, isAway, type Outage } from './outage.ts';
+import { etcdOf } from './ownership/etcd-of.ts';
 import { runByEtcd } from './ownership/etcd-owner.ts';
 import { runStatic } from './ownership/static-owner.ts';
 import { keysOf, type Registration } from './ownership/view.ts';
@@ -101,7 +101,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
 
 function runOwner(house: House, duties: Duties, registration: Registration, signal: AbortSignal): Promise<void> {
   const { config, outage, options } = house;
-  const { etcd, leaseSeconds, shards = '' } = config.workers ?? { leaseSeconds: 10 };
+  const { etcd, leaseSeconds, shards = '', ...access } = config.workers ?? { leaseSeconds: 10 };
   if (etcd === undefined) {
     const own = shardsOf(shards);
     return runStatic(own.includes(0) ? [...own, 'lead'] : own, duties, signal);
@@ -111,7 +111,7 @@ function runOwner(house: House, duties: Duties, registration: Registration, sign
   return runByEtcd(
     {
       ...duties,
-      etcd: createEtcd({ endpoints: etcd, timeoutMs: Math.min(ENDPOINT_MS, (leaseSeconds * 1_000) / 4) }),
+      etcd: etcdOf(access, etcd, Math.min(ENDPOINT_MS, (leaseSeconds * 1_000) / 4)),
       keys: keysOf(config.group),
       seconds: leaseSeconds,
       shards: Array.from({ length: SHARDS }, (_, i) => i),

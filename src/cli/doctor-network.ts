@@ -6,12 +6,12 @@ import { brokerAddresses, isDiscovery } from '../broker/address.ts';
 import { type Endpoint, reach } from '../broker/endpoint.ts';
 import { findBrokers, noneFound } from '../broker/find.ts';
 import type { CentralConfig } from '../central/config.ts';
+import { etcdOf } from '../central/ownership/etcd-of.ts';
 import { keysOf } from '../central/ownership/view.ts';
 import { inspectStore } from '../central/store/inspect.ts';
 import { isPlainAcrossNetwork, parseStoreUrl } from '../central/store/store-url.ts';
 import { parseObject } from '../contract/message.ts';
 import { centralStateTopic } from '../contract/topic.ts';
-import { createEtcd } from '../etcd/gateway.ts';
 import { type LinkOptions, type MqttLink, openMqttLink } from '../lib/mqtt-link.ts';
 import { checkRights, featureFindings } from './doctor-broker.ts';
 import { checkCertificates, checkServerCertificate } from './doctor-certificates.ts';
@@ -180,14 +180,26 @@ export async function checkEtcd({ workers, group }: Pick<CentralConfig, 'workers
   const { root } = keysOf(group);
   const checked = (workers?.etcd ?? []).map(async (endpoint): Promise<Finding> => {
     try {
-      const etcd = createEtcd({ endpoints: [endpoint], timeoutMs: ANSWER_MS });
+      const etcd = etcdOf(workers ?? {}, [endpoint], ANSWER_MS);
       const { entries } = await etcd.range(`${root}workers/`, AbortSignal.timeout(2 * ANSWER_MS));
+      if (workers?.password !== undefined && isPlain(endpoint))
+        return warn(
+          'etcd',
+          `${endpoint} is told the password without encryption`,
+          'give it TLS, and workers.etcd https',
+        );
       return ok('etcd', `${endpoint} answers: ${entries.length} workers of ${group} are registered`);
     } catch (error) {
-      return fail('etcd', messageOf(error), 'start it, or correct workers.etcd');
+      return fail('etcd', messageOf(error), 'start it, or correct workers.etcd and who asks there');
     }
   });
   const findings = await Promise.all(checked);
   const isReached = findings.some(({ result }) => result === 'ok');
   return findings.map((finding) => (isReached && finding.result === 'fail' ? { ...finding, result: 'warn' } : finding));
+}
+
+/** To another machine without TLS. */
+function isPlain(endpoint: string): boolean {
+  const { protocol, hostname } = new URL(endpoint);
+  return protocol === 'http:' && hostname !== 'localhost' && hostname !== '[::1]' && !hostname.startsWith('127.');
 }

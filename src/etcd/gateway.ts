@@ -1,9 +1,10 @@
 /**
  * etcd by its JSON gateway (v3): keys, leases, transactions, watches. Long numbers come as texts and leave as numbers; keys and values are
- * texts here. Of several addresses the one that answered last is asked first.
+ * texts here.
  */
 import { childOf } from '../lib/wait.ts';
 import { decodeEntry, encodeText, type KeyValue, type WireEntry } from './entry.ts';
+import { createSession, type EtcdOptions } from './session.ts';
 import { type Change, watchFrames } from './watch-frames.ts';
 
 export type Compare =
@@ -15,10 +16,11 @@ export type Operation =
   | { readonly delete: string };
 
 export interface Etcd {
-  /** All keys that begin so, as of one revision. */
+  /** All keys that begin so, as of one revision; or the first ones, as many as `limit`. */
   range(
     prefix: string,
     signal: AbortSignal,
+    limit?: number,
   ): Promise<{ readonly entries: readonly KeyValue[]; readonly revision: number }>;
   /** All of it or nothing. `revision` is that of the change where it succeeded. */
   commit(
@@ -35,13 +37,6 @@ export interface Etcd {
   watch(prefix: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly Change[]>;
 }
 
-export interface EtcdOptions {
-  readonly endpoints: readonly string[];
-  /** One address has so long for one answer. */
-  readonly timeoutMs: number;
-  readonly fetch?: typeof fetch;
-}
-
 interface Answer {
   readonly header?: { readonly revision?: string };
   readonly kvs?: readonly WireEntry[];
@@ -49,30 +44,17 @@ interface Answer {
   readonly ID?: string;
   readonly TTL?: string;
   readonly result?: { readonly TTL?: string };
-  readonly error?: unknown;
 }
 
 /** Every function rejects with code ETCD_AWAY where no address answers, or with the signal's reason. */
 export function createEtcd(options: EtcdOptions): Etcd {
-  const ask = asker(options);
-  const post = async (path: string, body: unknown, signal: AbortSignal): Promise<Answer> =>
-    ask(signal, options.timeoutMs, async (endpoint, until) => {
-      const response = await send(endpoint, path, body, until);
-      return (await response.json()) as Answer;
-    });
-  const send = async (endpoint: string, path: string, body: unknown, signal: AbortSignal) => {
-    const { fetch: call = fetch } = options;
-    const response = await call(`${endpoint}/v3${path}`, { method: 'POST', body: JSON.stringify(body), signal });
-    if (!response.ok) throw new Error(`${response.status} ${(await response.text()).slice(0, 200)}`);
-    return response;
-  };
+  const session = createSession(options);
+  const post = async (path: string, body: object, signal: AbortSignal) =>
+    (await session.ask(path, body, signal)) as Answer;
   return {
-    async range(prefix, signal) {
-      const { kvs = [], header } = await post(
-        '/kv/range',
-        { key: encodeText(prefix), range_end: after(prefix) },
-        signal,
-      );
+    async range(prefix, signal, limit = 0) {
+      const body = { key: encodeText(prefix), range_end: after(prefix), limit: String(limit) };
+      const { kvs = [], header } = await post('/kv/range', body, signal);
       return { entries: kvs.map(decodeEntry), revision: Number(header?.revision ?? 0) };
     },
     async commit(when, then, signal) {
@@ -100,13 +82,9 @@ export function createEtcd(options: EtcdOptions): Etcd {
           range_end: after(prefix),
           start_revision: String(fromRevision),
         };
-        const response = await ask(connection.signal, options.timeoutMs, (endpoint, until) =>
-          // The answer goes on for ever: only its beginning must come in time.
-          inTime(until, connection.signal, (lasting) => send(endpoint, '/watch', { create_request }, lasting)),
-        );
-        yield* watchFrames(response.body);
+        yield* watchFrames(await session.open('/watch', { create_request }, connection.signal));
       } catch (error) {
-        if (!signal.aborted) throw isAway(error) ? error : away(options.endpoints, error);
+        if (!signal.aborted) throw isAway(error) ? error : session.away(error);
       } finally {
         connection.abort();
         connection.release();
@@ -115,57 +93,9 @@ export function createEtcd(options: EtcdOptions): Etcd {
   };
 }
 
-type Ask = <T>(
-  signal: AbortSignal,
-  timeoutMs: number,
-  work: (endpoint: string, until: AbortSignal) => Promise<T>,
-) => Promise<T>;
-
-/** Asks one address after the other, each once. */
-function asker({ endpoints }: EtcdOptions): Ask {
-  let first = 0;
-  return async (signal, timeoutMs, work) => {
-    let reason: unknown;
-    for (let n = 0; n < endpoints.length; n += 1) {
-      signal.throwIfAborted();
-      const at = (first + n) % endpoints.length;
-      const until = childOf(signal);
-      const timer = setTimeout(until.abort, timeoutMs);
-      try {
-        const result = await work(endpoints[at] ?? '', until.signal);
-        first = at;
-        return result;
-      } catch (error) {
-        reason = until.signal.aborted ? new Error(`no answer for ${timeoutMs} ms`) : error;
-      } finally {
-        clearTimeout(timer);
-        until.release();
-      }
-    }
-    signal.throwIfAborted();
-    throw away(endpoints, reason);
-  };
-}
-
-async function inTime<T>(until: AbortSignal, lasting: AbortSignal, work: (signal: AbortSignal) => Promise<T>) {
-  const own = childOf(lasting);
-  until.addEventListener('abort', own.abort, { once: true });
-  try {
-    return await work(own.signal);
-  } finally {
-    until.removeEventListener('abort', own.abort);
-  }
-}
-
 /** No address answers now. */
 export function isAway(error: unknown): error is Error & { readonly code: 'ETCD_AWAY' } {
   return error instanceof Error && 'code' in error && error.code === 'ETCD_AWAY';
-}
-
-function away(endpoints: readonly string[], reason: unknown): Error {
-  const why = reason instanceof Error ? (reason.cause instanceof Error ? reason.cause.message : reason.message) : '';
-  const text = `etcd at ${endpoints.join(', ')} does not answer (${why}): start it, or correct workers.etcd`;
-  return Object.assign(new Error(text, { cause: reason }), { code: 'ETCD_AWAY' });
 }
 
 function comparison(compare: Compare) {

@@ -18,8 +18,7 @@ interface Frame {
 }
 
 /** Ends where the stream ends, the server cancels the watch (what was asked for is compacted) or says something else. */
-export async function* watchFrames(body: ReadableStream<Uint8Array> | null): AsyncGenerator<readonly Change[]> {
-  if (body === null) return;
+export async function* watchFrames(body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Change[]> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const bytes of body) {

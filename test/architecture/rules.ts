@@ -34,7 +34,7 @@ export const IMPORT_TABLE: ReadonlyMap<string, PartRule> = new Map<string, PartR
   ['contract', { imports: [], types: [], outside: ['node:crypto', 'node:zlib'] }],
   ['lib', { imports: [], types: [] }],
   ['place', { imports: [], types: [], outside: [] }],
-  ['broker', { imports: ['lib'], types: [] }],
+  ['broker', { imports: ['lib', 'etcd'], types: [] }],
   ['etcd', { imports: ['lib'], types: [] }],
   ...parts(AGENT_PARTS, 'agent'),
   ...parts(CENTRAL_PARTS, 'central'),

@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type DiscoverConfig, discoverSchema } from '../../src/broker/address.ts';
 import { openBrokers } from '../../src/broker/open-broker.ts';
 import { type LinkOptions, type MqttLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
+import { etcdPath } from '../clusters/paths.ts';
+import { startEtcd } from '../etcd/servers.ts';
 import { type Authority, createAuthority } from '../lib/certificates.ts';
 import { freePort, mosquittoPath, opensslPath, requireServer, startMosquitto } from '../servers.ts';
-import { dnsmasqPath, etcdPath, startDns, startEtcd } from './servers.ts';
+import { dnsmasqPath, startDns } from './servers.ts';
 
 const never = new AbortController().signal;
 const hasBroker = requireServer('mosquitto', mosquittoPath) && requireServer('openssl', opensslPath);

@@ -1,11 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../src/central/open-store.ts';
+import { etcdOf } from '../../src/central/ownership/etcd-of.ts';
 import { keysOf } from '../../src/central/ownership/view.ts';
 import { concernsOf, statusOf } from '../../src/central/status.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { shardName, shardOf } from '../../src/contract/topic.ts';
-import { createEtcd } from '../../src/etcd/gateway.ts';
-import { etcdPath, startEtcd } from '../broker/servers.ts';
+import { etcdPath } from '../clusters/paths.ts';
+import { startEtcd } from '../etcd/servers.ts';
 import { freePort, requireServer } from '../servers.ts';
 import { at, epochId, meowing, NOW } from './store/events.ts';
 
@@ -94,7 +95,7 @@ describe('the status of several centrals', () => {
     onTestFinished(() => server.stop());
     const store = await openShared();
     await fill(store);
-    const etcd = createEtcd({ endpoints: [server.url], timeoutMs: 5_000 });
+    const etcd = etcdOf({}, [server.url], 5_000);
     const keys = keysOf('central');
     const { lease } = await etcd.grant(60, signal);
     const registration = { id: 'other', host: 'box', pid: 7, http: 'http://box:8321/', version: '1' };

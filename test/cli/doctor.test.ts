@@ -33,7 +33,8 @@ import {
 } from '../../src/cli/doctor-machine.ts';
 import { checkBrokers, checkEtcd, checkPage } from '../../src/cli/doctor-network.ts';
 import { centralStateTopic } from '../../src/contract/topic.ts';
-import { etcdPath, startEtcd } from '../broker/servers.ts';
+import { etcdPath } from '../clusters/paths.ts';
+import { startEtcd } from '../etcd/servers.ts';
 import { freePort, requireServer, startAedes } from '../servers.ts';
 import { collard } from './run.ts';
 

@@ -11,10 +11,10 @@ import { chainHex } from '../../src/contract/chain.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
 import { decodeStored, encodeSync } from '../../src/contract/message.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
-import { type EtcdServer, startEtcd } from '../broker/servers.ts';
 import { rowsOf } from '../central/engines/fresh.ts';
 import { epochId, meowing, type Writer } from '../central/store/events.ts';
 import { collard } from '../cli/run.ts';
+import { type EtcdServer, startEtcd } from '../etcd/servers.ts';
 import { freePort, type Mosquitto, startMosquitto, until } from '../servers.ts';
 import { bin } from './stack.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shardOf } from '../../src/contract/topic.ts';
-import { etcdPath } from '../broker/servers.ts';
+import { etcdPath } from '../clusters/paths.ts';
 import { mosquittoPath, requireServer, until } from '../servers.ts';
 import { type Fleet, type FleetOptions, openFleet } from './fleet.ts';
 import { killOneOfTwo } from './fleet-kill.ts';

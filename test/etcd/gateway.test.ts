@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEtcd, type Etcd } from '../../src/etcd/gateway.ts';
 import { watchFrames } from '../../src/etcd/watch-frames.ts';
-import { type EtcdServer, etcdPath, startEtcd } from '../broker/servers.ts';
+import { etcdPath } from '../clusters/paths.ts';
 import { freePort, requireServer, until } from '../servers.ts';
+import { type EtcdServer, startEtcd } from './servers.ts';
 
 const { signal } = new AbortController();
 
@@ -12,7 +13,8 @@ describe.skipIf(!requireServer('etcd', etcdPath, 'etcd-server'))('etcd by its ga
   beforeAll(async () => {
     server = await startEtcd();
     // Nobody is at the first address.
-    etcd = createEtcd({ endpoints: [`http://127.0.0.1:${await freePort()}`, server.url], timeoutMs: 5_000 });
+    const endpoints = [`http://127.0.0.1:${await freePort()}`, server.url];
+    etcd = createEtcd({ endpoints, timeoutMs: 5_000, settings: { address: 'workers.etcd', user: 'workers.username' } });
   });
   afterAll(() => server.stop());
 

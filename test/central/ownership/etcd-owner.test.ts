@@ -1,13 +1,15 @@
 /** Several workers in one process over a real etcd. The store is a map of tokens. */
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { etcdOf } from '../../../src/central/ownership/etcd-of.ts';
 import { type EtcdOwnerParts, runByEtcd } from '../../../src/central/ownership/etcd-owner.ts';
 import type { Duty } from '../../../src/central/ownership/ownership.ts';
 import { takeByClaim } from '../../../src/central/ownership/take-by-claim.ts';
 import { type Keys, keysOf } from '../../../src/central/ownership/view.ts';
-import { createEtcd, type Etcd } from '../../../src/etcd/gateway.ts';
+import type { Etcd } from '../../../src/etcd/gateway.ts';
 import { aborted } from '../../../src/lib/wait.ts';
-import { type EtcdServer, etcdPath, startEtcd } from '../../broker/servers.ts';
+import { etcdPath } from '../../clusters/paths.ts';
+import { type EtcdServer, startEtcd } from '../../etcd/servers.ts';
 import { requireServer, until } from '../../servers.ts';
 
 const SHARDS = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -20,7 +22,7 @@ describe.skipIf(!requireServer('etcd', etcdPath, 'etcd-server'))('duties by etcd
   let groups = 0;
   beforeAll(async () => {
     server = await startEtcd();
-    etcd = createEtcd({ endpoints: [server.url], timeoutMs: 5_000 });
+    etcd = etcdOf({}, [server.url], 5_000);
   });
   afterAll(() => server.stop());
 

@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { etcdPath } from '../../../broker/servers.ts';
+import { etcdPath } from '../../../clusters/paths.ts';
 import { killOneOfTwo } from '../../../e2e/fleet-kill.ts';
 import { mosquittoPath, requireServer } from '../../../servers.ts';
 import { freshUrl } from '../../engines/fresh.ts';
