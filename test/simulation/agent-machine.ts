@@ -209,7 +209,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       machine.kill(true);
       world.count(whole ? 'older card put back' : 'older log put back');
       copyCard(`${path}.copy`, path, whole ? WHOLE : FILE);
-      ledger.rollBack(copy);
+      ledger.rollBack(copy, !whole);
     },
     fill() {
       if (life !== null) fillDatabases(life);

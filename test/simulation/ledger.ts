@@ -10,7 +10,7 @@ export interface Entry {
   /** All of the event, as text. */
   readonly body: string;
   acknowledged: boolean;
-  /** An older copy of the card was put back: this event is on no card any more. */
+  /** An older copy of the whole card was put back: this event is on no card any more, and nothing there knows of it. */
   abandoned: boolean;
 }
 
@@ -27,8 +27,8 @@ export interface Ledger {
   lastOf(epoch: string): number;
   /** Compares what the card holds with what it held before: names the first event that went without a reason. */
   trimmed(heads: readonly Head[], committedByCentral: (epoch: string) => number): string | null;
-  /** The card is now one that ended with these heads. */
-  rollBack(heads: readonly Head[]): void;
+  /** The card is now one that ended with these heads. `witnessed`: what lies beside the log has seen what came after them. */
+  rollBack(heads: readonly Head[], witnessed: boolean): void;
   readonly heads: readonly Head[];
   /** Everything that was ever said under this number. */
   entriesOf(epoch: string, seq: number): readonly Entry[];
@@ -82,7 +82,7 @@ export function createLedger(): Ledger {
       }
       return reason;
     },
-    rollBack(to) {
+    rollBack(to, witnessed) {
       rolledBack = true;
       const kept = new Map(to.map((head) => [head.epoch, head]));
       for (const [epoch, bySeq] of byEpoch) {
@@ -90,7 +90,7 @@ export function createLedger(): Ledger {
         for (const [seq, entries] of bySeq) {
           if (seq <= last) continue;
           torn.add(epoch);
-          for (const entry of entries) entry.abandoned = true;
+          if (!witnessed) for (const entry of entries) entry.abandoned = true;
         }
       }
       heads = kept;

@@ -51,14 +51,15 @@ export function beginLog(core: LogCore, head: Head | null, damage: Damage | null
   if (core.epochs.length > 0 && missing === null && damage === null) return [];
   const reason = damage !== null ? REASONS.damage : (missing?.reason ?? 'new file');
   return write(core, () => {
-    if (mine !== null && missing !== null) closeBehind(core, mine, missing.epoch);
+    const unknown = mine !== null && missing !== null ? closeBehind(core, mine, missing.epoch) : [];
     const epoch = ports.newEpochId();
     const when = ports.when();
     addEpoch(core, epoch, Date.parse(when.time), reason);
     // Starts at the time in seconds: so it is above what the broker remembers of the file before.
     if (readFact(core.db, 'session') === null)
       saveFact(core.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
-    const lost = [...(damage?.lost ?? []), ...lostOf(mine, missing, reason)];
+    const behind = unknown.flatMap((end) => lostOf(end, { reason, epoch: null, through: 0 }, reason));
+    const lost = [...(damage?.lost ?? []), ...behind, ...lostOf(mine, missing, reason)];
     if (lost.length === 0 && damage?.unknown === true) lost.push({ epoch, fromSeq: 0, toSeq: 0, count: 0, reason });
     if (lost.length > 0) {
       appendRows(
@@ -92,13 +93,37 @@ function missingOf(core: LogCore, head: Head): Missing | null {
 }
 
 /**
- * Ends the epoch of the witness where the witness has seen it, and so the one before, so that central can be asked about them.
- * Its mark stays as the file has it: the central that confirmed more may have been put back with the file. Within `write`.
+ * Ends the epoch of the witness where the witness has seen it, and so those before, so that central can be asked about them.
+ * Its mark stays as the file has it: the central that confirmed more may have been put back with the file. Within `write`. Returns
+ * those before it of which the file knew nothing.
  */
-function closeBehind(core: LogCore, head: Head, known: EpochState | null): void {
+function closeBehind(core: LogCore, head: Head, known: EpochState | null): readonly Head[] {
+  const unknown = known === null ? endThoseBefore(core, head.ended ?? []) : [];
+  endNewest(core, head, known);
+  return unknown;
+}
+
+function endThoseBefore(core: LogCore, ended: readonly Head[]): readonly Head[] {
+  const unknown: Head[] = [];
+  for (const end of ended) {
+    const chain = parseChainHex(end.chain);
+    if (chain === null || end.lastSeq === 0) continue;
+    if (!core.epochs.some(({ epoch }) => epoch === end.epoch)) {
+      addEpoch(core, end.epoch, 0, REASONS.tail);
+      unknown.push(end);
+    }
+    const epoch = currentEpoch(core);
+    if (epoch.epoch === end.epoch) endAt(core, epoch, end.lastSeq, chain);
+  }
+  return unknown;
+}
+
+function endNewest(core: LogCore, head: Head, known: EpochState | null): void {
   const [chain, closed] = [parseChainHex(head.chain), parseChainHex(head.closed)];
   const before = core.epochs.at(-1);
-  if (known === null && before?.epoch === head.previous && closed !== null)
+  // A witness of an older version notes no ends.
+  const isNoted = head.ended?.some((end) => end.epoch === head.previous && end.chain !== '') === true;
+  if (known === null && !isNoted && before?.epoch === head.previous && closed !== null)
     endAt(core, before, head.base - before.base, closed);
   if (chain === null || head.lastSeq === 0) return;
   if (known === null) addEpoch(core, head.epoch, 0, REASONS.tail);

@@ -128,7 +128,8 @@ export function noteHead(core: LogCore): void {
   const previous = core.epochs.at(-2)?.epoch ?? '';
   const { closed } = core;
   const chain = chainHex(core.lastChain);
-  core.witness?.note({ version: SCHEMA_VERSION, agent, epoch, no, base, previous, closed, lastSeq, storedSeq, chain });
+  const head = { version: SCHEMA_VERSION, agent, epoch, no, base, previous, closed, lastSeq, storedSeq, chain };
+  core.witness?.note(head, core.epochs.slice(0, -1), (ended) => readFact(core.db, closingKey(ended)));
 }
 
 /** What a transaction changes in memory, to be put back after one that was rolled back. */

@@ -1,7 +1,8 @@
 /**
  * The witness of a log: a small file beside it that says how far the log had come. It is rewritten in place after each commit
  * and flushed at close only, so it may be behind the log but never ahead: what it has seen was acknowledged. A record that
- * does not match its checksum says nothing. Two places take turns, so that a card that destroys one leaves the other.
+ * does not match its checksum says nothing. Two places take turns, so that a card that destroys one leaves the other. Behind them
+ * stands how each of the newest epochs before ended: a log that is put back from an old copy may know none of them.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -24,13 +25,21 @@ export interface Head {
   readonly storedSeq: number;
   /** chain at lastSeq, in hex. */
   readonly chain: string;
+  /** No part of the record: how epochs before it ended, oldest first, as far as that was noted. */
+  readonly ended?: readonly Head[];
 }
 
+/** An epoch that is not written any more. */
+export type Ended = Pick<Head, 'epoch' | 'no' | 'base' | 'lastSeq' | 'storedSeq'>;
+
 export interface HeadWitness {
-  /** The newest readable record when it was opened, or null. */
+  /** The newest readable record when it was opened, with the ends of epochs before it, or null. */
   readonly found: Head | null;
-  /** Writes where the log stands. What it says must be durable. Never throws for the disk's sake: an old record stays true. */
-  note(head: Head): void;
+  /**
+   * Writes where the log stands, and what is new of the epochs before: `chainAtEnd` is asked once for each. What it says must be
+   * durable. Never throws for the disk's sake: an old record stays true.
+   */
+  note(head: Head, before?: readonly Ended[], chainAtEnd?: (no: number) => string | null): void;
   /** Flushes and closes. */
   close(): void;
 }
@@ -38,6 +47,9 @@ export interface HeadWitness {
 const RECORD_BYTES = 512;
 /** Apart as far as a card destroys at once. */
 const PLACES = [0, 4_096] as const;
+/** Ends of epochs lie here, each at the place of its number: the newest MAX_ENDED. */
+const ENDS_AT = 8_192;
+export const MAX_ENDED = 32;
 const SUM_CHARS = 32;
 
 interface Turned extends Head {
@@ -48,18 +60,34 @@ interface Turned extends Head {
 /** Opens or makes `<path>.head`. Throws the disk's code. */
 export function openHeadWitness(path: string): HeadWitness {
   const fd = openFile(path);
-  const found = PLACES.map((place) => readRecord(fd, place)).reduce((a, b) =>
+  const newest = PLACES.map((place) => readRecord(fd, place)).reduce((a, b) =>
     (a?.turn ?? -1) > (b?.turn ?? -1) ? a : b,
   );
-  let turn = found?.turn ?? 0;
+  const ends = new Map(readEnds(fd).map((end) => [end.no, end]));
+  const found = newest === null ? null : { ...newest, ended: endedBefore(newest, ends) };
+  let turn = newest?.turn ?? 0;
   let works = true;
   let closed = false;
   const attempt = (work: () => void) => {
     if (works) works = tryDisk(work);
   };
+  const noteEnd = (head: Head, span: Ended, chainAtEnd: (no: number) => string | null) => {
+    const { epoch, no, base, lastSeq, storedSeq } = span;
+    const noted = ends.get(no);
+    const isSame = noted?.epoch === epoch && noted.lastSeq === lastSeq;
+    if (isSame && noted.storedSeq === storedSeq) return;
+    const chain = isSame ? noted.chain : (chainAtEnd(no) ?? '');
+    const { version, agent } = head;
+    const end: Head = { version, agent, epoch, no, base, previous: '', lastSeq, storedSeq, chain };
+    ends.set(no, end);
+    attempt(() => {
+      writeSync(fd, encode({ ...end, turn: 0 }), 0, RECORD_BYTES, placeOfEnd(no));
+    });
+  };
   return {
     found,
-    note(head) {
+    note(head, before = [], chainAtEnd = () => null) {
+      for (const span of before.slice(-MAX_ENDED)) noteEnd(head, span, chainAtEnd);
       turn += 1;
       const record = encode({ ...head, turn });
       attempt(() => {
@@ -89,6 +117,20 @@ function readRecord(fd: number, place: number): Turned | null {
   const text = bytes.toString('utf8');
   const body = text.slice(SUM_CHARS).trim();
   return text.slice(0, SUM_CHARS) === checksum(body) ? (JSON.parse(body) as Turned) : null;
+}
+
+function readEnds(fd: number): Head[] {
+  const records = Array.from({ length: MAX_ENDED }, (_, no) => readRecord(fd, placeOfEnd(no)));
+  return records.filter((record) => record !== null);
+}
+
+function placeOfEnd(no: number): number {
+  return ENDS_AT + (no % MAX_ENDED) * RECORD_BYTES;
+}
+
+/** Of the same log: what stands at the place of a later number is left from another. */
+function endedBefore(head: Head, ends: ReadonlyMap<number, Head>): readonly Head[] {
+  return [...ends.values()].filter(({ agent, no }) => agent === head.agent && no < head.no).sort((a, b) => a.no - b.no);
 }
 
 function encode(head: Turned): Buffer {

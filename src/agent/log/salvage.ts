@@ -71,7 +71,7 @@ interface Guess extends EpochGuess {
 }
 
 function guessesOf(head: Head | null): readonly Guess[] {
-  return head === null ? [] : [{ ...head, end: head.base + head.lastSeq }];
+  return head === null ? [] : [...(head.ended ?? []), head].map((one) => ({ ...one, end: one.base + one.lastSeq }));
 }
 
 /** One story for each epoch, in order of their places. */
@@ -112,7 +112,8 @@ async function saveEpoch(
   guess: Guess,
   { agent, head, onlyUnconfirmed }: SalvageOptions,
 ): Promise<SavedEpoch> {
-  const witness = head?.epoch === guess.epoch ? head : null;
+  const known = head === null ? [] : [head, ...(head.agent === agent ? (head.ended ?? []) : [])];
+  const witness = known.find(({ epoch }) => epoch === guess.epoch) ?? null;
   const storedSeq = witness?.storedSeq ?? guess.storedSeq;
   const missing: SeqRange[] = [];
   const told: SavedEpoch['told'][number][] = [];

@@ -212,6 +212,67 @@ describe('a log whose witness has seen more than it holds', () => {
     }
   });
 
+  it('tells every epoch that the file does not know, of each what central had not confirmed', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    const names = [epoch];
+    for (const count of [2, 3, 0, 4, 1]) {
+      names.push(await log.startEpoch('test'));
+      await log.append(levels(count));
+    }
+    const [, second = '', third = '', , fifth = '', sixth = ''] = names;
+    const ends = [await log.chainAt(epoch, 15), await log.chainAt(second, 2), await log.chainAt(fifth, 4)];
+    log.saveMark(second, 1, 'incarnation');
+    log.saveMark(third, 3, 'incarnation');
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    const reason = 'tail of the log lost';
+    expect(lost).toEqual([
+      { epoch: second, fromSeq: 2, toSeq: 2, count: 1, reason },
+      { epoch: fifth, fromSeq: 1, toSeq: 4, count: 4, reason },
+      { epoch: sixth, fromSeq: 1, toSeq: 1, count: 1, reason },
+    ]);
+    // Central is asked about all of them anew; what began and held nothing needs no word.
+    const heads = again.epochs();
+    expect(heads).toMatchObject([
+      { epoch, firstSeq: 1, lastSeq: 15, storedSeq: 0 },
+      { epoch: second, firstSeq: 3, lastSeq: 2, storedSeq: 0 },
+      { epoch: third, firstSeq: 4, lastSeq: 3, storedSeq: 0 },
+      { epoch: fifth, firstSeq: 5, lastSeq: 4, storedSeq: 0 },
+      { epoch: sixth, firstSeq: 2, lastSeq: 1, storedSeq: 0 },
+      { lastSeq: 3 },
+    ]);
+    const proved = [await again.chainAt(epoch, 15), await again.chainAt(second, 2), await again.chainAt(fifth, 4)];
+    expect(proved).toEqual(ends);
+    await again.close();
+    const later = await reopen(path);
+    expect([later.log.epochs(), later.lost, later.damaged]).toEqual([heads, [], []]);
+    await later.log.close();
+  });
+
+  it('tells all epochs of a log that is gone, and again where the same old copy comes back', async () => {
+    const { path } = await grownSinceCopy();
+    const log = await openLog(path);
+    for (const count of [2, 3]) {
+      await log.startEpoch('test');
+      await log.append(levels(count));
+    }
+    await log.close();
+    remove(path);
+    const gone = await reopen(path);
+    expect(gone.lost.map(({ count }) => count)).toEqual([15, 2, 3]);
+    await gone.log.startEpoch('test');
+    await gone.log.append(levels(7));
+    await gone.log.close();
+    putBack(path);
+    const back = await reopen(path);
+    // The event that told of the first three was the epoch before the last.
+    expect(back.lost.map(({ count }) => count)).toEqual([2, 3, 3, 7]);
+    expect(back.log.epochs().map(({ lastSeq }) => lastSeq)).toEqual([15, 2, 3, 3, 7, 4]);
+    await back.log.close();
+  });
+
   it('leaves an epoch at what is held of it where nobody knows how it went on', async () => {
     const { path, epoch } = await grownSinceCopy();
     const log = await openLog(path);
@@ -221,6 +282,8 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.append(levels(3));
     await log.close();
     putBack(path);
+    // As a version wrote it that kept the newest two only.
+    truncateSync(`${path}.head`, 8_192);
     const { log: again } = await reopen(path);
     const heads = again.epochs();
     expect(heads).toMatchObject([{ epoch, lastSeq: 10 }, { epoch: third, firstSeq: 4, lastSeq: 3 }, { lastSeq: 1 }]);

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Head, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
+import { type Head, MAX_ENDED, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
 import { tempPath } from './log-fixture.ts';
 
 const HEAD: Head = {
@@ -47,6 +47,37 @@ describe('the witness of a log', () => {
     witness.note(head);
     witness.close();
     expect(found(path)).toMatchObject(head);
+  });
+
+  it('knows how the newest epochs before ended, each with its newest mark', () => {
+    const path = tempPath();
+    const before = Array.from({ length: MAX_ENDED + 3 }, (_, i) => {
+      const no = i + 1;
+      return { epoch: `epoch ${no}`, no, base: 10 * i, lastSeq: 10, storedSeq: 0 };
+    });
+    const asked: number[] = [];
+    const chainAtEnd = (no: number) => {
+      asked.push(no);
+      return HEAD.chain;
+    };
+    const head = { ...HEAD, no: before.length + 1 };
+    const witness = openHeadWitness(path);
+    for (let i = 0; i < 2; i += 1) witness.note(head, before, chainAtEnd);
+    const marked = before.map((end) => (end.no === 7 ? { ...end, storedSeq: 4 } : end));
+    witness.note(head, marked, chainAtEnd);
+    witness.close();
+    const newest = marked.slice(-MAX_ENDED);
+    expect(asked).toEqual(newest.map(({ no }) => no));
+    expect(found(path)?.ended).toMatchObject(newest.map((end) => ({ ...end, agent: 'porch', chain: HEAD.chain })));
+    // At the places of these stand epochs of a log that was here before.
+    const other = openHeadWitness(path);
+    other.note({ ...HEAD, no: 9 });
+    other.close();
+    expect(found(path)?.ended?.map(({ no }) => no)).toEqual([4, 5, 6, 7, 8]);
+    const stranger = openHeadWitness(path);
+    stranger.note({ ...HEAD, agent: 'shed', no: 99 });
+    stranger.close();
+    expect(found(path)?.ended).toEqual([]);
   });
 
   it('says nothing for a record that was torn or changed anywhere, and goes by the one before it', () => {
