@@ -53,7 +53,9 @@ export interface Held {
   readonly disorder: string | null;
 }
 
-export const EVENTS = `SELECT epoch.epoch, seq, type, event.version, subject, time, clock, boot, mono_ms AS "monoMs", data, arrival, position
+/** As they were received: of a clock that was set later central knows a better time. */
+export const EVENTS = `SELECT epoch.epoch, seq, type, event.version, subject, coalesce(original_time, time) AS time, clock, boot,
+  mono_ms AS "monoMs", data, arrival, position
   FROM event JOIN epoch ON epoch.no = event.epoch_no JOIN agent ON agent.no = epoch.agent_no WHERE agent.name = ? ORDER BY arrival`;
 
 export const MARKS = 'SELECT epoch, mark, mark_chain AS chain, chain_ok AS ok FROM epoch';

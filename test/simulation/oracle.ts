@@ -17,8 +17,9 @@ export interface Findings {
   readonly conflicts: number;
 }
 
-interface EventRow extends Omit<CentralEvent, 'monoMs' | 'revoked' | 'reassignedTo' | 'correction'> {
+interface EventRow extends Omit<CentralEvent, 'monoMs' | 'originalTime' | 'revoked' | 'reassignedTo' | 'correction'> {
   readonly mono_ms: number | null;
+  readonly original_time: string | null;
   readonly taken_back: number;
 }
 
@@ -60,7 +61,7 @@ function judgeEvents(
   central: CentralMachine,
 ) {
   const breaches: string[] = [];
-  const bodies = new Map(stored.map((event) => [`${event.epoch}/${event.seq}`, bodyOf(event)]));
+  const bodies = new Map(stored.map((event) => [`${event.epoch}/${event.seq}`, receivedBody(event)]));
   const losses = stored
     .filter(({ type }) => type === fullType('history.lost'))
     .map(({ data }) => JSON.parse(data) as EventData['history.lost']);
@@ -80,7 +81,7 @@ function judgeEvents(
   }
   for (const event of stored) {
     const known = ledger.entriesOf(event.epoch, event.seq);
-    if (!known.some(({ body }) => body === bodyOf(event))) breaches.push(`phantom: ${bodyOf(event)}`);
+    if (!known.some(({ body }) => body === receivedBody(event))) breaches.push(`phantom: ${receivedBody(event)}`);
   }
   return { breaches, events, told };
 }
@@ -165,7 +166,18 @@ function readEvents(db: Database.Database): CentralEvent[] {
     .all();
   // Nobody gives events to other cats here.
   const unassigned = { reassignedTo: null, correction: null };
-  return rows.map((row) => ({ ...row, monoMs: row.mono_ms, revoked: row.taken_back > 0, ...unassigned }));
+  return rows.map((row) => ({
+    ...row,
+    monoMs: row.mono_ms,
+    originalTime: row.original_time,
+    revoked: row.taken_back > 0,
+    ...unassigned,
+  }));
+}
+
+/** Of a clock that was set later central knows a better time; what is held is what was received. */
+function receivedBody(event: CentralEvent): string {
+  return bodyOf({ ...event, time: event.originalTime ?? event.time });
 }
 
 /** The bodies of events that were kept apart. */

@@ -1,4 +1,5 @@
 /** From a stored event to what it means for cats. Never throws: what cannot be read is `skipped`, with the reason. */
+import { alsoCorrected } from '../../contract/clock.ts';
 import { correctionOf, orderKey } from '../../contract/correction.ts';
 import { catOf, collarOf, type EventType, shortType } from '../../contract/event.ts';
 import { type UpcastEvent, upcast } from '../../contract/upcast.ts';
@@ -49,7 +50,7 @@ export function meaningOf(stored: ModelEvent): Meaning {
     if (!isCatId(catId)) return skipped(`${catId} is no number of a cat`);
     return { type: 'assigned', assignment: { key, time: stored.time, eventId, catId, collar } };
   }
-  const change = changeOf(event, stored.agent);
+  const change = changeOf(event, stored);
   if (change === null) return { type: 'other' };
   const named = 'catId' in event.data ? event.data.catId : undefined;
   if (named !== undefined && named !== null && !isCatId(named)) return skipped(`${named} is no number of a cat`);
@@ -63,8 +64,7 @@ export function meaningOf(stored: ModelEvent): Meaning {
   return { type: 'fact', catId, collar, fact: { key, time: stored.time, eventId, fromCollar, change } };
 }
 
-/** `agent`: whose receivers they are. */
-function changeOf(event: UpcastEvent, agent: string): CatChange | null {
+function changeOf(event: UpcastEvent, stored: ModelEvent): CatChange | null {
   switch (event.type) {
     case 'cat.named':
       return { type: 'named', name: event.data.newName };
@@ -74,14 +74,14 @@ function changeOf(event: UpcastEvent, agent: string): CatChange | null {
       const { rssi, forMs = 0, motion } = event.data;
       const [place, sensor] = [shortened(event.data.place), shortened(event.data.sensor ?? '')];
       const dbm = motion === true ? null : (rssi ?? FAINT_DBM);
-      return { type: 'sighted', place, receiver: `${agent}\n${place}\n${sensor}`, dbm, forMs };
+      return { type: 'sighted', place, receiver: `${stored.agent}\n${place}\n${sensor}`, dbm, forMs };
     }
     case 'meow.started':
       return { type: 'meow', shaking: true };
     case 'meow.ended':
       return { type: 'meow', shaking: false };
     case 'collar.silent':
-      return { type: 'silent', lastSeen: event.data.lastSeen };
+      return { type: 'silent', lastSeen: alsoCorrected(event.data.lastSeen, stored) };
     case 'collar.heard':
       return { type: 'heard' };
     case 'battery.low':

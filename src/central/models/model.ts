@@ -29,7 +29,17 @@ export type CatChange =
 /** What of an event the models look at. */
 export type ModelEvent = Pick<
   CentralEvent,
-  'agent' | 'epoch' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'data' | 'revoked' | 'reassignedTo'
+  | 'agent'
+  | 'epoch'
+  | 'seq'
+  | 'type'
+  | 'version'
+  | 'subject'
+  | 'time'
+  | 'originalTime'
+  | 'data'
+  | 'revoked'
+  | 'reassignedTo'
 >;
 
 /** One thing that happened to one cat. */

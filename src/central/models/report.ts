@@ -1,4 +1,5 @@
 /** What a cat did in a span of days, for people who judge it. Pure: its events go in by time, one report comes out. */
+import { alsoCorrected } from '../../contract/clock.ts';
 import { upcast } from '../../contract/upcast.ts';
 import type { CentralEvent } from '../store/store.ts';
 import type { Calendar, Span } from './calendar.ts';
@@ -55,8 +56,10 @@ export interface CatReport {
   readonly unheard: readonly Stretch[];
   /** Nothing came of the cat for QUIET_MS, though nobody said why. */
   readonly quiet: readonly Stretch[];
-  /** Events whose time a clock gave that was not set. */
+  /** Events whose time a clock gave that was not set, and of which nobody knows it better. */
   readonly unsynced: number;
+  /** Events whose time was corrected, since the clock was set later. */
+  readonly retimed: number;
 }
 
 export interface ReportStart {
@@ -83,6 +86,7 @@ export function createReport({ span, calendar, ...start }: ReportStart): ReportF
   let lastMs = span.fromMs;
   let moves = 0;
   let unsynced = 0;
+  let retimed = 0;
   const hear = (atMs: number) => {
     if (silentSinceMs !== null && atMs > silentSinceMs) unheard.push({ fromMs: silentSinceMs, toMs: atMs });
     else if (silentSinceMs === null && atMs - lastMs >= QUIET_MS) quiet.push({ fromMs: lastMs, toMs: atMs });
@@ -100,9 +104,12 @@ export function createReport({ span, calendar, ...start }: ReportStart): ReportF
       if (stored.revoked || result.type === 'unknown') return;
       const { event } = result;
       const atMs = Date.parse(stored.time);
-      if (stored.clock === 'unsynced') unsynced += 1;
+      const { originalTime = null } = stored;
+      if (originalTime !== null) retimed += 1;
+      else if (stored.clock === 'unsynced') unsynced += 1;
       if (event.type === 'collar.silent') {
-        const sinceMs = Math.min(atMs, Math.max(span.fromMs, Date.parse(event.data.lastSeen) || atMs));
+        const lastSeen = Date.parse(alsoCorrected(event.data.lastSeen, stored));
+        const sinceMs = Math.min(atMs, Math.max(span.fromMs, lastSeen || atMs));
         hear(sinceMs);
         silentSinceMs = sinceMs;
         return;
@@ -129,6 +136,7 @@ export function createReport({ span, calendar, ...start }: ReportStart): ReportF
         unheard,
         quiet,
         unsynced,
+        retimed,
       };
     },
   };

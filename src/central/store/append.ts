@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely';
 import { type ChainHash, chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
+import { type Times, timesOf } from './clocks.ts';
 import { keepConflicts } from './conflicts.ts';
 import { lastSegment } from './expired.ts';
 import { addGaps, fillGap } from './gaps.ts';
@@ -24,6 +25,8 @@ type Trx = Transaction<Tables>;
 export interface Appended extends Omit<IngestResult, 'stored' | 'chainOk'> {
   /** Epochs whose mark may move further. */
   readonly walks: readonly number[];
+  /** Times of events are to be moved: see `move-times.ts`. */
+  readonly movesTimes: boolean;
 }
 
 /** Stores a batch and moves the mark where the batch follows it; saves epoch and shard. */
@@ -40,7 +43,10 @@ export async function appendBatch(
   const markBefore = epoch.mark;
   const follows = fresh.length > 0 && fresh[0]?.seq === epoch.mark + 1 && fresh.at(-1)?.seq === last;
   const direct = follows && fresh.length === last - epoch.mark;
-  const rows = fresh.map((event, i) => eventRow(epoch, shard, event, i, direct || event.seq <= epoch.mark));
+  const times = await timesOf(trx, epoch, fresh);
+  const rows = fresh.map((event, i) =>
+    eventRow(epoch, shard, event, times(event), i, direct || event.seq <= epoch.mark),
+  );
   const positioned = rows.filter((row) => row.position !== null).length;
   if ((await insertOnce(trx, 'event', rows)) !== rows.length) {
     throw Object.assign(new Error(`another writer stores ${epoch.epoch} as well`), { code: 'FENCED' });
@@ -56,7 +62,7 @@ export async function appendBatch(
   for (const { seq } of fresh) if (seq <= markBefore) await fillGap(trx, epoch.no, seq, REJECTED);
   const { holes, ...outcome } = counted;
   const rejected = await rejectItems(trx, epoch, batch, holes, now);
-  const others = await sideEffects(trx, epoch, batch.agent, fresh, now);
+  const { walks: others, movesTimes } = await sideEffects(trx, epoch, batch.agent, fresh, now);
   await saveEpoch(trx, epoch);
   await saveShard(trx, shard);
   await trx
@@ -65,7 +71,7 @@ export async function appendBatch(
     .where('no', '=', epoch.agent_no)
     .execute();
   const walks = epoch.highest_seq > epoch.mark ? [epoch.no, ...others] : others;
-  return { ...outcome, ...rejected, inserted: rows.length, walks: [...new Set(walks)] };
+  return { ...outcome, ...rejected, inserted: rows.length, walks: [...new Set(walks)], movesTimes };
 }
 
 /** Tells new events from those that are stored already, and from others under the same key. */
@@ -149,6 +155,7 @@ function eventRow(
   epoch: EpochTable,
   shard: ShardState,
   event: StoredEvent,
+  { time, original_time }: Times,
   index: number,
   positioned: boolean,
 ): EventTable {
@@ -163,11 +170,12 @@ function eventRow(
     version: event.version,
     subject: event.subject,
     cat_id: namedCat(event),
-    time: event.time,
+    time,
     clock: event.clock,
     boot: event.boot,
     mono_ms: event.monoMs,
     data: event.data,
+    original_time,
   };
 }
 

@@ -38,6 +38,7 @@ export function createCommands(parts: CommandParts): CommandStore {
       const fold = async (trx: Transaction<Tables>) => {
         while (kind !== 'note') {
           const slice = await deriver.slice(trx, SLICE_EVENTS);
+          if (slice.movingTimes === true) continue;
           const { stopped = null } = slice;
           if (stopped !== null && kind === 'cats') throw modelStopped(stopped);
           if (slice.events === 0) return;

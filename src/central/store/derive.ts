@@ -12,7 +12,8 @@ import { dirtyCats } from './dirty.ts';
 import { type IsSeen, readWearings } from './facts.ts';
 import { insertOnce } from './insert-once.ts';
 import { liveTables, type ModelTables, modelCursor } from './model-tables.ts';
-import { type EpochNames, selectEvents } from './rows.ts';
+import { moveTimes } from './move-times.ts';
+import { asReceived, type EpochNames, selectEvents } from './rows.ts';
 import { sideEffects } from './side-effects.ts';
 import { forgetSkipped, nextReadable, noteSkipped, type SkippedPlace } from './skipped.ts';
 import { type FoldPolicy, saveStopped, stoppedAt, stoppedBy } from './stopped.ts';
@@ -31,6 +32,9 @@ export interface Deriver {
   /** What was read in a transaction that was rolled back must be read again. */
   forget(): void;
 }
+
+/** Nothing was folded; asked again it goes on. */
+const MOVING: Projected = { events: 0, changedCats: [], meows: [], movingTimes: true };
 
 export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPolicy): Deriver {
   const begin: SkippedPlace = { epochNo: 0, seq: 0 };
@@ -51,14 +55,12 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       for (const id of await deriveCat(within(trx), tables, model, names, wearings, catId, from, scope))
         shaken.set(id, catId);
     }
-    const meows = events.flatMap((event) => {
-      const catId = shaken.get(`${event.epoch}/${event.seq}`);
-      return catId === undefined ? [] : [{ catId, event }];
-    });
-    return { skipped, changedCats: [...cats.keys()].sort((a, b) => a - b), meows };
+    return { skipped, changedCats: [...cats.keys()].sort((a, b) => a - b), meows: meowsOf(events, shaken) };
   };
   return {
     async slice(trx, limit) {
+      // What is folded has the times that hold now.
+      if (await moveTimes(trx)) return MOVING;
       const tables = await liveTables(trx);
       const mayStop = policy === 'stop';
       const before = mayStop ? await stoppedAt(trx, tables.name, names) : null;
@@ -82,13 +84,16 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
       return relearnt !== null;
     },
     async relearn(trx, limit, now) {
-      if (relearnt === null) return null;
+      const before = relearnt;
+      if (before === null) return null;
       const tables = await liveTables(trx);
-      const { events, last } = await nextReadable(trx, names, tables.name, relearnt, limit);
+      const { events, last } = await nextReadable(trx, names, tables.name, before, limit);
       relearnt = last;
       if (last === null) return null;
       const read = events.filter((event) => model.meaning(event).type !== 'skipped');
-      await takeEffect(trx, read, now);
+      const isMoving = await takeEffect(trx, read, now);
+      if (isMoving) relearnt = before;
+      if (isMoving) return MOVING;
       await forgetSkipped(trx, tables.name, read);
       const { changedCats } = await derive(trx, tables, read);
       // What began long ago is no news: nobody is told of these meows.
@@ -101,20 +106,31 @@ export function createDeriver(model: CatModel, names: EpochNames, policy: FoldPo
   };
 }
 
+function meowsOf(events: readonly CentralEvent[], shaken: ReadonlyMap<string, number>): Projected['meows'] {
+  return events.flatMap((event) => {
+    const catId = shaken.get(`${event.epoch}/${event.seq}`);
+    return catId === undefined ? [] : [{ catId, event }];
+  });
+}
+
 async function standOf(trx: Trx, tables: ModelTables): Promise<string> {
   return JSON.stringify([tables.name, [...(await modelCursor(trx, tables))].sort(([a], [b]) => a - b)]);
 }
 
-/** What these events say of others, which nobody could read when they came. */
-async function takeEffect(trx: Trx, events: readonly CentralEvent[], now: string): Promise<void> {
+/** They change who wore what, or when. */
+const WEARING_TYPES: readonly string[] = (['collar.assigned', 'event.revoked', 'clock.synced'] as const).map(fullType);
+
+/** What these events say of others, which nobody could read when they came. True: times are being moved, and it is to be asked again. */
+async function takeEffect(trx: Trx, events: readonly CentralEvent[], now: string): Promise<boolean> {
   for (const event of events) {
     const own = await trx.selectFrom('epoch').selectAll().where('epoch', '=', event.epoch).executeTakeFirstOrThrow();
-    await sideEffects(trx, own, event.agent, [event], now);
+    await sideEffects(trx, own, event.agent, [asReceived(event)], now);
   }
+  return moveTimes(trx);
 }
 
 export function mayChangeWearings(event: CentralEvent): boolean {
-  return event.type === fullType('collar.assigned') || event.type === fullType('event.revoked');
+  return WEARING_TYPES.includes(event.type);
 }
 
 /** Events that a version has not seen, by arrival, up to the end given or to all there are. */

@@ -1,6 +1,8 @@
 /** Which cats the next events concern. */
+import { syncOf } from '../../contract/clock.ts';
 import type { CatModel, FactKey, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
+import { type Boot, bootAt, eventsOfBoot } from './clocks.ts';
 import { correctedBy } from './corrections.ts';
 import { type EpochNames, eventAt } from './rows.ts';
 import type { Skipped } from './skipped.ts';
@@ -27,6 +29,15 @@ export async function dirtyCats(
     const earlier = catId === null ? undefined : cats.get(catId);
     if (catId !== null && (earlier === undefined || key < earlier)) cats.set(catId, key);
   };
+  const boots = new Set<string>();
+  const visitBoot = async (boot: Boot) => {
+    const id = JSON.stringify(boot);
+    if (boots.has(id)) return;
+    boots.add(id);
+    for await (const moved of eventsOfBoot(db, names, boot)) {
+      for (const event of moved) for (const { catId, key } of concerned(model, wearings, event)) mark(catId, key);
+    }
+  };
   const visit = (event: CentralEvent) => {
     const meaning = model.meaning(event);
     switch (meaning.type) {
@@ -49,11 +60,16 @@ export async function dirtyCats(
   for (const event of events) {
     const meaning = model.meaning(event);
     if (meaning.type === 'skipped') skipped.push({ event, reason: meaning.reason, needed: meaning.needed });
-    else if (meaning.type !== 'revoked' && meaning.type !== 'reassigned') visit(event);
+    else if (syncOf(event) !== null) {
+      const boot = await bootAt(db, await epochNo(db, event), event.seq);
+      if (boot !== null) await visitBoot(boot);
+    } else if (meaning.type !== 'revoked' && meaning.type !== 'reassigned') visit(event);
     else {
       const corrected = await correctedEvent(db, names, event);
       if (corrected === null) continue;
-      const { target, catIds } = corrected;
+      const { boot, target, catIds } = corrected;
+      if (boot !== null) await visitBoot(boot);
+      if (target === null) continue;
       visit(target);
       // Whose it is without corrections, and whose it was by one that counts no more.
       visit({ ...target, reassignedTo: null });
@@ -63,10 +79,38 @@ export async function dirtyCats(
   return { cats, skipped };
 }
 
-/** The stored event that this correction is about in the end, and all cats that it was ever given to; or null. */
+/** The time of this event is another than before: it may have been any cat that ever wore the collar. */
+function concerned(
+  model: CatModel,
+  wearings: Wearings,
+  event: CentralEvent,
+): readonly { readonly catId: number; readonly key: FactKey }[] {
+  const meaning = model.meaning(event);
+  if (meaning.type === 'assigned') {
+    const { catId, collar } = meaning.assignment;
+    return [catId, ...worn(wearings, collar)].map((id) => ({ catId: id, key: '' }));
+  }
+  if (meaning.type !== 'fact') return [];
+  const { catId, collar, fact } = meaning;
+  return (catId === null ? worn(wearings, collar) : [catId]).map((id) => ({ catId: id, key: fact.key }));
+}
+
+function worn(wearings: Wearings, collar: string | null): readonly number[] {
+  return collar === null ? [] : wearings.ofCollar(collar).map(({ catId }) => catId);
+}
+
+/** The stored event that this correction is about in the end, the boot whose clock that told, and all cats that it was ever given to. */
 async function correctedEvent(db: Db, names: EpochNames, by: CentralEvent) {
-  const { no } = await db.selectFrom('epoch').select('no').where('epoch', '=', by.epoch).executeTakeFirstOrThrow();
-  const corrected = await correctedBy(db, { epochNo: no, seq: by.seq });
-  const target = corrected === null ? null : await eventAt(db, names, corrected.target.epochNo, corrected.target.seq);
-  return corrected === null || target === null ? null : { target, catIds: corrected.catIds };
+  const corrected = await correctedBy(db, { epochNo: await epochNo(db, by), seq: by.seq });
+  if (corrected === null) return null;
+  const { target, catIds } = corrected;
+  const [boot, event] = [
+    await bootAt(db, target.epochNo, target.seq),
+    await eventAt(db, names, target.epochNo, target.seq),
+  ];
+  return { boot, target: event, catIds };
+}
+
+async function epochNo(db: Db, { epoch }: Pick<CentralEvent, 'epoch'>): Promise<number> {
+  return (await db.selectFrom('epoch').select('no').where('epoch', '=', epoch).executeTakeFirstOrThrow()).no;
 }

@@ -164,7 +164,7 @@ async function countRows(trx: Transaction<Tables>, { epoch_no, from_seq, to_seq 
 }
 
 /**
- * The last seq that may go with all before it: older than `before` by a clock that was set, at or below the mark, seen by the models.
+ * The last seq that may go with all before it: older than `before` by a clock that was set, or set later, at or below the mark, seen by the models.
  * The first event that is not ends it, so that what goes is always the beginning of an epoch.
  */
 async function oldEnd(db: Kysely<Tables>, epoch: Epoch, from: number, before: string): Promise<number | null> {
@@ -184,7 +184,7 @@ async function oldEnd(db: Kysely<Tables>, epoch: Epoch, from: number, before: st
   for (let next = from; ; ) {
     const rows = await db
       .selectFrom('event')
-      .select(['seq', 'time', 'clock', 'arrival'])
+      .select(['seq', 'time', 'original_time', 'clock', 'arrival'])
       .where('epoch_no', '=', epoch.no)
       .where('seq', '>=', next)
       .where('seq', '<=', epoch.mark)
@@ -194,7 +194,7 @@ async function oldEnd(db: Kysely<Tables>, epoch: Epoch, from: number, before: st
     for (const row of rows) {
       count += 1;
       if (row.time >= before || row.arrival > upTo || count > SEGMENT_EVENTS) return end;
-      if (row.clock === 'synced') end = row.seq;
+      if (row.clock === 'synced' || row.original_time !== null) end = row.seq;
     }
     if (rows.length < PAGE_ROWS) return end;
     next = (rows.at(-1)?.seq ?? next) + 1;

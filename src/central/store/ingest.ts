@@ -8,6 +8,7 @@ import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import { type Holdings, heldShard } from './fence.ts';
 import { addGaps } from './gaps.ts';
+import { moveTimes } from './move-times.ts';
 import { claim, saveEpoch, saveShard } from './shard.ts';
 import type { IngestBatch, IngestStore } from './store.ts';
 import type { EpochTable, Tables } from './tables.ts';
@@ -55,7 +56,7 @@ export function createIngest(
     db.selectFrom('epoch').selectAll().where('no', '=', epochNo).executeTakeFirstOrThrow();
   return {
     async ingest(batch, now) {
-      const { epoch, token, walks, ...counted } = await transact(db, async (trx) => {
+      const { epoch, token, walks, movesTimes, ...counted } = await transact(db, async (trx) => {
         const shard = await heldShard(trx, shardOf(batch.agent), holdings);
         const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
         const appended = await appendBatch(trx, epoch, shard, batch, now);
@@ -64,6 +65,7 @@ export function createIngest(
       // What was not committed is not held.
       holdings?.tokens.set(epoch.shard, token);
       for (const no of walks) await walkOn(no);
+      if (movesTimes) await moveAll(db);
       const { stored, chainOk } = await answer(walks.length === 0 ? epoch : await walked(epoch.no));
       return { ...counted, stored: { ...stored, batch: echoOf(batch, counted.inserted) }, chainOk };
     },
@@ -74,6 +76,12 @@ export function createIngest(
       return { ...(await answer(await walked(epoch.no))).stored, batch: null };
     },
   };
+}
+
+/** What it does not come to, as when the process ends, the project loop does. */
+async function moveAll(db: Kysely<Tables>): Promise<void> {
+  do await setImmediate();
+  while (await transact(db, moveTimes));
 }
 
 /** All of a batch that is new shows by the mark and by `need`. */

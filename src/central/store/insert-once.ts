@@ -19,6 +19,8 @@ const KEYS: { readonly [T in keyof Tables]?: readonly (keyof Tables[T] & string)
   conflict: ['epoch_no', 'seq', 'hash'],
   quarantine_tally: ['agent', 'kind'],
   correction: ['by_epoch_no', 'by_seq'],
+  clock_sync: ['epoch_no', 'seq'],
+  unset_clock: ['epoch_no', 'boot'],
   skipped: ['model', 'epoch_no', 'seq'],
   model_cursor: ['model', 'shard'],
   segment: ['epoch_no', 'from_seq'],

@@ -25,6 +25,7 @@ export const MIGRATIONS: readonly SchemaChange[] = [
   { name: '0013_cat_check', statements: createCatCheck },
   { name: '0014_notices', statements: ({ clustered }) => createNotices(clustered) },
   { name: '0015_access', statements: createAccess },
+  { name: '0016_clocks', statements: ({ clustered }) => createClocks(clustered) },
 ];
 
 function createEvents(clustered: string): readonly string[] {
@@ -226,5 +227,21 @@ function createWorkers(clustered: string): readonly string[] {
     http varchar(255) not null, version varchar(64) not null, started varchar(24) not null, heard varchar(24) not null)`,
     `create table untold (cat_id bigint not null, epoch_no integer not null, seq bigint not null,
     primary key (cat_id, epoch_no, seq)) ${clustered}`,
+  ];
+}
+
+/** Times of clocks that were not set, and what is known of them: see `clocks.ts`. What was said before is taken in by `settle.ts`. */
+function createClocks(clustered: string): readonly string[] {
+  return [
+    `alter table event add column original_time varchar(24)`,
+    `create table clock_sync (epoch_no integer not null, seq bigint not null, agent_no integer not null,
+    boot varchar(64) not null, offset_ms double precision not null, primary key (epoch_no, seq)) ${clustered}`,
+    `create index clock_sync_boot on clock_sync (agent_no, boot)`,
+    `create table unset_clock (epoch_no integer not null, boot varchar(64) not null, agent_no integer not null,
+    from_seq bigint not null, to_seq bigint not null, due_seq bigint, primary key (epoch_no, boot)) ${clustered}`,
+    `create index unset_clock_boot on unset_clock (agent_no, boot)`,
+    `create index unset_clock_due on unset_clock (due_seq)`,
+    `insert into unset_clock select epoch_no, boot, min(agent_no), min(seq), max(seq), null from event
+    where clock = 'unsynced' and boot is not null and mono_ms is not null group by epoch_no, boot`,
   ];
 }

@@ -104,7 +104,7 @@ export function storedEvent(row: EventTable, epoch: string): StoredEvent {
     type: row.type,
     version: row.version,
     subject: row.subject,
-    time: row.time,
+    time: row.original_time ?? row.time,
     clock: row.clock === 'synced' ? 'synced' : 'unsynced',
     boot: row.boot,
     monoMs: row.mono_ms,
@@ -113,8 +113,13 @@ export function storedEvent(row: EventTable, epoch: string): StoredEvent {
 }
 
 function toEvent(row: EventRow, epoch: string, agent: string, corrections: Corrections | undefined): CentralEvent {
-  const { shard, arrival, position } = row;
-  return { ...storedEvent(row, epoch), agent, shard, arrival, position, ...corrected(corrections) };
+  const { shard, arrival, position, time, original_time: originalTime } = row;
+  return { ...storedEvent(row, epoch), time, originalTime, agent, shard, arrival, position, ...corrected(corrections) };
+}
+
+/** As it was received: its time is that of the clock of its agent. */
+export function asReceived(event: CentralEvent): CentralEvent {
+  return { ...event, time: event.originalTime ?? event.time, originalTime: null };
 }
 
 /** What corrections in force make of an event. */

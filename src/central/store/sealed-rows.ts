@@ -5,6 +5,7 @@
  */
 import Database from 'better-sqlite3';
 import type { Db } from './agents.ts';
+import { allClocks } from './clocks.ts';
 import type { TimePlace } from './cursor.ts';
 import { notedSegments, refuseUnnamed } from './expired.ts';
 import type { TimelineRow } from './tables.ts';
@@ -12,7 +13,7 @@ import { readVerified } from './verified-segment.ts';
 
 /** Pages of the temporary database in memory, in KiB. */
 const CACHE_KIB = 32_768;
-const COLUMNS = 'epoch_no, seq, type, version, subject, time, data, shard, arrival';
+const COLUMNS = 'epoch_no, seq, type, version, subject, time, original_time, data, shard, arrival';
 
 export interface SealedRows {
   /** Segments that are not in yet. */
@@ -32,6 +33,7 @@ export async function openSealedRows(
 ): Promise<SealedRows> {
   await refuseUnnamed(db, dir);
   const segments = await notedSegments(db);
+  const timesOf = await allClocks(db);
   const scratch = openScratch();
   let next = 0;
   return {
@@ -43,8 +45,9 @@ export async function openSealedRows(
       if (segment === undefined) return 0;
       scratch.begin();
       for await (const event of readVerified(dir ?? '', segment)) {
-        if (event.time >= from && (to === null || event.time < to))
-          scratch.add({ epoch_no: segment.epoch_no, ...event });
+        const times = timesOf(event);
+        if (times.time >= from && (to === null || times.time < to))
+          scratch.add({ epoch_no: segment.epoch_no, ...event, ...times });
       }
       scratch.commit();
       next += 1;
@@ -61,16 +64,16 @@ function openScratch() {
   for (const setting of ['journal_mode = OFF', 'synchronous = OFF', `cache_size = -${CACHE_KIB}`])
     database.pragma(setting);
   database.exec(`create table sealed (time text, epoch_no integer, seq integer, type text, version integer, subject text,
-    data text, shard integer, arrival integer, primary key (time, epoch_no, seq)) without rowid`);
-  const insert = database.prepare(`insert into sealed (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    original_time text, data text, shard integer, arrival integer, primary key (time, epoch_no, seq)) without rowid`);
+  const insert = database.prepare(`insert into sealed (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const select = database.prepare<unknown[], TimelineRow>(
     `select ${COLUMNS} from sealed where (time, epoch_no, seq) > (?, ?, ?) order by time, epoch_no, seq limit ?`,
   );
   return {
     begin: () => void database.exec('begin'),
     commit: () => void database.exec('commit'),
-    add({ epoch_no, seq, type, version, subject, time, data, shard, arrival }: TimelineRow) {
-      insert.run(epoch_no, seq, type, version, subject, time, data, shard, arrival);
+    add({ epoch_no, seq, type, version, subject, time, original_time, data, shard, arrival }: TimelineRow) {
+      insert.run(epoch_no, seq, type, version, subject, time, original_time, data, shard, arrival);
     },
     rowsAfter: ({ time, epochNo, seq }: TimePlace, limit: number) => select.all(time, epochNo, seq, limit),
     close: () => void database.close(),

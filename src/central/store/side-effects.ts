@@ -1,4 +1,4 @@
-/** Events that change what other events mean: `history.lost`, `event.revoked` and `event.reassigned`. */
+/** Events that change what other events mean: `history.lost`, `clock.synced`, `event.revoked` and `event.reassigned`. */
 import type { Transaction } from 'kysely';
 import { correctionOf } from '../../contract/correction.ts';
 import { fullType, type StoredEvent } from '../../contract/event.ts';
@@ -6,26 +6,35 @@ import { lostRanges } from '../../contract/lost.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import { upcast } from '../../contract/upcast.ts';
 import { claimEpoch } from './agents.ts';
-import { type CorrectedEpoch, noteCorrection } from './corrections.ts';
+import { bootAt, makeDue, noteSync } from './clocks.ts';
+import { type CorrectedEpoch, correctedBy, noteCorrection } from './corrections.ts';
 import { addGaps } from './gaps.ts';
+import { openShard } from './shard.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 type Trx = Transaction<Tables>;
 
-const TYPES: readonly string[] = (['history.lost', 'event.revoked', 'event.reassigned'] as const).map(fullType);
+const TYPES: readonly string[] = (['history.lost', 'clock.synced', 'event.revoked', 'event.reassigned'] as const).map(
+  fullType,
+);
 
-/**
- * Events that change what other events mean. Resolves to the epochs whose mark may move by it. What this program cannot read
- * changes nothing, until one comes that can.
- */
+export interface SideEffects {
+  /** Epochs whose mark may move. */
+  readonly walks: readonly number[];
+  /** Times of events are to be moved: see `move-times.ts`. */
+  readonly movesTimes: boolean;
+}
+
+/** Events that change what other events mean, as they were received. What this program cannot read changes nothing, until one comes that can. */
 export async function sideEffects(
   trx: Trx,
   own: Pick<EpochTable, 'no' | 'epoch' | 'agent_no'>,
   agent: string,
   events: readonly StoredEvent[],
   now: string,
-): Promise<number[]> {
-  const moved: number[] = [];
+): Promise<SideEffects> {
+  const walks: number[] = [];
+  let movesTimes = false;
   for (const event of events) {
     if (!TYPES.includes(event.type)) continue;
     const result = upcast(event);
@@ -35,16 +44,29 @@ export async function sideEffects(
     if (correction !== null) {
       const target = await targetEpoch(trx, own, agent, correction.epoch);
       if (target !== null) await noteCorrection(trx, { no: own.no, epoch: own.epoch, agent }, event, target);
+      if (await correctsClock(trx, own.no, event.seq)) movesTimes = true;
     }
+    if (type === 'clock.synced' && (await noteSync(trx, own, event))) movesTimes = true;
     // What contradicts itself explains nothing: the events stay missing, and are shown so.
     const lost = type === 'history.lost' ? lostRanges({ ...data }) : null;
     if (type !== 'history.lost' || lost === null) continue;
     const target = await targetEpoch(trx, own, agent, data.epoch);
     if (target === null) continue;
     await addGaps(trx, target.no, lost, data.reason.slice(0, 255), now);
-    moved.push(target.no);
+    walks.push(target.no);
   }
-  return moved;
+  return { walks, movesTimes };
+}
+
+/** Is what the correction at this place is about in the end a `clock.synced`? Then the times of its boot are due. */
+async function correctsClock(trx: Trx, epochNo: number, seq: number): Promise<boolean> {
+  const corrected = await correctedBy(trx, { epochNo, seq });
+  const boot = corrected === null ? null : await bootAt(trx, corrected.target.epochNo, corrected.target.seq);
+  if (corrected === null || boot === null) return false;
+  const epoch = trx.selectFrom('epoch').select('shard').where('no', '=', corrected.target.epochNo);
+  await openShard(trx, (await epoch.executeTakeFirstOrThrow()).shard);
+  await makeDue(trx, boot);
+  return true;
 }
 
 /** The epoch that an event may speak of: its agent's own; central may speak of all that are known. */

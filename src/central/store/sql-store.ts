@@ -1,5 +1,6 @@
 /** Puts the central store together. Everything below this file works in one process on one database. */
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Kysely, type Transaction } from 'kysely';
 import { v7 } from 'uuid';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
@@ -139,9 +140,18 @@ async function project(
       return work(trx);
     });
   try {
+    const slice = async (trx: Transaction<Tables>) => {
+      const folded = await deriver.slice(trx, limit);
+      return folded.movingTimes === true ? folded : takeUntold(trx, names, folded);
+    };
     const relearn = (trx: Transaction<Tables>) => deriver.relearn(trx, limit, now().toISOString());
-    const learnt = deriver.relearning ? await alone(relearn) : null;
-    return learnt ?? (await alone(async (trx) => takeUntold(trx, names, await deriver.slice(trx, limit))));
+    for (;;) {
+      const learnt = deriver.relearning ? await alone(relearn) : null;
+      const result = learnt ?? (await alone(slice));
+      if (result.movingTimes !== true) return result;
+      // Times are moved in short transactions.
+      await setImmediate();
+    }
   } catch (error) {
     deriver.forget();
     throw error;

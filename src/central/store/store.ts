@@ -19,8 +19,10 @@ import type { RetentionStore } from './retention-store.ts';
 import type { Claim, SharedStore } from './shared-store.ts';
 import type { ToldStore } from './told-store.ts';
 
-/** An event with what central added to it. */
+/** An event with what central added to it. Its `time` is when it happened, as far as central knows. */
 export interface CentralEvent extends StoredEvent {
+  /** What the agent's clock said, which was not set: `time` was corrected by a `clock.synced`. Absent or null: `time` is what it said. */
+  readonly originalTime?: string | null;
   readonly agent: string;
   readonly shard: number;
   /** Gapless per shard, in arrival order; given in the transaction that inserted the row. */
@@ -267,6 +269,8 @@ export interface Projected {
   readonly meows: readonly { readonly catId: number; readonly event: CentralEvent }[];
   /** Set where the models go no further (policy `stop`): it is asked again, and goes on when it can. */
   readonly stopped?: Stopped | null;
+  /** Set where only times of events were moved so far, which comes first: the next call goes on. */
+  readonly movingTimes?: boolean;
 }
 
 export interface Store

@@ -17,6 +17,8 @@ export interface EventTable {
   boot: string | null;
   mono_ms: number | null;
   data: string;
+  /** The time that was received, where `time` is another: the clock was not set, and it is known now what it was. */
+  original_time: string | null;
 }
 
 export interface EpochTable {
@@ -68,6 +70,9 @@ export interface Tables {
   /** What came to quarantine, and what of it could not be kept. */
   quarantine_tally: { agent: string; kind: string; noted: number; dropped: number };
   correction: CorrectionTable;
+  /** What every `clock.synced` has said, also of those that are no rows any more. */
+  clock_sync: { epoch_no: number; seq: number; agent_no: number; boot: string; offset_ms: number };
+  unset_clock: UnsetClockTable;
   /** Events that a model leaves out because this program cannot read them: folded as soon as one can. */
   skipped: SkippedTable;
   model_cursor: { model: string; shard: number; arrival: number };
@@ -122,6 +127,17 @@ export interface CorrectionTable {
   /** Of the correcting event: the last one counts. */
   sort_key: string;
   in_force: number;
+}
+
+/** Events of one epoch and one start of its machine whose clock was not set: they lie in this span, others between them. */
+export interface UnsetClockTable {
+  epoch_no: number;
+  boot: string;
+  agent_no: number;
+  from_seq: number;
+  to_seq: number;
+  /** From here on their times are to be looked at; null: they are as they should be. */
+  due_seq: number | null;
 }
 
 export interface SkippedTable {
@@ -211,7 +227,7 @@ export interface MeowingTable {
 /** What of an event a fold looks at. */
 export type TimelineRow = Pick<
   EventTable,
-  'epoch_no' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'data' | 'shard' | 'arrival'
+  'epoch_no' | 'seq' | 'type' | 'version' | 'subject' | 'time' | 'original_time' | 'data' | 'shard' | 'arrival'
 >;
 
 /** One row each: `kysely` types stop here, the rest of the store reads these. */

@@ -15,7 +15,9 @@ import type { TimelineRow } from './tables.ts';
 
 /** Rows of one page: small ones are gone before they burden the garbage collector. */
 const PAGE_ROWS = 1_000;
-const COLUMNS = ['epoch_no', 'seq', 'type', 'version', 'subject', 'time', 'data', 'shard', 'arrival'] as const;
+const COLUMNS = [
+  ...(['epoch_no', 'seq', 'type', 'version', 'subject', 'time', 'original_time', 'data', 'shard', 'arrival'] as const),
+];
 
 export interface TimelineParts {
   readonly db: Db;
@@ -162,11 +164,12 @@ function modelEvent(
   { agent, epoch }: EpochName,
   corrections: ReadonlyMap<string, Corrections>,
 ): ModelEvent {
-  const { seq, type, version, subject, time, data } = row;
+  const { seq, type, version, subject, time, original_time: originalTime, data } = row;
   const found = corrections.size === 0 ? undefined : corrections.get(`${row.epoch_no}/${seq}`);
   const { revoked = null, reassigned = null } = found ?? {};
   const reassignedTo = reassigned?.catId ?? null;
-  return { agent, epoch, seq, type, version, subject, time, data, revoked: revoked !== null, reassignedTo };
+  const told = { agent, epoch, seq, type, version, subject, time, originalTime, data };
+  return { ...told, revoked: revoked !== null, reassignedTo };
 }
 
 /** Keys begin with the time, which decides nearly always and is a text that is there already. */

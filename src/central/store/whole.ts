@@ -5,6 +5,7 @@
 import type { CatModel } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import { readByTime } from './by-time.ts';
+import { allClocks } from './clocks.ts';
 import { correctionsInForce } from './corrections.ts';
 import { decodeTimePlace, encodeTimePlace, type TimePlace } from './cursor.ts';
 import { KEPT_TYPES, type NotedSegment, notedSegments, refuseUnnamed } from './expired.ts';
@@ -106,10 +107,14 @@ async function* eventsOf(
   const { epoch_no: epochNo } = segment;
   const { firstTime, lastTime, agent: own } = await proveSegment(dir, segment);
   // Nothing in it is asked for.
-  if ((from !== undefined && lastTime < from) || (to !== undefined && firstTime >= to)) return;
+  const isOutside = (from !== undefined && lastTime < from) || (to !== undefined && firstTime >= to);
+  if (isOutside && !(await holdsUnset(db, segment))) return;
   if (agent !== undefined && agent !== own) return;
-  let page: SealedEvent[] = [];
-  for await (const event of readVerified(dir, segment)) {
+  const timesOf = await allClocks(db);
+  let page: (SealedEvent & Pick<CentralEvent, 'originalTime'>)[] = [];
+  for await (const sealed of readVerified(dir, segment)) {
+    const { time, original_time: originalTime } = timesOf(sealed);
+    const event = { ...sealed, time, originalTime };
     if (event.seq <= seq || KEPT_TYPES.includes(event.type) || isBefore(event, epochNo, after)) continue;
     if (page.push(event) < PAGE_EVENTS) continue;
     yield* await withCorrections(db, epochNo, page);
@@ -118,8 +123,15 @@ async function* eventsOf(
   yield* await withCorrections(db, epochNo, page);
 }
 
+/** Events whose time may be another than in the segment. */
+async function holdsUnset(db: Db, { epoch_no, from_seq, to_seq }: NotedSegment): Promise<boolean> {
+  const run = db.selectFrom('unset_clock').select('boot').where('epoch_no', '=', epoch_no);
+  const inside = run.where('from_seq', '<=', to_seq).where('to_seq', '>=', from_seq).limit(1);
+  return (await inside.executeTakeFirst()) !== undefined;
+}
+
 /** Was a row when what comes after it in time was not given yet. */
-function isBefore(event: SealedEvent, epochNo: number, after: TimePlace | null): boolean {
+function isBefore(event: Pick<SealedEvent, 'time' | 'seq'>, epochNo: number, after: TimePlace | null): boolean {
   if (after === null) return false;
   if (event.time !== after.time) return event.time < after.time;
   return epochNo < after.epochNo || (epochNo === after.epochNo && event.seq <= after.seq);
@@ -128,7 +140,7 @@ function isBefore(event: SealedEvent, epochNo: number, after: TimePlace | null):
 async function withCorrections(
   db: Db,
   epochNo: number,
-  page: readonly SealedEvent[],
+  page: readonly (SealedEvent & Pick<CentralEvent, 'originalTime'>)[],
 ): Promise<readonly CentralEvent[]> {
   const inForce = await correctionsInForce(
     db,

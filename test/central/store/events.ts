@@ -1,7 +1,13 @@
 /** Builds events and batches for tests of the store. */
 import { type ChainHash, chainOver, chainStart } from '../../../src/contract/chain.ts';
 import type { EventBatch } from '../../../src/contract/envelope.ts';
-import { type EventData, type EventType, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
+import {
+  type EventData,
+  type EventType,
+  type NewEvent,
+  newEvent,
+  type StoredEvent,
+} from '../../../src/contract/event.ts';
 
 export const NOW = '2026-11-23T12:00:00.000Z';
 
@@ -21,6 +27,13 @@ export interface Writer {
   readonly epoch: string;
   readonly events: StoredEvent[];
   add<T extends EventType>(type: T, subject: string | null, data: EventData[T], seconds: number): StoredEvent;
+  /** By a clock that was not set, `monoMs` after the machine has started. */
+  addUnset<T extends EventType>(
+    type: T,
+    subject: string | null,
+    data: EventData[T],
+    when: { readonly time: string; readonly boot: string; readonly monoMs: number },
+  ): StoredEvent;
   /** Seqs from..to as a batch. */
   batch(from: number, to: number): EventBatch;
   chain(seq: number): ChainHash;
@@ -29,16 +42,19 @@ export interface Writer {
 export function createWriter(agent: string, epoch: string): Writer {
   const events: StoredEvent[] = [];
   const chain = (seq: number) => chainOver(chainStart(agent, epoch), events.slice(0, seq));
+  const append = (event: NewEvent) => {
+    const stored = { epoch, seq: events.length + 1, ...event };
+    events.push(stored);
+    return stored;
+  };
   return {
     agent,
     epoch,
     events,
     add(type, subject, data, seconds) {
-      const when = { time: at(seconds), clock: 'synced', boot: null, monoMs: null } as const;
-      const event = { epoch, seq: events.length + 1, ...newEvent(type, subject, data, when) };
-      events.push(event);
-      return event;
+      return append(newEvent(type, subject, data, { time: at(seconds), clock: 'synced', boot: null, monoMs: null }));
     },
+    addUnset: (type, subject, data, when) => append(newEvent(type, subject, data, { ...when, clock: 'unsynced' })),
     batch: (from, to) => ({ agent, events: events.slice(from - 1, to), chain: chain(to) }),
     chain,
   };

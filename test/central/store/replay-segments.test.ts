@@ -110,7 +110,11 @@ async function pastOf(url: string, segments: string, second: number): Promise<un
 
 function catsThen(writers: readonly Writer[], second: number): unknown {
   const { cats, meowing: rows } = foldEvents(corrected(writers), at(second));
-  const meows = rows.filter(({ eventType, newValue }) => eventType === 'meow' && newValue === '1');
+  const day = new Date(at(second));
+  const midnight = new Date(day.getFullYear(), day.getMonth(), day.getDate()).toISOString();
+  const meows = rows.filter(
+    ({ eventType, newValue, timestamp }) => eventType === 'meow' && newValue === '1' && timestamp >= midnight,
+  );
   return cats.map(({ catId: id, key: _key, sightings: _sightings, ...cat }) => {
     return { id, ...cat, meowsToday: meows.filter(({ catId }) => catId === id).length };
   });

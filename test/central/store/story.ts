@@ -2,16 +2,18 @@
 import fc from 'fast-check';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import type { CentralEvent, Store } from '../../../src/central/store/store.ts';
+import { syncOf, timeAt, unsetOf } from '../../../src/contract/clock.ts';
 import type { EventBatch } from '../../../src/contract/envelope.ts';
+import type { EventData, EventType } from '../../../src/contract/event.ts';
 import { type AgentEvent, correctAll, idOf } from './corrections.ts';
-import { createWriter, epochId, NOW, type Writer } from './events.ts';
+import { at, createWriter, epochId, NOW, type Writer } from './events.ts';
 
 const collars = ['A', 'B', 'C'];
 const places = ['kitchen', 'garden', 'hall'];
 
 /**
  * One thing that some agent, or central (3), writes; `second` may lie before what it wrote last, as after a correction of its
- * clock. Corrections are as frequent as all else together, and of few events, so that they meet.
+ * clock; `boot`: of an agent whose clock was not set then, on one of two starts of its machine. Corrections are as frequent as all else together, and of few events, so that they meet.
  */
 export const step = fc.record({
   writer: fc.nat(3),
@@ -28,6 +30,8 @@ export const step = fc.record({
     'sighted',
     'seen',
     'odd',
+    'clock',
+    'clock',
     ...Array.from({ length: 5 }, () => ['revoke', 'reassign'] as const).flat(),
   ),
   cat: fc.integer({ min: 1, max: 3 }),
@@ -36,6 +40,7 @@ export const step = fc.record({
   second: fc.integer({ min: 0, max: 30 }),
   target: fc.nat(1_000),
   whose: fc.nat(3),
+  boot: fc.constantFrom(null, null, 'b', 'c'),
 });
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -49,7 +54,8 @@ export function writersOf(steps: readonly Step[]): readonly Writer[] {
 }
 
 function write(writers: readonly Writer[], s: Step): void {
-  const writer = writers[s.writer] as Writer;
+  const own = writers[s.writer] as Writer;
+  const writer = { ...own, add: s.boot === null || s.writer === 3 ? own.add : unsetBy(own, s.boot, s) };
   const collar = collars[s.collar] as string;
   const to = places[s.place] as string;
   const subject = `collar/${collar}`;
@@ -99,9 +105,21 @@ function write(writers: readonly Writer[], s: Step): void {
       if (s.what === 'revoke') return void writer.add('event.revoked', null, target, s.second);
       return void writer.add('event.reassigned', null, { ...target, catId: s.cat }, s.second);
     }
+    case 'clock': {
+      const offsetMs = Date.parse(NOW) + 9_000 * (s.target % 4);
+      return void own.add('clock.synced', null, { boot: s.boot ?? 'b', offsetMs }, s.second);
+    }
     case 'odd':
       return void writer.add('meow.started', subject, { level: 'loud' as unknown as number }, s.second);
   }
+}
+
+/** The clock stood at 1970, or was a little wrong. */
+function unsetBy({ addUnset }: Writer, boot: string, { target }: Step): Writer['add'] {
+  return <T extends EventType>(type: T, subject: string | null, data: EventData[T], second: number) => {
+    const time = target % 2 === 0 ? new Date(second * 1_000).toISOString() : at(second + (target % 7) - 3);
+    return addUnset(type, subject, data, { time, boot, monoMs: second * 1_000 + (target % 5) / 4 });
+  };
 }
 
 /** Each agent's batches, cut and shuffled by the numbers given. */
@@ -148,12 +166,24 @@ export async function allEvents(store: Store): Promise<readonly CentralEvent[]> 
   return (await store.arrivals(new Map(), 100_000)).events;
 }
 
-/** By the definition of corrections, and not by what the store says of them. */
+/** By the definition of corrections and of clocks, and not by what the store says of them. */
 export function corrected(writers: readonly Writer[]): CentralEvent[] {
   const events = writers.flatMap(({ agent, events: own }) => own.map((event): AgentEvent => ({ ...event, agent })));
   const all = correctAll(events);
+  const isRevoked = (event: AgentEvent) => all.get(idOf(event))?.revoked === true;
+  const order = ({ epoch, seq }: AgentEvent) => `${epoch} ${String(seq).padStart(16, '0')}`;
+  const syncs = events.filter((event) => syncOf(event) !== null && !isRevoked(event));
+  const timesOf = (event: AgentEvent) => {
+    const unset = unsetOf(event);
+    const mine = syncs.filter((sync) => sync.agent === event.agent && syncOf(sync)?.boot === unset?.boot);
+    const last = mine.sort((a, b) => (order(a) < order(b) ? -1 : 1)).at(-1);
+    const sync = last === undefined ? null : syncOf(last);
+    if (unset === null || sync === null) return { originalTime: null };
+    return { time: timeAt(sync.offsetMs, unset.monoMs), originalTime: event.time };
+  };
   return events.map((event, i) => {
     const { revoked = false, reassignedTo = null } = all.get(idOf(event)) ?? {};
-    return { ...event, shard: 0, arrival: i, position: i, revoked, reassignedTo, correction: null };
+    const kept = { ...event, shard: 0, arrival: i, position: i };
+    return { ...kept, revoked, reassignedTo, correction: null, ...timesOf(event) };
   });
 }

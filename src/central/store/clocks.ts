@@ -1,0 +1,193 @@
+/**
+ * What is known of the clocks of agents at a start of their machine, and which events wait for it. The rule is that of
+ * `contract/clock.ts`. Rows of `event` hold the time that holds now, so that all who ask by time find them there, and beside it the one
+ * that was received; `move-times.ts` brings them up to date. Whoever changes something here has the shard of the agent.
+ */
+import type { Transaction } from 'kysely';
+import { syncOf, timeAt, type Unset, unsetOf } from '../../contract/clock.ts';
+import type { StoredEvent } from '../../contract/event.ts';
+import type { Db } from './agents.ts';
+import { insertOnce } from './insert-once.ts';
+import { type EpochNames, selectEvents } from './rows.ts';
+import type { CentralEvent } from './store.ts';
+import type { EpochTable, Tables } from './tables.ts';
+
+type Trx = Transaction<Tables>;
+
+/** Events of one page. */
+const PAGE_ROWS = 2_000;
+
+/** One start of one agent's machine. */
+export interface Boot {
+  readonly agentNo: number;
+  readonly boot: string;
+}
+
+/** The time of an event as it is now, and the one that was received where that is another. */
+export interface Times {
+  readonly time: string;
+  readonly original_time: string | null;
+}
+
+/** For rows that are new. Notes those whose clock was not set; asks nothing where all were. */
+export async function timesOf(
+  trx: Trx,
+  epoch: Pick<EpochTable, 'no' | 'agent_no'>,
+  events: readonly StoredEvent[],
+): Promise<(event: StoredEvent) => Times> {
+  const offsets = new Map<string, number | null>();
+  for (const [boot, seqs] of Map.groupBy(events.filter(isUnset), (event) => event.boot ?? '')) {
+    await noteUnset(
+      trx,
+      epoch,
+      boot,
+      seqs.map(({ seq }) => seq),
+    );
+    offsets.set(boot, await offsetOf(trx, { agentNo: epoch.agent_no, boot }));
+  }
+  return (event) => {
+    const unset = offsets.size === 0 ? null : unsetOf(event);
+    return corrected(event.time, unset, unset === null ? null : (offsets.get(unset.boot) ?? null));
+  };
+}
+
+/** `offsetMs` null: nobody knows it. */
+export function corrected(received: string, unset: Unset | null, offsetMs: number | null): Times {
+  if (unset === null || offsetMs === null) return { time: received, original_time: null };
+  return { time: timeAt(offsetMs, unset.monoMs), original_time: received };
+}
+
+function isUnset(event: StoredEvent): boolean {
+  return unsetOf(event) !== null;
+}
+
+/** Of each boot in each epoch one row, which spans its events. */
+async function noteUnset(
+  trx: Trx,
+  epoch: Pick<EpochTable, 'no' | 'agent_no'>,
+  boot: string,
+  seqs: readonly number[],
+): Promise<void> {
+  const [from_seq, to_seq] = [Math.min(...seqs), Math.max(...seqs)];
+  const row = { epoch_no: epoch.no, boot, agent_no: epoch.agent_no, from_seq, to_seq, due_seq: null };
+  if ((await insertOnce(trx, 'unset_clock', [row])) > 0) return;
+  const known = trx.updateTable('unset_clock').where('epoch_no', '=', epoch.no).where('boot', '=', boot);
+  await known.set({ from_seq }).where('from_seq', '>', from_seq).execute();
+  await known.set({ to_seq }).where('to_seq', '<', to_seq).execute();
+}
+
+/** What counts for this boot, or null where nothing does. */
+export async function offsetOf(db: Db, { agentNo, boot }: Boot): Promise<number | null> {
+  const last = await standing(db)
+    .where('clock_sync.agent_no', '=', agentNo)
+    .where('clock_sync.boot', '=', boot)
+    .orderBy('epoch.epoch', 'desc')
+    .orderBy('clock_sync.seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return last?.offset_ms ?? null;
+}
+
+/** What was said of clocks and is not taken back. */
+function standing(db: Db) {
+  return db
+    .selectFrom('clock_sync')
+    .innerJoin('epoch', 'epoch.no', 'clock_sync.epoch_no')
+    .select(['clock_sync.boot', 'clock_sync.offset_ms'])
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('correction')
+            .select('correction.by_seq')
+            .whereRef('correction.epoch_no', '=', 'clock_sync.epoch_no')
+            .whereRef('correction.seq', '=', 'clock_sync.seq')
+            .where('correction.in_force', '=', 1)
+            .where('correction.cat_id', 'is', null),
+        ),
+      ),
+    );
+}
+
+/** Notes what a `clock.synced` says, once. True: times are due to be moved. */
+export async function noteSync(
+  trx: Trx,
+  own: Pick<EpochTable, 'no' | 'agent_no'>,
+  event: StoredEvent,
+): Promise<boolean> {
+  const sync = syncOf(event);
+  if (sync === null) return false;
+  const { boot, offsetMs: offset_ms } = sync;
+  const row = { epoch_no: own.no, seq: event.seq, agent_no: own.agent_no, boot, offset_ms };
+  if ((await insertOnce(trx, 'clock_sync', [row])) === 0) return false;
+  await makeDue(trx, { agentNo: own.agent_no, boot });
+  return true;
+}
+
+/** All events of this boot are looked at anew. */
+export async function makeDue(trx: Trx, { agentNo, boot }: Boot): Promise<void> {
+  await trx
+    .updateTable('unset_clock')
+    .set((eb) => ({ due_seq: eb.ref('from_seq') }))
+    .where('agent_no', '=', agentNo)
+    .where('boot', '=', boot)
+    .execute();
+}
+
+/** The boot that the `clock.synced` at this place is about; null where it is none. */
+export async function bootAt(db: Db, epochNo: number, seq: number): Promise<Boot | null> {
+  const row = await db
+    .selectFrom('clock_sync')
+    .select(['agent_no', 'boot'])
+    .where('epoch_no', '=', epochNo)
+    .where('seq', '=', seq)
+    .executeTakeFirst();
+  return row === undefined ? null : { agentNo: row.agent_no, boot: row.boot };
+}
+
+/**
+ * The rows of a boot whose clock was not set, in pages, each event with the earliest time that it can ever have had here: whatever was
+ * made of its time before or is made of it now lies there or later.
+ */
+export async function* eventsOfBoot(
+  db: Db,
+  names: EpochNames,
+  { agentNo, boot }: Boot,
+): AsyncGenerator<readonly CentralEvent[]> {
+  const ofBoot = db.selectFrom('clock_sync').where('agent_no', '=', agentNo).where('boot', '=', boot);
+  const { least } = await ofBoot.select((eb) => eb.fn.min('offset_ms').as('least')).executeTakeFirstOrThrow();
+  const runs = db.selectFrom('unset_clock').selectAll().where('agent_no', '=', agentNo).where('boot', '=', boot);
+  for (const { epoch_no, from_seq, to_seq } of await runs.orderBy('epoch_no').execute()) {
+    for (let next = from_seq; next <= to_seq; ) {
+      const rows = await selectEvents(db)
+        .where('epoch_no', '=', epoch_no)
+        .where('seq', '>=', next)
+        .where('seq', '<=', to_seq)
+        .where('boot', '=', boot)
+        .where('clock', '=', 'unsynced')
+        .orderBy('seq')
+        .limit(PAGE_ROWS)
+        .execute();
+      const events = await names.events(db, rows);
+      yield events.map((event) => ({ ...event, time: earliest(event, least) }));
+      next = rows.length < PAGE_ROWS ? to_seq + 1 : (rows.at(-1)?.seq ?? to_seq) + 1;
+    }
+  }
+}
+
+function earliest(event: CentralEvent, least: number | null): string {
+  const received = event.originalTime ?? event.time;
+  const { time } = corrected(received, unsetOf(event), least);
+  return time < received ? time : received;
+}
+
+/** What counts for the boots of all agents, by name: for whoever reads events elsewhere than in rows. There are few. */
+export async function allClocks(db: Db): Promise<(event: StoredEvent & { readonly agent: string }) => Times> {
+  const syncs = standing(db).innerJoin('agent', 'agent.no', 'clock_sync.agent_no').select('agent.name');
+  const rows = await syncs.orderBy('epoch.epoch').orderBy('clock_sync.seq').execute();
+  // The last one stays.
+  const offsets = new Map(rows.map(({ name, boot, offset_ms }) => [`${name} ${boot}`, offset_ms]));
+  return (event) => {
+    const unset = offsets.size === 0 ? null : unsetOf(event);
+    return corrected(event.time, unset, offsets.get(`${event.agent} ${unset?.boot ?? ''}`) ?? null);
+  };
+}
