@@ -142,11 +142,13 @@ function toJson({ agent, event, known }: Told): string {
 }
 
 /**
- * `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks an unset clock. What is
+ * `2026-11-23T06:14:09.842Z  meow.ended  collar/C0FFEE01  durationMs=430 …  porch #18231`; ~ marks a time by a clock that was not set, ≈
+ * one that central has corrected since. What is
  * corrected says so at its end. On a terminal an event is one line: what it says is cut where it is longer.
  */
 function toLine({ agent, event, known }: Told): string {
-  const time = `${event.time}${event.clock === 'synced' ? ' ' : '~'}`;
+  const isCorrected = known?.originalTime !== undefined && known.originalTime !== null;
+  const time = `${event.time}${event.clock === 'synced' ? ' ' : isCorrected ? '≈' : '~'}`;
   const data = Object.entries(JSON.parse(event.data) as Record<string, unknown>);
   const words = data.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const type = shortType(event.type);

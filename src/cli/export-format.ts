@@ -71,9 +71,10 @@ function createBatch(before: FormatMemory): Format {
   };
 }
 
-const COLUMNS = 'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,boot,monoMs,position,revoked,data'.split(
-  ',',
-);
+const COLUMNS =
+  'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,boot,monoMs,position,revoked,data,originalTime'.split(
+    ',',
+  );
 
 /** RFC 4180. */
 function createCsv(formulas: boolean, before: FormatMemory): Format {
@@ -95,6 +96,7 @@ function createCsv(formulas: boolean, before: FormatMemory): Format {
         ...[text(`${epoch}/${seq}`), text(agent), text(epoch), number(seq), text(type), number(version), text(subject)],
         ...[text(collarOf(event)), number(catOf(event)), text(time), text(clock), text(boot), number(monoMs)],
         ...[number(known?.position ?? null), known === undefined ? '' : String(known.revoked), text(data)],
+        text(known?.originalTime ?? null),
       ];
       return `${cells.join(',')}\r\n`;
     },

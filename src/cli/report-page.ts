@@ -142,7 +142,7 @@ function correctionsOf({ corrected, tz }: Report): string {
 
 /** What it does not know: no chart shows it. */
 function gapsOf(report: Report): string {
-  const { tz, unheard, quiet, outages, losses, awaited, unsynced, fromMs, toMs } = report;
+  const { tz, unheard, quiet, outages, losses, awaited, unsynced, retimed, fromMs, toMs } = report;
   const from = (ms: number, end: number) =>
     `${momentLabel(ms, tz)} to ${end >= toMs ? 'the end' : momentLabel(end, tz)} (${lengthLabel(end - ms)})`;
   const groups: [title: string, items: readonly string[]][] = [
@@ -160,6 +160,7 @@ function gapsOf(report: Report): string {
     ['Events were lost for good', losses.map((loss) => `${lossWords(loss, tz)}: ${html(loss.reason)}`)],
     ['Events are still to come', awaited.map(({ agent, events }) => `${events} of ${html(agent)}`)],
     ['The time may be wrong', unsynced === 0 ? [] : [`${unsynced} events came from a clock that was not set`]],
+    ['The time was corrected', retimed === 0 ? [] : [`${retimed} events came before their agent knew the time`]],
   ];
   const told = groups.filter(([, items]) => items.length > 0);
   const heard = 1 - unheardOf(report) / (toMs - fromMs);

@@ -74,7 +74,25 @@ describe('ndjson and cloudevents', () => {
       correction: null,
     };
     expect(JSON.parse(written('ndjson', [known]).text)).toMatchObject({ position: 7, revoked: true, seq: 1 });
-    expect(cellsOf(written('csv', [known]).text)[1]?.slice(-3, -1)).toEqual(['7', 'true']);
+    expect(cellsOf(written('csv', [known]).text)[1]?.slice(-4, -2)).toEqual(['7', 'true']);
+  });
+});
+
+describe('an event whose clock was not set', () => {
+  const known: CentralEvent = {
+    ...event({ clock: 'unsynced', boot: 'b', monoMs: 5 }),
+    ...{ originalTime: '1970-01-01T00:00:00.005Z', agent: 'porch', shard: 1, arrival: 1, position: 7 },
+    ...{ revoked: false, reassignedTo: null, correction: null },
+  };
+
+  it('has the corrected time, and says what its clock said', () => {
+    const said = { time: known.time, originaltime: '1970-01-01T00:00:00.005Z' };
+    expect(JSON.parse(written('ndjson', [known]).text)).toMatchObject({ ...said, clock: 'unsynced', monoMs: 5 });
+    const [cloudEvent] = JSON.parse(written('cloudevents', [known]).text) as object[];
+    expect(cloudEvent).toMatchObject(said);
+    expect(faultOf(JSON.stringify(cloudEvent))).toBe(null);
+    expect(cellsOf(written('csv', [known]).text)[1]?.at(-1)).toBe(said.originaltime);
+    expect(written('influx', [known]).text).toContain(` ${Date.parse(known.time)}000000\n`);
   });
 });
 
@@ -84,10 +102,12 @@ describe('csv', () => {
     const rows = cellsOf(written('csv', [event({ data }), event({ seq: 2, subject: 'collar/a\r\nb"c' })]).text);
     const [head = [], first = [], second = []] = rows;
     expect(head).toEqual(
-      'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,boot,monoMs,position,revoked,data'.split(','),
+      'id,agent,epoch,seq,type,version,subject,collar,cat,time,clock,boot,monoMs,position,revoked,data,originalTime'.split(
+        ',',
+      ),
     );
     expect(rows.every((row) => row.length === head.length)).toBe(true);
-    expect(first.at(-1)).toBe(data);
+    expect(first.slice(-2)).toEqual([data, '']);
     expect(first.slice(0, 5)).toEqual([`${EPOCH}/1`, 'porch', EPOCH, '1', 'collard.meow.ended']);
     expect(second[7]).toBe('a\r\nb"c');
   });

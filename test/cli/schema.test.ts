@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { cloudEventText } from '../../src/central/api/cloud-event.ts';
+import { cloudEventText, wireEventText } from '../../src/central/api/cloud-event.ts';
 import { createBulletin } from '../../src/central/bulletin.ts';
 import { createOutbox } from '../../src/central/subscriber/outbox.ts';
 import { asyncApi } from '../../src/cli/asyncapi.ts';
@@ -99,6 +99,8 @@ describe('the schema of events', () => {
     };
     const unsynced = { clock: 'unsynced', boot: 'b7', monoMs: 12.5 } as const;
     expect(check(JSON.parse(cloudEventText({ ...corrected, ...unsynced })))).toBe(true);
+    const retimed = { ...corrected, ...unsynced, originalTime: '1970-01-01T00:00:00.012Z' };
+    for (const text of [cloudEventText(retimed), wireEventText(retimed)]) expect(check(JSON.parse(text))).toBe(true);
   });
 
   test('has every type in the version that is written, and refuses what is none of them', () => {

@@ -3,7 +3,8 @@ import { encodeCloudEvent, encodeEvent } from '../../contract/envelope.ts';
 import type { CentralEvent } from '../store/store.ts';
 
 /**
- * Compact JSON text. The data stay the text that was received. `position` is absent until it is contiguous; `revoked`,
+ * Compact JSON text. The data stay the text that was received. `time` is when it happened; `originaltime`, where it was corrected, what
+ * the agent's clock said before it was set. `position` is absent until it is contiguous; `revoked`,
  * `reassignedto`, `correctedby` and `correction` where nothing corrects it.
  */
 export function cloudEventText(event: CentralEvent): string {
@@ -16,8 +17,9 @@ export function wireEventText(event: CentralEvent): string {
 }
 
 function withKnown(event: CentralEvent, text: string): string {
-  const { position, revoked, reassignedTo, correction } = event;
+  const { originalTime = null, position, revoked, reassignedTo, correction } = event;
   const known = JSON.stringify({
+    ...(originalTime === null ? {} : { originaltime: originalTime }),
     ...(position === null ? {} : { position }),
     ...(revoked ? { revoked } : {}),
     ...(reassignedTo === null ? {} : { reassignedto: reassignedTo }),

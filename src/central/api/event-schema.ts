@@ -59,7 +59,7 @@ export const eventData = {
   'sensor.recovered': z.object({ source: text, reason }),
   'clock.synced': z.object({
     boot: text,
-    offsetMs: z.number().describe('to be added to the times of unsynced events of that boot'),
+    offsetMs: z.number().describe('added to monoMs of unsynced events of that boot: the time at which they happened'),
   }),
   'history.lost': z.object({
     epoch,
@@ -110,6 +110,11 @@ const read = {
   ...envelope,
   monoMs: z.number().optional().describe('of unsynced events: milliseconds since that start'),
   monoms: z.string().optional().describe('the same, in webhooks and exports as CloudEvents'),
+  originaltime: moment
+    .optional()
+    .describe(
+      'what the clock said before it was set, by which the event is hashed: `time` was corrected by a clock.synced',
+    ),
   position: z.int().optional().describe('in the order of the store; absent until all before it is there'),
   revoked: z.literal(true).optional().describe('taken back'),
   reassignedto: z.int().optional().describe('number of the cat that it was given to'),

@@ -195,6 +195,7 @@ export const eventAnswer = z.looseObject({
   type: z.string(),
   time,
   seq: z.int(),
+  originaltime: time.optional().describe('what a clock said that was not set then; `time` was corrected since'),
   position: z.int().optional(),
   revoked: z.literal(true).optional().describe('taken back'),
   reassignedto: z.int().optional().describe('number of the cat that it was given to'),

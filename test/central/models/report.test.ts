@@ -87,7 +87,9 @@ describe('shakes of a report', () => {
   });
 
   test('of a clock that was not set are counted as such', () => {
-    expect(reportOf([meow(1, 500, { clock: 'unsynced' }), meow(2)]).unsynced).toBe(1);
+    const corrected = { clock: 'unsynced', originalTime: '1970-01-01T00:00:00.000Z' } as const;
+    const events = [meow(1, 500, { clock: 'unsynced' }), meow(2), meow(3, 500, corrected), meow(4, 500, corrected)];
+    expect(reportOf(events)).toMatchObject({ unsynced: 1, retimed: 2 });
   });
 });
 

@@ -13,7 +13,7 @@ const AGAIN_MS = 20_000;
 /** The first new meow after a quiet time is counted soon. */
 const SOON_MS = 1_500;
 /** What changes the counts. */
-const COUNTED = /^collard\.(meow\.started|event\.revoked|event\.reassigned)$/;
+const COUNTED = /^collard\.(meow\.started|clock\.synced|event\.revoked|event\.reassigned)$/;
 /** The day before the first one counts in the zone of central, whichever that is. */
 const SPAN_MS = (DAYS + 2) * 24 * HOUR_MS;
 

@@ -39,6 +39,11 @@ export function clockTime(time: string, seconds = false): string {
   });
 }
 
+/** With the year: of a time that may be any. */
+export function fullTime(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' });
+}
+
 /** A <time> whose text `tick` keeps true. */
 export function agoElement(time: string | null): HTMLTimeElement {
   const node = el('time');

@@ -3,7 +3,7 @@ import { nowMs } from './ago.ts';
 import type { Corrections } from './correct.ts';
 import { byId, setText } from './dom.ts';
 import { localDay, matches, queryOf } from './filters.ts';
-import { createPages, type Pages } from './pages.ts';
+import { createPages, type Pages, reloading } from './pages.ts';
 import { rowElement, rowFace } from './rows.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Cat, CloudEvent } from './types.ts';
@@ -83,10 +83,10 @@ export function createCatTimeline(corrections: Corrections): CatTimeline {
       names = text;
       list.refresh();
     },
-    event(event) {
+    event: reloading((event) => {
       const isIn = pages.find(event.id) !== undefined || matches(event, sentenceOf(event, cats).catId, filter());
       if (id !== 0 && isIn) pages.add([event]);
-    },
+    }, reload),
   };
 }
 

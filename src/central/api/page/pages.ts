@@ -22,6 +22,25 @@ export interface Pages {
   older(): Promise<void>;
 }
 
+/** What moves others often comes in a row: one reading does for all within this time. */
+const MOVED_MS = 500;
+
+/**
+ * Takes events, and has `reload` called soon after an agent has said what the time is: events from before have another one than they had,
+ * also those that are not held.
+ */
+export function reloading(take: (event: CloudEvent) => void, reload: () => void): (event: CloudEvent) => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return (event) => {
+    take(event);
+    if (event.type !== 'collard.clock.synced' || timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      reload();
+    }, MOVED_MS);
+  };
+}
+
 /** Where older events go on: the cursor of the last page, or a time after some were dropped; null at the end. */
 type Older = { readonly before?: string; readonly to?: string } | null;
 

@@ -1,5 +1,5 @@
 /** The rows of the timeline: an event as a list item, with its day where a day begins. */
-import { agoElement, clockTime, nowMs } from './ago.ts';
+import { agoElement, clockTime, fullTime, nowMs } from './ago.ts';
 import { hueOf } from './cats.ts';
 import { fixOf } from './correct.ts';
 import { el } from './dom.ts';
@@ -16,6 +16,7 @@ export function rowElement(event: CloudEvent, before: CloudEvent | undefined, vi
   const { who, text, tone, catId } = sentenceOf(event, view.cats, view.find(targetOf(event)));
   const note = correctionOf(event, view.cats);
   const fix = fixOf(event);
+  const doubt = doubtOf(event);
   return el(
     'li',
     {
@@ -34,6 +35,7 @@ export function rowElement(event: CloudEvent, before: CloudEvent | undefined, vi
       agoElement(event.time),
       el('span', { class: 'clock' }, clockTime(event.time, true)),
     ),
+    doubt === null ? null : el('p', { class: 'doubt muted' }, doubt),
     note === null ? null : el('p', { class: 'correction' }, note),
   );
 }
@@ -41,7 +43,15 @@ export function rowElement(event: CloudEvent, before: CloudEvent | undefined, vi
 /** Two events of one face have the same row, as long as the cats are called the same. */
 export function rowFace(event: CloudEvent, before: CloudEvent | undefined, view: RowView): string {
   const target = view.find(targetOf(event));
-  return [event.correctedby ?? '', dayOf(event, before) ?? '', target?.id ?? '', target?.correctedby ?? ''].join('|');
+  const { correctedby = '', time, originaltime = '' } = event;
+  const times = `${time}|${originaltime}`;
+  return [times, correctedby, dayOf(event, before) ?? '', target?.id ?? '', target?.correctedby ?? ''].join('|');
+}
+
+/** Why its time is not what a clock said that was set; null where it is. */
+function doubtOf({ clock, originaltime }: CloudEvent): string | null {
+  if (originaltime !== undefined) return `time corrected: the clock was not set and said ${fullTime(originaltime)}`;
+  return clock === 'unsynced' ? 'the clock was not set: this time may be wrong' : null;
 }
 
 function targetOf(event: CloudEvent): string {

@@ -1,7 +1,7 @@
 /** What happened, newest first: as much as somebody scrolls to, and what comes live. */
 import { byId, setText } from './dom.ts';
 import { createFilters, matches, queryOf } from './filters.ts';
-import { createPages, MAX_LIVE, type Pages } from './pages.ts';
+import { createPages, MAX_LIVE, type Pages, reloading } from './pages.ts';
 import { rowElement, rowFace } from './rows.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Agent, Cat, CloudEvent } from './types.ts';
@@ -72,7 +72,7 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
   });
   return {
     reload,
-    add,
+    add: reloading(add, () => failing(reload())),
     read() {
       if (filters.read()) failing(reload());
     },

@@ -76,6 +76,10 @@ export interface CloudEvent {
   readonly type: string;
   readonly subject?: string;
   readonly time: string;
+  /** Absent where it is a corrected event told of by itself. */
+  readonly clock?: 'synced' | 'unsynced';
+  /** What the clock said before it was set: the time was corrected. */
+  readonly originaltime?: string;
   readonly seq: number;
   readonly revoked?: boolean;
   /** The cat that it was given to. */
