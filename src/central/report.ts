@@ -1,9 +1,11 @@
 /** A report of one cat: its events of a span, what is known to be missing, and what a person corrected. Reads the store and segments. */
+import { setImmediate } from 'node:timers/promises';
 import { fullType, shortType } from '../contract/event.ts';
 import { upcast } from '../contract/upcast.ts';
 import { createCalendar } from './models/calendar.ts';
 import { type CatReport, createReport, type Stretch } from './models/report.ts';
 import { pastCats } from './past-cats.ts';
+import { createReadShare } from './read-share.ts';
 import {
   type Awaited,
   awaitedOf,
@@ -16,7 +18,7 @@ import {
   outagesOf,
   type ReadEvents,
 } from './report-gaps.ts';
-import type { CatRow, CentralEvent, ReadStore } from './store/store.ts';
+import type { CatRow, CentralEvent, ReadStore, Store as WholeStore } from './store/store.ts';
 
 /** The most events of one report. */
 export const MAX_REPORT_EVENTS = 500_000;
@@ -64,18 +66,37 @@ export interface Report extends CatReport, Stretch {
 
 type Store = Pick<
   ReadStore,
-  'agents' | 'cats' | 'catsAt' | 'correctedEvents' | 'event' | 'horizon' | 'oldest' | 'whole'
->;
+  'agents' | 'cats' | 'catsAt' | 'correctedEvents' | 'counts' | 'event' | 'horizon' | 'newest' | 'oldest' | 'whole'
+> &
+  Pick<WholeStore, 'segments'>;
 
 /** Rejects with code BAD_TIME_ZONE, CAT_NOT_FOUND, EXPIRED, TOO_MUCH_HISTORY or SEGMENT_DAMAGED. */
-export async function reportOf(store: Store, question: ReportQuestion, now: Date, segments?: string): Promise<Report> {
+export async function reportOf(
+  store: Store,
+  question: ReportQuestion,
+  now: Date,
+  segments?: string,
+  onShare: (share: number) => void = () => undefined,
+): Promise<Report> {
   const { catId, fromMs, toMs, tz } = question;
   const calendar = calendarOf(tz);
   const cat = (await store.cats(now)).find(({ id }) => id === catId);
   if (cat === undefined) throw failure('CAT_NOT_FOUND', 'cat not found');
   const span = { fromMs, toMs };
-  const reader = await readerOf(store, catId, segments);
-  const ofAgents = await readerOf(store, null, segments);
+  let [reads, within] = [0, 0];
+  const watch: Watch = {
+    share(share) {
+      // Where no beginning is asked for, nothing is known of it.
+      if (Number.isFinite(share)) within = Math.max(within, Math.min(1, share));
+      onShare((reads + within) / READS);
+    },
+    end() {
+      reads = Math.min(READS - 1, reads + 1);
+      within = 0;
+    },
+  };
+  const reader = await readerOf(store, catId, segments, watch);
+  const ofAgents = await readerOf(store, null, segments, watch);
   const before = (await pastCats(store, new Date(fromMs), segments)).find(({ id }) => id === catId);
   const fold = createReport({
     span,
@@ -104,8 +125,21 @@ export async function reportOf(store: Store, question: ReportQuestion, now: Date
   };
 }
 
+/** How far it is, of the reads of a report. */
+interface Watch {
+  share(share: number): void;
+  end(): void;
+}
+/** What happened, alerts, what is usual, outages and losses. */
+const READS = 5;
+
 /** By time; from the rows where all lies in them, else through the segments, whose epochs come one after the other. */
-async function readerOf(store: Store, catId: number | null, segments: string | undefined): Promise<ReadEvents> {
+async function readerOf(
+  store: Store,
+  catId: number | null,
+  segments: string | undefined,
+  watch: Watch,
+): Promise<ReadEvents> {
   const horizon = await store.horizon();
   let read = 0;
   const count = (events: number) => {
@@ -114,9 +148,21 @@ async function readerOf(store: Store, catId: number | null, segments: string | u
       throw failure('TOO_MUCH_HISTORY', `more than ${MAX_REPORT_EVENTS} events: ask for fewer days`);
   };
   return async (filter, take) => {
-    if (horizon === '' || (filter.from ?? '') >= horizon || segments === undefined)
-      return eachRow(store, catId === null ? filter : { ...filter, catId }, count, take);
+    if (horizon === '' || (filter.from ?? '') >= horizon || segments === undefined) {
+      const [fromMs, toMs] = [Date.parse(filter.from ?? ''), Date.parse(filter.to ?? '')];
+      let last = filter.from ?? '';
+      const counted = (events: number) => {
+        count(events);
+        watch.share((Date.parse(last) - fromMs) / (toMs - fromMs));
+      };
+      await eachRow(store, catId === null ? filter : { ...filter, catId }, counted, (event) => {
+        last = event.time;
+        take(event);
+      });
+      return watch.end();
+    }
     const events: CentralEvent[] = [];
+    const share = await createReadShare(store, filter);
     const whole = await store.whole(segments, filter, null);
     try {
       for (;;) {
@@ -125,11 +171,15 @@ async function readerOf(store: Store, catId: number | null, segments: string | u
         const mine = catId === null ? page : page.filter((event) => whole.cats(event).includes(catId));
         count(mine.length);
         events.push(...mine);
+        share.given(page.at(-1)?.time);
+        watch.share(share.of(whole.place()));
+        await setImmediate();
       }
     } finally {
       await whole.close();
     }
     for (const event of events.sort((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time)))) take(event);
+    watch.end();
   };
 }
 

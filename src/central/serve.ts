@@ -25,7 +25,7 @@ import type { QuarantineStore } from './store/kept.ts';
 import type { KeyStore } from './store/key-store.ts';
 import type { NoticeStore } from './store/notice-store.ts';
 import type { SharedStore } from './store/shared-store.ts';
-import type { ReadStore } from './store/store.ts';
+import type { ReadStore, Store } from './store/store.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;
@@ -40,6 +40,7 @@ export interface ServeParts {
     KeyStore &
     AccessStore &
     Pick<NoticeStore, 'noticeCounts'> &
+    Pick<Store, 'segments'> &
     Pick<SharedStore, 'status'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;

@@ -2,7 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { createCalendar } from './models/calendar.ts';
 import { createTally, type StatsRow, type Tally } from './models/stats.ts';
-import type { EventFilter, ReadStore } from './store/store.ts';
+import { createReadShare } from './read-share.ts';
+import type { EventFilter, ReadStore, Store } from './store/store.ts';
 
 /** The most events that are counted for one answer. */
 export const MAX_STATS_EVENTS = 1_000_000;
@@ -31,10 +32,11 @@ export interface Stats {
  * TOO_MUCH_HISTORY beyond MAX_STATS_EVENTS.
  */
 export async function statsOf(
-  store: Pick<ReadStore, 'oldest' | 'cats' | 'whole'>,
+  store: StatsStore,
   { by, tz, catId, types, ...span }: StatsQuestion,
   now: Date,
   segments?: string,
+  onShare: (share: number) => void = () => undefined,
 ): Promise<Stats> {
   const calendar = calendarOf(by, tz);
   const to = span.to ?? now.toISOString();
@@ -49,8 +51,9 @@ export async function statsOf(
     throw failure('TOO_MUCH_HISTORY', `more than ${MAX_STATS_EVENTS} events from ${from} to ${to}: ask for less`);
   };
   const filter = { from, to, ...(types === undefined ? {} : { types }) };
-  if (segments === undefined) await countRows(store, filter, tallies, count);
-  else await countWhole(store, segments, filter, tallies, count);
+  const read: Reading = { filter: { ...filter, from, to }, tallies, count, onShare };
+  if (segments === undefined) await countRows(store, read);
+  else await countWhole(store, segments, read);
   const rows = cats.flatMap(({ id, name }) => (tallies.get(id)?.rows() ?? []).map((row) => ({ ...row, name })));
   // An hour that comes twice sorts by its moment, not by what the clock on the wall shows.
   const moment = (row: StatsRow) => Date.parse(row.from);
@@ -63,15 +66,19 @@ export async function statsOf(
   };
 }
 
-type Tallies = ReadonlyMap<number, Tally>;
+type StatsStore = Pick<ReadStore, 'oldest' | 'newest' | 'cats' | 'counts' | 'whole'> & Pick<Store, 'segments'>;
+
+interface Reading {
+  readonly filter: EventFilter & { readonly from: string; readonly to: string };
+  readonly tallies: ReadonlyMap<number, Tally>;
+  readonly count: (events: number) => void;
+  readonly onShare: (share: number) => void;
+}
 
 /** Cat by cat, by their indexes. */
-async function countRows(
-  store: Pick<ReadStore, 'oldest'>,
-  filter: EventFilter,
-  tallies: Tallies,
-  count: (events: number) => void,
-): Promise<void> {
+async function countRows(store: StatsStore, { filter, tallies, count, onShare }: Reading): Promise<void> {
+  const [fromMs, toMs] = [Date.parse(filter.from), Date.parse(filter.to)];
+  let done = 0;
   for (const [catId, tally] of tallies) {
     for (let after: string | undefined; ; ) {
       const question = { ...filter, catId, limit: EVENTS_A_READ };
@@ -80,19 +87,21 @@ async function countRows(
       count(page.events.length);
       if (page.events.length < EVENTS_A_READ) break;
       after = page.next;
+      const atMs = Date.parse(page.events.at(-1)?.time ?? filter.from);
+      onShare((done + (atMs - fromMs) / (toMs - fromMs)) / tallies.size);
       await setImmediate();
     }
+    done += 1;
   }
 }
 
 /** Everything once: segments have no index of cats. */
 async function countWhole(
-  store: Pick<ReadStore, 'whole'>,
+  store: StatsStore,
   segments: string,
-  filter: EventFilter,
-  tallies: Tallies,
-  count: (events: number) => void,
+  { filter, tallies, count, onShare }: Reading,
 ): Promise<void> {
+  const share = await createReadShare(store, filter);
   const whole = await store.whole(segments, filter, null);
   try {
     for (;;) {
@@ -103,6 +112,9 @@ async function countWhole(
         count(cats.length);
         for (const id of cats) tallies.get(id)?.add(event);
       }
+      share.given(page.at(-1)?.time);
+      onShare(share.of(whole.place()));
+      await setImmediate();
     }
   } finally {
     await whole.close();

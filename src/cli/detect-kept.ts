@@ -5,6 +5,7 @@ import { lineOf } from './detect-line.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type Account, accountOf, changesIn, loadAgentConfig, openKeptSource } from './kept.ts';
 import { drawKept } from './kept-picture.ts';
+import { createMeter } from './meter.ts';
 import { openOutput } from './out-file.ts';
 import { paint, print, printJson, safe, table, tell } from './output.ts';
 
@@ -23,7 +24,9 @@ export async function detectKept(options: KeptOptions): Promise<void> {
     throw new CommandError(EXIT.usage, '--from-kept needs the settings to try', '--config new.yaml');
   const config = loadAgentConfig(file);
   const source = openKeptSource(config, fromKept === true ? undefined : fromKept);
-  const account = await accountOf(source, collar);
+  const meter = createMeter();
+  const show = (done: number, of: number) => meter.at(done, of, 'deciding anew');
+  const account = await accountOf(source, collar, undefined, show).finally(meter.clear);
   if (account.readings === 0) tell(`no readings are kept in ${safe(source.folder)} yet`);
   if (account.damaged > 0) tell(`${account.damaged} segments end before their time, as a cut of power leaves them`);
   const changes = changesIn(account);

@@ -13,8 +13,11 @@ export interface StoreHistory {
   /** `expired`: all up to here was deleted for its age, and its chain kept. */
   marks(): Promise<readonly { readonly epoch: string; readonly mark: number; readonly expired?: number }[]>;
   /** `since`: known already, so that only what follows it need be hashed. */
-  chainAt(epoch: string, seq: number, since?: ChainPoint): Promise<ChainHash | null>;
+  chainAt(epoch: string, seq: number, since?: ChainPoint, onHashed?: (seq: number) => void): Promise<ChainHash | null>;
 }
+
+/** Told how far it is: so many of all events that both have are compared. */
+export type OnCompared = (events: number, of: number) => void;
 
 /**
  * agree: all of the log is stored, and the same. missing: stored up to `seq - 1`, the same so far. conflicting: the first
@@ -38,12 +41,22 @@ export interface Verdict {
 const severity: readonly Status[] = ['conflicting', 'missing', 'expired', 'agree'];
 
 /** Every epoch of the log. Reads central first: what the agent writes meanwhile can only be missing, never too much. */
-export async function compareHistories(agent: AgentHistory, store: StoreHistory): Promise<readonly Verdict[]> {
+export async function compareHistories(
+  agent: AgentHistory,
+  store: StoreHistory,
+  onCompared: OnCompared = () => undefined,
+): Promise<readonly Verdict[]> {
   const marks = new Map((await store.marks()).map((row) => [row.epoch, row]));
   const verdicts: Verdict[] = [];
-  for (const { epoch, firstSeq, lastSeq } of await agent.epochs()) {
-    const { mark = 0, expired = 0 } = marks.get(epoch) ?? {};
-    verdicts.push(await compareEpoch(agent, store, { epoch, firstSeq, lastSeq, mark, expired }));
+  const epochs = await agent.epochs();
+  const sharedBy = ({ epoch, lastSeq }: (typeof epochs)[number]) => Math.min(marks.get(epoch)?.mark ?? 0, lastSeq);
+  const all = epochs.reduce((sum, epoch) => sum + sharedBy(epoch), 0);
+  let before = 0;
+  for (const one of epochs) {
+    const { mark = 0, expired = 0 } = marks.get(one.epoch) ?? {};
+    const onHashed = (seq: number) => onCompared(before + seq, all);
+    verdicts.push(await compareEpoch(agent, store, { ...one, mark, expired }, onHashed));
+    before += sharedBy(one);
   }
   return verdicts;
 }
@@ -66,7 +79,12 @@ interface Span {
   readonly expired: number;
 }
 
-async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span): Promise<Verdict> {
+async function compareEpoch(
+  agent: AgentHistory,
+  store: StoreHistory,
+  span: Span,
+  onHashed: (seq: number) => void,
+): Promise<Verdict> {
   const { epoch, firstSeq, lastSeq, mark, expired } = span;
   const verdict = (status: Status, seq: number, chain: ChainHash | null): Verdict => ({
     status,
@@ -79,7 +97,7 @@ async function compareEpoch(agent: AgentHistory, store: StoreHistory, span: Span
   const shared = Math.min(mark, lastSeq);
   const theirs = await agent.chainAt(epoch, shared);
   // Of an epoch that central has never heard of there is nothing to compare.
-  const ours = shared === 0 ? theirs : await store.chainAt(epoch, shared);
+  const ours = shared === 0 ? theirs : await store.chainAt(epoch, shared, undefined, onHashed);
   if (theirs === null || ours === null) return verdict('expired', shared, null);
   if (!same(theirs, ours)) {
     const { seq, chain } = await firstDifference(agent, store, epoch, Math.max(0, firstSeq - 1), shared);

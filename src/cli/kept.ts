@@ -76,13 +76,14 @@ export async function accountOf(
   { folder, settings }: KeptSource,
   collar: string | undefined,
   seen?: Seen,
+  onSegment?: (done: number, of: number) => void,
 ): Promise<Account> {
   const rederiver = createRederiver(settings);
   const [live, anew]: [Detection[], Detection[]] = [[], []];
   const collars = new Set<string>();
   const decidedBy = new Map<string, Set<string>>();
   let [fromMs, toMs, coveredMs, readings, damaged] = [null as number | null, null as number | null, 0, 0, 0];
-  for await (const block of blocksOf(folder, () => (damaged += 1))) {
+  for await (const block of blocksOf(folder, () => (damaged += 1), onSegment)) {
     const { live: then, anew: now } = rederiver.take(block, seen);
     const isWanted = (one: { readonly collar: string }) => collar === undefined || one.collar === collar;
     for (const one of then) if (isWanted(one)) live.push(one);
@@ -112,9 +113,13 @@ export function changesIn({ live, anew }: Pick<Account, 'live' | 'anew'>): Diffe
   return differenceOf(verdictsOf(live), verdictsOf(anew));
 }
 
-async function* blocksOf(folder: string, onDamage: () => void): AsyncGenerator<ReadBlock> {
+async function* blocksOf(
+  folder: string,
+  onDamage: () => void,
+  onSegment?: (done: number, of: number) => void,
+): AsyncGenerator<ReadBlock> {
   try {
-    yield* readKept(folder, onDamage);
+    yield* readKept(folder, onDamage, undefined, onSegment);
   } catch (error) {
     throw unreadable(folder, error);
   }

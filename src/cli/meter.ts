@@ -13,9 +13,14 @@ const EVERY_MS = 100;
 
 type Stream = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'write'>;
 
-export function createMeter(stream: Stream = process.stderr, nowMs = () => performance.now()): Meter {
+/** `quietMs`: nothing is shown before so long. */
+export function createMeter(
+  stream: Stream = process.stderr,
+  nowMs = () => performance.now(),
+  quietMs = QUIET_MS,
+): Meter {
   const beganAt = nowMs();
-  let shownAt = beganAt + QUIET_MS - EVERY_MS;
+  let shownAt = beganAt + quietMs - EVERY_MS;
   let isShown = false;
   return {
     at(done, total, label) {
@@ -26,13 +31,18 @@ export function createMeter(stream: Stream = process.stderr, nowMs = () => perfo
       const share = Math.min(1, done / total);
       const left = share > 0 ? `, ${inWords(((now - beganAt) * (1 - share)) / share)} left` : '';
       const line = `${safe(label)}: ${Math.floor(100 * share)} %${left}`;
-      stream.write(`\r\u001b[K${line.slice(0, Math.max(1, stream.columns - 1))}`);
+      stream.write(`\r\u001b[K${line.slice(0, widthOf(stream) - 1)}`);
     },
     clear() {
       if (isShown) stream.write('\r\u001b[K');
       isShown = false;
     },
   };
+}
+
+/** A serial console tells no width, or 0. */
+export function widthOf({ columns }: { readonly columns: number | undefined }): number {
+  return columns === undefined || columns < 2 ? 80 : columns;
 }
 
 function inWords(ms: number): string {

@@ -1,10 +1,11 @@
 /** `collard central migrate`: brings the schema of the store up to date, or tells what that would change. */
 import { Command } from 'commander';
-import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
+import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { openStore } from '../central/open-store.ts';
 import { type Inspected, inspectStore } from '../central/store/inspect.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { createMeter } from './meter.ts';
 import { print, printJson, safe } from './output.ts';
 
 interface Options {
@@ -31,12 +32,23 @@ async function migrate({ config, dryRun, json }: Options): Promise<void> {
   }).value.store;
   try {
     const found = await inspectStore(url, password);
-    if (dryRun !== true && found.pending.length > 0) await (await openStore({ url, password })).close();
+    if (dryRun !== true && found.pending.length > 0) await makeAll({ url, password });
     if (json === true) printJson({ store: found.name, done: dryRun !== true, changes: found.pending });
     else for (const line of linesOf(found, dryRun === true)) print(line);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new CommandError(EXIT.unavailable, text, 'collard doctor tells more', { cause: error });
+  }
+}
+
+/** Each change is one step, which on SQLite lets nothing else run: it is shown before it begins. */
+async function makeAll(place: CentralConfig['store']): Promise<void> {
+  const meter = createMeter(process.stderr, undefined, 0);
+  try {
+    const onChange = (name: string, done: number, of: number) => meter.at(done, of, name);
+    await (await openStore({ ...place, onChange })).close();
+  } finally {
+    meter.clear();
   }
 }
 

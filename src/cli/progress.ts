@@ -1,5 +1,6 @@
 /** How far a long command has come, on stderr: one line that changes on a terminal, else a plain line now and then. */
 import type { ReplayProgress } from '../central/replay.ts';
+import { widthOf } from './meter.ts';
 import { tell } from './output.ts';
 
 const TERMINAL_EVERY_MS = 100;
@@ -23,7 +24,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr, nowM
       phase = progress.phase;
       const line = progressLine(progress);
       if (!stream.isTTY) return tell(line);
-      stream.write(`\r\u001b[K${line.slice(0, Math.max(1, stream.columns - 1))}`);
+      stream.write(`\r\u001b[K${line.slice(0, widthOf(stream) - 1)}`);
       isOpen = true;
     },
     end() {

@@ -7,6 +7,7 @@ import { type Report, reportOf } from '../central/report.ts';
 import type { CatRow } from '../central/store/store.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { createMeter } from './meter.ts';
 import { moment } from './moment.ts';
 import { openOutput } from './out-file.ts';
 import { printJson, safe, tell } from './output.ts';
@@ -58,13 +59,17 @@ async function report(options: Options): Promise<void> {
     secrets: CENTRAL_SECRETS,
   }).value;
   const store = await openExistingStore(place);
+  const meter = createMeter();
   let found: Report;
   try {
     const catId = idOf(await store.cats(now), options.cat);
-    found = await reportOf(store, { catId, tz: options.tz, ...span }, now, retention?.segments);
+    found = await reportOf(store, { catId, tz: options.tz, ...span }, now, retention?.segments, (share) =>
+      meter.at(share, 1, 'reading'),
+    );
   } catch (error) {
     throw asSealedFailure(error);
   } finally {
+    meter.clear();
     await store.close();
   }
   if (options.json === true) return printJson(found);

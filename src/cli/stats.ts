@@ -5,6 +5,7 @@ import { type Stats, statsOf } from '../central/stats.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { addTimes, addTypes, catOption, type FilterWords, filterOf } from './filter.ts';
+import { createMeter } from './meter.ts';
 import { type Cell, print, printJson, safe, table, tell } from './output.ts';
 import { asSealedFailure } from './sealed.ts';
 import { openExistingStore } from './verify.ts';
@@ -38,25 +39,30 @@ async function stats(options: Options): Promise<void> {
     secrets: CENTRAL_SECRETS,
   }).value;
   const store = await openExistingStore(place);
+  const meter = createMeter();
   try {
     const question = { ...filterOf(options), by, ...(tz === undefined ? {} : { tz }) };
     const now = new Date();
     const horizon = await store.horizon();
-    let counted = await statsOf(store, question, now);
+    const show = (share: number) => meter.at(share, 1, 'counting');
+    let counted = await statsOf(store, question, now, undefined, show);
+    meter.clear();
     // Where some of what is asked for lies in segments, everything is counted once more, with them.
     if (horizon !== '' && counted.from < horizon) {
       if (retention === undefined)
         tell(`events before ${horizon} are in segments and not counted: name retention.segments`);
       else {
         tell(`events before ${horizon} are in segments: they are read, too`);
-        counted = await statsOf(store, question, now, retention.segments);
+        counted = await statsOf(store, question, now, retention.segments, show);
       }
     }
+    meter.clear();
     if (options.json === true) for (const row of counted.rows) printJson(row);
     else print(listOf(counted));
   } catch (error) {
     throw asFailure(error);
   } finally {
+    meter.clear();
     await store.close();
   }
 }

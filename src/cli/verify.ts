@@ -15,6 +15,7 @@ import { openMqttLink } from '../lib/mqtt-link.ts';
 import { openRemoteHistory } from './ask-agent.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type AgentHistory, compareHistories, type StoreHistory, type Verdict, worst } from './history.ts';
+import { createMeter } from './meter.ts';
 import { openExisting } from './open-existing.ts';
 import { paint, print, printJson, safe } from './output.ts';
 import { verifyModels } from './verify-models.ts';
@@ -59,7 +60,9 @@ async function verifyAgent(agent: string, options: VerifyOptions, config: Centra
   try {
     const history = await openHistory(agent, options, config);
     try {
-      const verdicts = await compareHistories(history, storeHistory(store, agent));
+      const meter = createMeter();
+      const show = (events: number, of: number) => meter.at(events, of, `comparing ${agent}`);
+      const verdicts = await compareHistories(history, storeHistory(store, agent), show).finally(meter.clear);
       const verdict = worst(verdicts) ?? (await nothingYet(store, agent));
       const aside = await setAside(store, agent);
       if (options.json === true) printJson({ agent, ...verdict, ...aside, epochs: verdicts });
@@ -125,7 +128,9 @@ function storeHistory(store: Store, agent: string): StoreHistory {
         return { ...row, expired };
       });
     },
-    chainAt: (epoch, seq, since) => store.chainAt(epoch, seq, since),
+    async chainAt(epoch, seq, since, onHashed) {
+      return store.chainAt(epoch, seq, since, onHashed);
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** All that a store and its segments hold, as a tape. */
 import type { CentralConfig } from '../central/config.ts';
-import type { EventFilter, EventPage, Store, WholePlace } from '../central/store/store.ts';
+import { createReadShare } from '../central/read-share.ts';
+import type { Store, WholePlace } from '../central/store/store.ts';
 import { asSealedFailure } from './sealed.ts';
 import type { Question, Tape, Told } from './tape.ts';
 import { openExistingStore } from './verify.ts';
@@ -16,7 +17,7 @@ export async function wholeTape(
   const store = await openExistingStore(place);
   try {
     const whole = await store.whole(segments, filter, from as WholePlace | null);
-    const share = await createShare(store, filter);
+    const share = await createReadShare(store, filter);
     return {
       async next(limit) {
         const events = await whole.next(limit);
@@ -37,32 +38,6 @@ export async function wholeTape(
     await store.close();
     throw asSealedFailure(error);
   }
-}
-
-/** How much was given: of segments by number, of rows by time. */
-async function createShare(store: Store, filter: EventFilter) {
-  const segments = await store.segments();
-  const rows = Math.max(1, (await store.counts()).events);
-  const sealed = segments.reduce((sum, { events }) => sum + events, 0);
-  const edge = async (page: Promise<EventPage>) => Date.parse((await page).events[0]?.time ?? '');
-  const [first, end] = [
-    await edge(store.oldest({ ...filter, limit: 1 })),
-    await edge(store.newest({ ...filter, limit: 1 })),
-  ];
-  let last = first;
-  return {
-    given(time: string | undefined) {
-      if (time !== undefined) last = Date.parse(time);
-    },
-    of(place: WholePlace): number {
-      const done = segments.reduce((sum, { epoch, fromSeq, toSeq, events }) => {
-        const seqs = Math.min(toSeq, place.sealed[epoch] ?? 0) - fromSeq + 1;
-        return sum + (Math.max(0, seqs) / (toSeq - fromSeq + 1)) * events;
-      }, 0);
-      const ofRows = place.rows === null ? 0 : Math.min(1, (last - first) / Math.max(1, end - first));
-      return (done + ofRows * rows) / (sealed + rows);
-    },
-  };
 }
 
 /** One event by its key, or null. */

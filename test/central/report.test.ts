@@ -132,6 +132,21 @@ describe('a report', () => {
     await expect(lone).rejects.toMatchObject({ code: 'EXPIRED' });
   });
 
+  test('tells how far it is, from its first read to its last', async () => {
+    for (let i = 0; i < 2_500; i += 1) meow('A', -2_500 + i);
+    for (let to = 500; to < porch.events.length + 500; to += 500) {
+      const end = Math.min(to, porch.events.length);
+      await store.ingest({ ...porch.batch(to - 499, end), chain: porch.chain(end) }, NOW);
+    }
+    while ((await store.project(500)).events > 0);
+    const shares: number[] = [];
+    const span = { catId: 1, fromMs: ms(-7 * DAY), toMs: ms(0), tz: 'UTC' };
+    await reportOf(store, span, now, undefined, (share) => void shares.push(share));
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(shares.length).toBeGreaterThan(5);
+    expect(shares.every((share) => share >= 0 && share <= 1)).toBe(true);
+  });
+
   test('is refused for a cat that is not there, and in no known zone', async () => {
     await keep();
     await expect(week(9)).rejects.toMatchObject({ code: 'CAT_NOT_FOUND' });

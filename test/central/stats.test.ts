@@ -81,6 +81,32 @@ describe('stats', () => {
     expect(moved.rows).toMatchObject([{ events: 1, meows: 0, meowMs: 0, meanMs: null }]);
   });
 
+  it('tell how far they are, cat by cat and through segments', async () => {
+    const porch = createWriter('porch', epochId(1));
+    for (const [catId, collar] of [
+      [1, 'A'],
+      [2, 'B'],
+    ] as const) {
+      porch.add('cat.named', `cat/${catId}`, { catId, oldName: null, newName: collar }, -1_440 * HOUR);
+      porch.add('collar.assigned', `cat/${catId}`, { catId, collar }, -1_440 * HOUR);
+    }
+    for (let i = 0; i < 3_000; i += 1)
+      porch.add('meow.started', `collar/${i % 2 === 0 ? 'A' : 'B'}`, { level: 1 }, -3_000 + i);
+    for (let from = 1; from <= porch.events.length; from += 500) {
+      const to = Math.min(porch.events.length, from + 499);
+      await store.ingest({ ...porch.batch(from, to), chain: porch.chain(to) }, NOW);
+    }
+    while ((await store.project(500)).events > 0);
+    for (const segments of [undefined, 'no segments yet']) {
+      const shares: number[] = [];
+      await statsOf(store, { by: 'day', from: at(-3_000) }, now, segments, (share) => void shares.push(share));
+      expect(shares.length).toBeGreaterThan(1);
+      expect(shares).toEqual([...shares].sort((a, b) => a - b));
+      expect(shares.every((share) => share >= 0 && share <= 1)).toBe(true);
+      expect(shares.at(-1)).toBeGreaterThan(0.5);
+    }
+  });
+
   it('refuse what they cannot answer', async () => {
     await fill();
     await expect(statsOf(store, { by: 'day', tz: 'Mars' }, now)).rejects.toMatchObject({ code: 'BAD_TIME_ZONE' });
@@ -88,6 +114,9 @@ describe('stats', () => {
     const endless = {
       cats: store.cats,
       whole: store.whole,
+      newest: store.newest,
+      counts: store.counts,
+      segments: store.segments,
       oldest: async () => ({ ...(await page), next: 't' }),
     };
     const one = await store.oldest({ limit: 1, catId: 1 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMeter } from '../../src/cli/meter.ts';
 
-function bench(isTTY = true, columns = 80) {
+function bench(isTTY = true, columns = 80, quietMs?: number) {
   const time = { now: 5_000 };
   let shown = '';
   const stream = {
@@ -12,7 +12,7 @@ function bench(isTTY = true, columns = 80) {
       return true;
     },
   };
-  return { time, meter: createMeter(stream as never, () => time.now), shown: () => shown };
+  return { time, meter: createMeter(stream as never, () => time.now, quietMs), shown: () => shown };
 }
 
 test('work that is done within a second shows nothing, longer work how far it is and what is left', () => {
@@ -43,6 +43,12 @@ test('it says minutes where it takes long, stays in its line, and shows no escap
   long.time.now += 60_000;
   long.meter.at(1, 100, 'a');
   expect(long.shown()).toContain('1 %, 99 min left');
+});
+
+test('where it is so wanted it is shown at once, and without a guess before anything is done', () => {
+  const { meter, shown } = bench(true, 80, 0);
+  meter.at(0, 3, '0001_events');
+  expect(shown()).toBe('\r\u001b[K0001_events: 0 %');
 });
 
 test('off a terminal it says nothing', () => {

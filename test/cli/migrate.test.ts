@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MIGRATIONS } from '../../src/central/store/migrations.ts';
 import { collard } from './run.ts';
+import { openTerminal } from './terminal.ts';
 
 let folder: string;
 
@@ -38,6 +39,14 @@ describe('collard central migrate', () => {
     });
   }, 60_000);
 });
+
+test('on a terminal each change is shown before it begins, and gone at the end', async () => {
+  const file = configOf(`sqlite:${join(folder, 'central.db')}`);
+  const terminal = openTerminal(['central', 'migrate', '--config', file]);
+  await terminal.waitFor(/0001_events: 0 %/);
+  const { status, stdout } = await terminal.ended();
+  expect({ status, first: stdout.split('\n')[0] }).toEqual({ status: 0, first: '0001_events is made' });
+}, 120_000);
 
 describe('a database that cannot be reached', () => {
   test('is named, with a fix, and without its password', async () => {

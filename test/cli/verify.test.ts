@@ -52,6 +52,31 @@ describe('two histories', () => {
     });
   });
 
+  it('tell how far the comparison is, over all epochs', async () => {
+    const shed = meowing('shed', epochId(2), 10);
+    const [one, other] = [historyOf(porch), historyOf(shed)];
+    const both: AgentHistory = {
+      epochs: async () => [...(await one.epochs()), ...(await other.epochs())],
+      chainAt: (epoch, seq) => (epoch === porch.epoch ? one : other).chainAt(epoch, seq),
+    };
+    const told: [number, number][] = [];
+    const store: StoreHistory = {
+      marks: async () => [
+        { epoch: porch.epoch, mark: 30 },
+        { epoch: shed.epoch, mark: 10 },
+      ],
+      async chainAt(epoch, seq, _since, onHashed) {
+        onHashed?.(seq);
+        return (epoch === porch.epoch ? porch : shed).chain(seq);
+      },
+    };
+    await compareHistories(both, store, (events, of) => void told.push([events, of]));
+    expect(told).toEqual([
+      [30, 40],
+      [40, 40],
+    ]);
+  });
+
   it('have missing events above the mark, also where central knows nothing', async () => {
     expect(await compared(historyOf(porch), storeOf(porch, 25))).toEqual(['missing', 26]);
     expect(await compared(historyOf(porch), storeOf(porch, 0))).toEqual(['missing', 1]);

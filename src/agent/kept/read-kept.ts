@@ -15,15 +15,18 @@ export type OnDamage = (segment: string, fromByte: number) => void;
 
 /**
  * Oldest first. A block that does not go on where the one before ended, and tells no start, is left out. `newestBytes`: only
- * the newest segments, up to so many bytes of them or the last one.
+ * the newest segments, up to so many bytes of them or the last one. `onSegment`: so many are read.
  */
 export async function* readKept(
   folder: string,
   onDamage: OnDamage,
   newestBytes: number = Number.POSITIVE_INFINITY,
+  onSegment: (done: number, of: number) => void = () => undefined,
 ): AsyncGenerator<ReadBlock> {
   let before: KeptBlock['head'] | null = null;
-  for (const name of await newestOf(folder, newestBytes)) {
+  const names = await newestOf(folder, newestBytes);
+  for (const [i, name] of names.entries()) {
+    onSegment(i, names.length);
     const file = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       // The agent has made room meanwhile.
       if (error.code === 'ENOENT') return null;

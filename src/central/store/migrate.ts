@@ -9,6 +9,9 @@ import type { Tables } from './tables.ts';
 /** How often a start waits for another one that is at the schema, each time as long as the driver waits for a lock. */
 const TRIES = 15;
 
+/** Told before each change: its name, how many were made before it, and of how many. */
+export type OnChange = (name: string, done: number, of: number) => void;
+
 /** A schema change that has not been made. */
 export interface PendingChange {
   readonly name: string;
@@ -19,9 +22,13 @@ export interface PendingChange {
  * In one transaction where the database can: a start that dies in the middle leaves nothing behind, and of two that start
  * together one waits. Rejects with code `SCHEMA`, also where the schema is newer than this program.
  */
-export async function migrate(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+export async function migrate(
+  db: Kysely<Tables>,
+  dialect: SqlDialect,
+  onChange: OnChange = () => undefined,
+): Promise<void> {
   if (await isNewest(db)) return;
-  const migrator = migratorOf(db, dialect);
+  const migrator = migratorOf(db, dialect, onChange);
   if (dialect.isMade !== null) await sql.raw(dialect.ddl(STEP_TABLE)).execute(db);
   let { error } = await migrator.migrateToLatest();
   for (let tries = 1; isBusy(error) && tries < TRIES; tries += 1) ({ error } = await migrator.migrateToLatest());
@@ -53,11 +60,14 @@ export async function pendingChanges(db: Kysely<Tables>, dialect: SqlDialect): P
   }));
 }
 
-function migratorOf(db: Kysely<Tables>, dialect: SqlDialect): Migrator {
-  const migrations = MIGRATIONS.map((change): [string, Migration] => [
+function migratorOf(db: Kysely<Tables>, dialect: SqlDialect, onChange: OnChange = () => undefined): Migrator {
+  let first: number | null = null;
+  const migrations = MIGRATIONS.map((change, i): [string, Migration] => [
     change.name,
     {
       async up(schema: Kysely<Tables>) {
+        first ??= i;
+        onChange(change.name, i - first, MIGRATIONS.length - first);
         const statements = statementsOf(change, dialect);
         if (dialect.isMade !== null) return runSteps(schema, change.name, statements, dialect.isMade);
         for (const text of statements) await sql.raw(text).execute(schema);

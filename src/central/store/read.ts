@@ -52,7 +52,7 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     },
     agents: () => agentRows(db),
     unassignedCollars: async () => unassignedCollars(db, await readWearings(db, model, names)),
-    chainAt: (epoch, seq, since) => chainAt(db, epoch, seq, since),
+    chainAt: (epoch, seq, since, onHashed) => chainAt(db, epoch, seq, since, onHashed),
     counts: () => counts(db),
     async foldStatus() {
       const { name } = await liveTables(db);
@@ -69,6 +69,7 @@ async function chainAt(
   epoch: string,
   seq: number,
   since: ChainPoint | undefined,
+  onHashed: (seq: number) => void = () => undefined,
 ): Promise<Uint8Array | null> {
   const known = await db
     .selectFrom('epoch')
@@ -100,6 +101,7 @@ async function chainAt(
       at = row.seq;
     }
     if (rows.length === 0) return null;
+    onHashed(at);
   }
   return chain;
 }

@@ -79,7 +79,7 @@ export interface ReplayStore {
   swapBack(): Promise<{ readonly live: number; readonly previous: number } | null>;
   /** Folds everything in memory, a page at a time, and compares; writes nothing. */
   verifyModels(
-    onPage: (events: number) => void,
+    onPage: (events: number, of: number) => void,
   ): Promise<Comparison & { readonly version: number; readonly events: number }>;
   /** The cats as they were at a moment before which something is in segments: folded from the beginning, in bounded memory. */
   wholeCatsAt(at: Date): Promise<readonly CatRow[]>;

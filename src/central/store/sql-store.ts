@@ -18,7 +18,7 @@ import { checkLead, type Holdings } from './fence.ts';
 import { createIngest } from './ingest.ts';
 import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
-import { migrate } from './migrate.ts';
+import { migrate, type OnChange } from './migrate.ts';
 import { createNotices } from './notices.ts';
 import { openDialect } from './open-dialect.ts';
 import { createQuarantine } from './quarantine.ts';
@@ -42,6 +42,8 @@ export interface SqlStoreOptions {
   /** What to do with an event that the models need and cannot read: leave it out and note it, or stand still before it. */
   readonly fold?: FoldPolicy;
   readonly now?: () => Date;
+  /** Told of each change of the schema. */
+  readonly onChange?: OnChange;
   /** Other centrals write to it too, each to the shards that it has taken: see `ofShard`. What a person asks for needs none. */
   readonly shared?: boolean;
 }
@@ -55,7 +57,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   const dialect = await openDialect(options.url, options.password);
   const db = new Kysely<Tables>({ dialect: dialect.kysely });
   try {
-    await migrate(db, dialect);
+    await migrate(db, dialect, options.onChange);
     let self = await identity(db, dialect, now());
     const names = createEpochNames();
     await settle(db, model, names, now().toISOString());

@@ -242,8 +242,11 @@ export interface ReadStore {
   correctedEvents(catId: number, limit: number): Promise<readonly CentralEvent[]>;
   agents(): Promise<readonly AgentRow[]>;
   unassignedCollars(): Promise<readonly UnassignedCollar[]>;
-  /** chain of an epoch at `seq`, recomputed from the stored rows, from `since` on where that is known; null where rows are missing. */
-  chainAt(epoch: string, seq: number, since?: ChainPoint): Promise<ChainHash | null>;
+  /**
+   * chain of an epoch at `seq`, recomputed from the stored rows, from `since` on where that is known; null where rows are missing.
+   * `onHashed`: how far it is.
+   */
+  chainAt(epoch: string, seq: number, since?: ChainPoint, onHashed?: (seq: number) => void): Promise<ChainHash | null>;
   counts(): Promise<{
     readonly events: number;
     readonly conflicts: number;

@@ -23,7 +23,7 @@ import { type TimelinePage, timeline } from './timeline.ts';
 
 export function verifyModels(
   parts: AsideParts,
-  onPage: (events: number) => void,
+  onPage: (events: number, of: number) => void,
 ): Promise<Comparison & { readonly version: number; readonly events: number }> {
   const { model, names } = parts;
   return atOneMoment(parts, async (db) => {
@@ -34,7 +34,10 @@ export function verifyModels(
       const horizon = await inFlight(db, model, names, await modelCursor(db, tables));
       const live = tableRows(db, tables);
       const hashes = await catHashes(live, horizon);
-      const { rebuilt, events } = await foldedHashes(parts, db, sealed, horizon, onPage);
+      const shards = await db.selectFrom('shard').select('next_arrival').execute();
+      const all = shards.reduce((sum, { next_arrival }) => sum + next_arrival - 1, 0);
+      const told = (page: number) => onPage(page, all);
+      const { rebuilt, events } = await foldedHashes(parts, db, sealed, horizon, told);
       const catId = firstCat(hashes, rebuilt);
       const folded = foldedRows(parts, db, sealed);
       return {

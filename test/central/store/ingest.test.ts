@@ -138,6 +138,9 @@ describe('ingest', () => {
     await store.ingest(porch.batch(1, 20), NOW);
     const since = { seq: 12, chain: porch.chain(12) };
     expect(await store.chainAt(epochId(1), 19, since)).toEqual(Buffer.from(porch.chain(19)));
+    const hashed: number[] = [];
+    await store.chainAt(epochId(1), 19, since, (seq) => void hashed.push(seq));
+    expect(hashed).toEqual([19]);
     expect(await store.chainAt(epochId(1), 12, since)).toEqual(since.chain);
     expect(await store.chainAt(epochId(1), 19, { ...since, chain: porch.chain(11) })).not.toEqual(
       Buffer.from(porch.chain(19)),

@@ -57,7 +57,10 @@ async function replayAll(url: string, segments: string, breakAt: number) {
     await build.catchUp();
     const compared = await build.compare();
     expect(await build.swap()).toBe(true);
-    expect(await replay.verifyModels(() => undefined)).toMatchObject({ equal: true, events, live: compared.rebuilt });
+    let told: number[] = [];
+    const onPage = (page: number, of: number) => (told = [...told, page, of]);
+    expect(await replay.verifyModels(onPage)).toMatchObject({ equal: true, events, live: compared.rebuilt });
+    expect(told.length).toBeGreaterThan(0);
     return { compared, events };
   } finally {
     await replay.close();
