@@ -101,3 +101,11 @@ test('the strongest receiver jumps at each row, a margin and dwell waits', () =>
   expect(strongest(rows).map(({ to }) => to)).toEqual(['hall', 'kitchen', 'hall']);
   expect(marginAndDwell(rows)).toEqual([{ atMs: 2_000, from: null, to: 'hall' }]);
 });
+
+test('what was tried is told with its figures, without any recording', async () => {
+  const { code, stdout } = await score('tried');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\| logistic regression .* \| \.81 \|/);
+  expect(stdout).toMatch(/\| a margin of 4 dB for 2 s, smoothed evenly over 1 s \| \.38 \|/);
+  expect(stdout.match(/^\|---/gm)).toHaveLength(2);
+});

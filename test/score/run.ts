@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { costTables } from './cost.ts';
 import { motionSuite, roomSuite } from './place-suite.ts';
 import { shakeSuite } from './shake-suite.ts';
+import { triedTables } from './tried.ts';
 
 const UNAVAILABLE = 69;
 const SUITES = [
@@ -21,6 +22,7 @@ const data = values.data ?? process.env.COLLARD_RECORDINGS ?? '';
 const asked = (name: string) => positionals.length === 0 || positionals.includes(name);
 
 if (asked('cost')) process.stdout.write(`${costTables()}\n`);
+if (asked('tried')) process.stdout.write(`${triedTables()}\n`);
 const missing: string[] = [];
 for (const { folder, index, run } of SUITES) {
   if (!asked(folder)) continue;

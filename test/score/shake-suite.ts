@@ -4,7 +4,9 @@ import { detectShakes, emptyTally, f1, median, type Tally, tallyShakes } from '.
 import { type Burst, hysteresis, type ShakeBaseline, threeQuarters, threshold } from './baselines.ts';
 import { type Cell, ratio, share, table } from './table.ts';
 
-const MISHAPS: readonly Mishap[] = ['none', '25 Hz', '12.5 Hz', '30 % lost', 'bursts of 25 lost', 'clipped at 2 g'];
+const MISHAPS: readonly Mishap[] = [
+  ...(['none', '25 Hz', '12.5 Hz', '30 % lost', 'bursts of 25 lost', 'clipped at 2 g', 'rounded as kept'] as const),
+];
 const SEED = 7;
 
 type Detector = (recording: Recording, how: Mishap) => ReturnType<typeof detectShakes>;

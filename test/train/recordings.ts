@@ -1,6 +1,8 @@
 /** Recordings with known shakes, and what may happen to them on their way: for training and for scores. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { roundInput } from '../../src/agent/kept/block.ts';
 import { createRandom } from '../../src/simulator/random.ts';
 
 export type Row = readonly [atMs: number, xG: number, yG: number, zG: number];
@@ -43,7 +45,15 @@ function foldOf(set: string, id: string, i: number): number {
   return Number(/(\d+)$/.exec(id)?.[1] ?? 0) % FOLDS;
 }
 
-export type Mishap = 'none' | '25 Hz' | '12.5 Hz' | '30 % lost' | 'bursts of 25 lost' | 'clipped at 2 g';
+/** Of the last: to a microsecond and a thousandth of g, as readings are that are kept. */
+export type Mishap =
+  | 'none'
+  | '25 Hz'
+  | '12.5 Hz'
+  | '30 % lost'
+  | 'bursts of 25 lost'
+  | 'clipped at 2 g'
+  | 'rounded as kept';
 
 export function mishap(rows: readonly Row[], how: Mishap, seed: number): readonly Row[] {
   const random = createRandom(seed, 1);
@@ -68,7 +78,16 @@ export function mishap(rows: readonly Row[], how: Mishap, seed: number): readonl
       const clip = (g: number) => Math.min(2, Math.max(-2, g));
       return rows.map(([t, x, y, z]) => [t, clip(x), clip(y), clip(z)] as const);
     }
+    case 'rounded as kept':
+      return rows.map(rounded);
   }
+}
+
+function rounded([atMs, axG, ayG, azG]: Row): Row {
+  const kept = roundInput({ type: 'reading', reading: { collar: 'A', atMs, axG, ayG, azG } });
+  if (kept.type !== 'reading') throw new Error('a reading stays one');
+  const { reading } = kept;
+  return [reading.atMs, reading.axG ?? 0, reading.ayG ?? 0, reading.azG ?? 0];
 }
 
 function slower(rows: readonly Row[], hz: number): readonly Row[] {
