@@ -158,15 +158,20 @@ export function reading<T>(path: string, work: () => T): T {
   }
 }
 
-/** Numbers and writes events of the current epoch, with their chain. Within `write`. */
-export function appendRows(core: LogCore, events: readonly NewEvent[]): { readonly firstSeq: number } {
+/** Numbers and writes events of the current epoch, with their chain. Within `write`. `chains`: chain at each, one after the other. */
+export function appendRows(
+  core: LogCore,
+  events: readonly NewEvent[],
+): { readonly firstSeq: number; readonly chains: Uint8Array } {
   const epoch = currentEpoch(core);
   const firstSeq = epoch.lastSeq + 1;
+  const chains = new Uint8Array(events.length * core.lastChain.length);
   let hash = core.lastChain;
   for (const [i, event] of events.entries()) {
     const seq = firstSeq + i;
     core.rows.insert(epoch.base + seq, event);
     hash = chainNext(hash, { ...event, epoch: epoch.epoch, seq });
+    chains.set(hash, i * hash.length);
   }
   const lastSeq = epoch.lastSeq + events.length;
   core.chains.save(epoch.base + lastSeq, hash);
@@ -178,7 +183,7 @@ export function appendRows(core: LogCore, events: readonly NewEvent[]): { readon
   core.lastPos = epoch.base + lastSeq;
   core.lastChain = hash;
   core.memory.note(events, core.lastPos);
-  return { firstSeq };
+  return { firstSeq, chains };
 }
 
 /** Writes the marks that central told. Within `write`. */

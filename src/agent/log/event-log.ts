@@ -27,12 +27,18 @@ export interface LogReader {
   chainAt(epoch: string, seq: number): Promise<ChainHash | null>;
 }
 
+export interface Appended {
+  readonly epoch: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** chain at each of them, one after the other. */
+  readonly chains?: Uint8Array;
+}
+
 export interface EventLog extends LogReader {
   readonly agent: string;
   /** Resolves when the events are flushed to the card (synchronous=FULL). Rejects with `code`; then nothing was appended. */
-  append(
-    events: readonly NewEvent[],
-  ): Promise<{ readonly epoch: string; readonly firstSeq: number; readonly lastSeq: number }>;
+  append(events: readonly NewEvent[]): Promise<Appended>;
   /** Resolves after the next append, or when the signal aborts. */
   appended(signal: AbortSignal): Promise<void>;
   /**

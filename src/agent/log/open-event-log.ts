@@ -107,9 +107,9 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       const { epoch, lastSeq } = core.currentEpoch(state);
       if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
       assertStorable(events);
-      const { firstSeq } = await room.write(() => core.appendRows(state, events));
+      const { firstSeq, chains } = await room.write(() => core.appendRows(state, events));
       waiters.wake();
-      return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1 };
+      return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1, chains };
     },
     appended: (signal) => waiters.wait(signal),
     saveMark(epoch, seq, incarnation) {

@@ -4,14 +4,12 @@
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { createGate, createWaiters } from '../../lib/wait.ts';
+import { createWaiters } from '../../lib/wait.ts';
 import type { IngestLog } from './event-log.ts';
-import { logError, messageOf } from './log-error.ts';
+import { createThread, type Thread } from './log-thread.ts';
 import type { LogOptions, LogPorts } from './open-event-log.ts';
-import type { LogAnswer, LogMethod, LogRequest, LogStart, LogState } from './serve-log.ts';
-
-/** Calls that are with the thread; further ones wait here, in order. */
-export const MAX_CALLS = 64;
+import { createRecent } from './recent.ts';
+import type { LogStart, LogState } from './serve-log.ts';
 
 /** A thread beyond this ends, and the agent with it. V8 takes what it is given: the small one is filled again and again. */
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 3 };
@@ -45,85 +43,6 @@ export async function openLogWorker(options: LogOptions, ports: ThreadPorts, sig
   } finally {
     signal?.removeEventListener('abort', end);
   }
-}
-
-interface Thread {
-  readonly opened: Promise<LogState>;
-  /** Told each state of the log, before the call that brought it resolves. */
-  onState: (state: LogState) => void;
-  onDeath: () => void;
-  /** Why it ended, or null. */
-  readonly dead: Error | null;
-  call<M extends LogMethod>(method: M, ...args: Parameters<IngestLog[M]>): Promise<Awaited<ReturnType<IngestLog[M]>>>;
-  /** Resolves when the thread is gone. */
-  readonly gone: Promise<void>;
-}
-
-interface Call {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
-function createThread(worker: Worker, ports: ThreadPorts): Thread {
-  const calls = new Map<number, Call>();
-  const gate = createGate(MAX_CALLS);
-  let lastId = 0;
-  let dead: Error | null = null;
-  const opening = Promise.withResolvers<LogState>();
-  const die = (error: Error) => {
-    if (dead !== null) return;
-    dead = error;
-    opening.reject(error);
-    for (const call of calls.values()) call.reject(error);
-    calls.clear();
-    thread.onDeath();
-  };
-  const hear = (answer: LogAnswer) => {
-    if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
-    if (answer.type === 'lost') return ports.onLost?.(answer.lost);
-    if (answer.type === 'opened') return opening.resolve(answer.state);
-    if (answer.type === 'refused') return opening.reject(errorOf(answer));
-    const call = calls.get(answer.id);
-    calls.delete(answer.id);
-    if (answer.type === 'failed') return call?.reject(errorOf(answer));
-    thread.onState(answer.state);
-    call?.resolve(answer.value);
-  };
-  worker.on('message', hear);
-  worker.on('error', (error) => die(ended(messageOf(error), error)));
-  const exit = Promise.withResolvers<void>();
-  worker.on('exit', (code) => {
-    die(ended(`exit code ${code}`));
-    exit.resolve();
-  });
-  const thread: Thread = {
-    opened: opening.promise,
-    onState: () => undefined,
-    onDeath: () => undefined,
-    get dead() {
-      return dead;
-    },
-    call: (method, ...args) =>
-      gate(
-        () =>
-          new Promise((resolve, reject) => {
-            if (dead !== null) return reject(dead);
-            const request: LogRequest = { id: ++lastId, when: ports.when(), method, args };
-            worker.postMessage(request);
-            calls.set(request.id, { resolve: (value) => resolve(value as never), reject });
-          }),
-      ),
-    gone: exit.promise,
-  };
-  return thread;
-}
-
-function ended(why: string, cause?: unknown): Error {
-  return logError('LOG_THREAD', `the thread of the log has ended (${why}): start again`, cause);
-}
-
-function errorOf({ code, message }: LogAnswer & { type: 'refused' | 'failed' }): Error {
-  return code === '' ? new Error(message) : logError(code, message);
 }
 
 interface Mirror {
@@ -186,6 +105,10 @@ function createMirror(first: LogState, thread: Thread): Mirror {
 }
 
 function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
+  const recent = createRecent();
+  thread.onAppended = (events, { epoch, firstSeq, chains }) => {
+    if (chains !== undefined) recent.note({ epoch, firstSeq, events, chains });
+  };
   return {
     agent,
     get incarnation() {
@@ -200,9 +123,15 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
     epochs: () => mirror.state.epochs,
     bytes: () => mirror.state.bytes,
     written: () => mirror.state.written,
-    read: (...args) => thread.call('read', ...args),
+    async read(epoch, from, to, limit, maxBytes) {
+      const head = mirror.state.epochs.find((one) => one.epoch === epoch);
+      const isHere = thread.dead === null && head !== undefined && from >= head.firstSeq;
+      const held = isHere ? recent.read(epoch, { from, to: Math.min(to, head.lastSeq), limit, maxBytes }) : null;
+      return held ?? thread.call('read', epoch, from, to, limit, maxBytes);
+    },
     async chainAt(epoch, seq) {
-      const hash = await thread.call('chainAt', epoch, seq);
+      const held = thread.dead === null ? recent.chainAt(epoch, seq) : null;
+      const hash = held ?? (await thread.call('chainAt', epoch, seq));
       return hash === null ? null : Buffer.from(hash);
     },
     append: (events) => thread.call('append', events),
@@ -217,7 +146,11 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
       // As with marks: a thread that has ended trims nothing.
       thread.call('holdTrimming').catch(() => undefined);
     },
-    trim: (now) => thread.call('trim', now),
+    async trim(now) {
+      const trimmed = await thread.call('trim', now);
+      if (trimmed.lost > 0) recent.clear();
+      return trimmed;
+    },
     nextSession: () => thread.call('nextSession'),
     remembered: () => thread.call('remembered'),
     async close() {

@@ -1,7 +1,8 @@
 /** What only a log in a thread of its own can do. All else is asked in `log-in-thread.test.ts`. */
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLS, openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
+import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
+import { openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
 import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 /** Keeps the thread waiting in its next write, as a slow card does, until released. */
@@ -33,6 +34,39 @@ describe('a log in a thread of its own', () => {
     await Promise.all([append, read]);
     expect(order).toEqual(['append', 'read 2']);
     expect(log.epochs()[0]?.lastSeq).toBe(2);
+    await log.close();
+  });
+
+  it('tells what was just appended while the thread waits for the disk, as the file has it', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    for (const count of [3, 1, 4]) await log.append(levels(count));
+    const disk = holdDisk(path);
+    const waiting = log.append(levels(1));
+    const [read, chains] = [
+      await log.read(epoch, 2, 99, 5, 1e9),
+      [await log.chainAt(epoch, 4), await log.chainAt(epoch, 8)],
+    ];
+    expect(log.epochs()[0]?.lastSeq).toBe(8);
+    disk.release();
+    await waiting;
+    await log.close();
+    const again = await openLog(path);
+    expect(read.map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6]);
+    expect(read).toEqual(await again.read(epoch, 2, 99, 5, 1e9));
+    expect(chains).toEqual([await again.chainAt(epoch, 4), await again.chainAt(epoch, 8)]);
+    await again.close();
+  });
+
+  it('tells of what was deleted nothing from memory', async () => {
+    const log = await openLog(tempPath(), { keepDays: 0 });
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    await log.append(levels(5));
+    expect(await log.read(epoch, 1, 5, 9, 1e9)).toHaveLength(5);
+    log.saveMark(epoch, 4, 'one');
+    expect((await log.trim(T0 + 86_400_000)).deleted).toBe(4);
+    expect((await log.read(epoch, 1, 5, 9, 1e9)).map(({ seq }) => seq)).toEqual([5]);
     await log.close();
   });
 

@@ -3,7 +3,7 @@
  * a session is asked for. What was asked so far it tells as what is remembered.
  */
 import { parentPort } from 'node:worker_threads';
-import { MAX_CALLS } from '../../../src/agent/log/open-log-worker.ts';
+import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
 import type { LogAnswer, LogRequest } from '../../../src/agent/log/serve-log.ts';
 
 const TURNS = 100;
