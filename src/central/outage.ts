@@ -7,7 +7,7 @@ import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
 import type { RecoverableStore } from './store/recoverable.ts';
 
 export interface OutageParts {
-  readonly store: RecoverableStore;
+  readonly store: Pick<RecoverableStore, 'recover'>;
   readonly retry: BackoffLimits;
   readonly random: () => number;
   readonly logger: Pick<Logger, 'warn' | 'info'>;

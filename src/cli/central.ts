@@ -15,6 +15,7 @@ import { centralKeyCommands } from './keys.ts';
 import { LOG_LEVELS, openLogger } from './logger.ts';
 import { migrateCommand } from './migrate.ts';
 import { print, tell } from './output.ts';
+import { restoredCommand } from './restored.ts';
 import { onHangUp, stopOnSignals } from './stop.ts';
 import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
@@ -36,6 +37,7 @@ export function centralCommand(): Command {
   for (const inner of centralKeyCommands()) command.addCommand(inner);
   for (const inner of accessCommands()) command.addCommand(inner);
   command.addCommand(migrateCommand());
+  command.addCommand(restoredCommand());
   command.addCommand(statusCommand());
   command.addCommand(webhooksCommand());
   return command;

@@ -7,4 +7,9 @@
 export interface RecoverableStore {
   /** After STORE_AWAY: resolves once the database is there again, whichever it is. Rejects with STORE_AWAY where it is not. */
   recover(): Promise<void>;
+  /**
+   * It was put back or copied, and its own marks may not tell: from now on it is another incarnation, to which it resolves. Agents send
+   * what it misses once they hear that from a central that was started since.
+   */
+  restored(): Promise<string>;
 }

@@ -1,22 +1,18 @@
 /** Puts the central store together. Everything below this file works in one process on one database. */
-import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Kysely, type Transaction } from 'kysely';
-import { v7 } from 'uuid';
-import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { createAccess } from './access.ts';
 import { createGapReader } from './agent-gaps.ts';
-import { claimEpoch, saveHealth, saveState } from './agents.ts';
+import { saveHealth, saveState } from './agents.ts';
 import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
-import type { SqlDialect } from './dialect.ts';
 import { expire } from './expire.ts';
 import { segmentRows } from './expired.ts';
 import { checkLead, type Holdings } from './fence.ts';
+import { identity } from './identity.ts';
 import { createIngest } from './ingest.ts';
-import { insertOnce } from './insert-once.ts';
 import { createKeys } from './keys.ts';
 import { migrate, type OnChange } from './migrate.ts';
 import { createNotices } from './notices.ts';
@@ -99,34 +95,16 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
         await settle(db, model, names, now().toISOString());
         self = await identity(db, dialect, now());
       },
+      async restored() {
+        self = await identity(db, dialect, now(), true);
+        return self.incarnation;
+      },
       close: () => db.destroy(),
     };
   } catch (error) {
     await db.destroy();
     throw error;
   }
-}
-
-/** Who this store is. Another file under it means that it was restored: then it must not pass for the one before. */
-async function identity(db: Kysely<Tables>, dialect: SqlDialect, now: Date) {
-  const file = await dialect.identity(db);
-  const self = await transact(db, async (trx) => {
-    await takeLock(trx, 'registry');
-    const rows = await trx.selectFrom('meta').selectAll().execute();
-    const meta = new Map(rows.map((row) => [row.name, row.value]));
-    const epoch = meta.get('epoch') ?? v7({ msecs: now.getTime() });
-    const same = meta.get('file') === file;
-    const incarnation = same ? (meta.get('incarnation') ?? randomUUID()) : randomUUID();
-    for (const [name, value] of Object.entries({ epoch, incarnation, file })) {
-      if (meta.get(name) === value) continue;
-      await insertOnce(trx, 'meta', [{ name, value }]);
-      await trx.updateTable('meta').set({ value }).where('name', '=', name).execute();
-    }
-    await claimEpoch(trx, CENTRAL_AGENT, epoch);
-    return { incarnation, epoch };
-  });
-  dialect.expect(file);
-  return self;
 }
 
 /** Of what is to be folded, and of what was folded by commands. */
