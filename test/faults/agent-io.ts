@@ -11,7 +11,7 @@ import type { StoredEvent } from '../../src/contract/event.ts';
 import { mosquittoPath, startMosquitto } from '../servers.ts';
 import { type Context, createTally, mulberry32, type Row, type Scenario, type Tally, type Verdict } from './frame.ts';
 import { agentBin } from './house.ts';
-import { STRACE, shuffled, whyNoStrace } from './io-errors.ts';
+import { cacheIn, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
 import { readCard, unsoundCopies } from './nemesis-oracle.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 import { sameEvent } from './workload.ts';
@@ -108,11 +108,13 @@ function start({ folder, path, config, trace }: Card, rules: readonly string[] |
   ];
   const paths = FILES.flatMap((suffix) => ['-P', path + suffix]);
   // -D: the agent is our child, and strace its own.
-  const strace = [STRACE, '-D', '-f', '-qq', '-o', trace, ...calls, ...paths];
+  const strace = [STRACE, ...quietly(rules ?? []), '-D', '-f', '-o', trace, ...calls, ...paths];
   const command = rules === null ? agent : [...strace, ...agent];
   const log = join(folder, 'agent.log');
   // Once: what happens after its end is for us to see.
-  const part = createSupervised({ name: 'agent', log, command, restartMs: Number.POSITIVE_INFINITY });
+  // Beside the lanes: each makes its own folder anew.
+  const env = cacheIn(join(folder, '..'));
+  const part = createSupervised({ name: 'agent', log, command, env, restartMs: Number.POSITIVE_INFINITY });
   part.start();
   return part;
 }

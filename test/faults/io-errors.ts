@@ -41,7 +41,7 @@ export const ioErrors: Scenario = {
   full: Number.POSITIVE_INFINITY,
   missing: whyNoStrace,
   async run(context): Promise<readonly Row[]> {
-    const counts = await countCalls(join(context.folder, 'count'));
+    const counts = await countCalls(context.folder);
     const points = allPoints(counts);
     const todo = shuffled(points, mulberry32(context.seed));
     const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`I/O call: ${fault}`)]));
@@ -83,14 +83,34 @@ function planOf(path: string): object {
 function traced(path: string, out: string, inject: readonly string[]): string[] {
   const paths = [path, `${path}-wal`, `${path}-journal`, join(path, '..')].flatMap((one) => ['-P', one]);
   const trace = ['-e', `trace=${CALLS.join(',')}`, '-e', 'signal=none'];
-  return [STRACE, '-f', '-qq', '-o', out, ...trace, ...inject.flatMap((one) => ['-e', `inject=${one}`]), ...paths];
+  return [
+    STRACE,
+    ...quietly(inject),
+    '-f',
+    '-o',
+    out,
+    ...trace,
+    ...inject.flatMap((one) => ['-e', `inject=${one}`]),
+    ...paths,
+  ];
 }
 
-async function countCalls(folder: string): Promise<ReadonlyMap<Call, number>> {
+/** Calls that are not asked for do not stop the program: most are no such. strace 6 kills nobody that way. */
+export function quietly(rules: readonly string[]): readonly string[] {
+  return rules.some((rule) => rule.includes(':signal=')) ? ['-qq'] : ['-qq', '--seccomp-bpf'];
+}
+
+/** What is compiled is kept there: of a thousand short lives half would be spent on it. */
+export function cacheIn(folder: string): Readonly<Record<string, string>> {
+  return { NODE_COMPILE_CACHE: join(folder, 'compiled') };
+}
+
+async function countCalls(around: string): Promise<ReadonlyMap<Call, number>> {
+  const folder = join(around, 'count');
   mkdirSync(join(folder, 'log'), { recursive: true });
   const path = join(folder, 'log', 'events.db');
   const out = join(folder, 'trace');
-  const { code, stderr } = await startChild(planOf(path), { wrap: traced(path, out, []) }).ended;
+  const { code, stderr } = await startChild(planOf(path), { wrap: traced(path, out, []), env: cacheIn(around) }).ended;
   if (code !== 0) throw new Error(`the scripted run ended with ${code}: ${stderr}`);
   const lines = readFileSync(out, 'utf8').split('\n');
   return new Map(CALLS.map((call) => [call, lines.filter((line) => line.includes(` ${call}(`)).length]));
@@ -112,7 +132,7 @@ async function inject(context: Context, point: Point, tally: Tally | undefined, 
   const { call, fault, index } = point;
   const fromThere = fault.endsWith('+');
   const rule = `${call}:${fault.replace('+', '')}:when=${index}${fromThere ? '+' : ''}`;
-  const child = startChild(planOf(path), { wrap: traced(path, out, [rule]) });
+  const child = startChild(planOf(path), { wrap: traced(path, out, [rule]), env: cacheIn(context.folder) });
   const { code, signal } = await child.ended;
   const killed = fault === 'signal=KILL';
   if (killed ? signal !== 'SIGKILL' : !readFileSync(out, 'utf8').includes('(INJECTED)')) return false;
