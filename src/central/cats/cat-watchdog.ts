@@ -72,8 +72,8 @@ interface Checked {
   /** When this process last looked itself; null where it never did. */
   readonly lookedMs: number | null;
   readonly memory: RuleMemory;
-  /** Ids of the events that the check read. */
-  readonly seen: ReadonlySet<string>;
+  /** The events that the check read, by id, with the times that they had then. */
+  readonly seen: ReadonlyMap<string, string>;
 }
 
 export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
@@ -162,12 +162,14 @@ async function check(
   if (claimed.type === 'taken') return takenAnswer(parts, id, claimed.atMs, last);
   const { events } = await store.newest({ catId: id, limit: MAX_EVENTS_READ });
   // By id and not by time: what arrives late has an early time and is new all the same.
-  const seen = new Set(events.map((event) => `${event.epoch}/${event.seq}`));
-  const unseen = events.filter((event) => last === undefined || !last.seen.has(`${event.epoch}/${event.seq}`));
-  // What others saw in between is in no memory here: then it is all read anew.
-  const kept = claimed.type === 'mine' ? last?.memory : undefined;
+  const seen = new Map(events.map((event) => [idOf(event), event.time]));
+  const unseen = events.filter((event) => last?.seen.has(idOf(event)) !== true);
+  const isMoved = events.some((event) => (last?.seen.get(idOf(event)) ?? event.time) !== event.time);
+  // What others saw in between is in no memory here, and what is there of a time that was corrected is wrong: then it is all read anew.
+  const kept = claimed.type === 'mine' && !isMoved ? last?.memory : undefined;
   const fresh = kept === undefined ? events : unseen;
-  const memory = kept ?? (log === undefined ? noMemory : await remember(parts, log, cat, nowMs, fresh));
+  const blank = isMoved && last !== undefined ? { ...noMemory, alerts: last.memory.alerts } : noMemory;
+  const memory = kept ?? (log === undefined ? blank : await remember(parts, log, cat, nowMs, fresh));
   const step = applyRules(rules, memory, { cat, events: fresh, nowMs });
   const changes = [
     ...step.raised.map((alert) => ['raised', alert] as const),
@@ -188,6 +190,10 @@ async function check(
   };
 }
 
+function idOf({ epoch, seq }: CentralEvent): string {
+  return `${epoch}/${seq}`;
+}
+
 /** What the other process found stands in the log. */
 async function takenAnswer(
   { log, rules }: WatchDogParts,
@@ -202,7 +208,7 @@ async function takenAnswer(
     atMs,
     lookedMs: last?.lookedMs ?? null,
     memory: last?.memory ?? noMemory,
-    seen: last?.seen ?? new Set(),
+    seen: last?.seen ?? new Map(),
   };
 }
 
@@ -218,9 +224,9 @@ async function remember(
   const from = new Date(nowMs - longestWindowMs(rules)).toISOString();
   const types = (['meow.started', 'meow.ended'] as const).map(fullType);
   const { events } = await store.newest({ catId: cat.id, types, from, limit: 2 * MAX_KEPT_MEOWS });
-  const counted = new Set(fresh.map((event) => `${event.epoch}/${event.seq}`));
+  const counted = new Set(fresh.map(idOf));
   // Those among the fresh are counted as such.
-  const older = events.filter((event) => !counted.has(`${event.epoch}/${event.seq}`));
+  const older = events.filter((event) => !counted.has(idOf(event)));
   const input = { cat, events: older, nowMs };
   const alerts = rules.map((rule) => standing.get(keyOf(rule)) ?? null);
   return { ...noMemory, meowsMs: meowTimes(input), shakes: shakesOf(input), alerts };

@@ -57,7 +57,7 @@ export function applyRules(rules: readonly Rule[], memory: RuleMemory, input: Ru
   const activeMs = latest([
     memory.activeMs,
     parseTime(input.cat.locationSince),
-    ...timesOf(input, ['meow.started', 'meow.ended', 'cat.moved']),
+    ...timesOf(input, ['meow.started', 'meow.ended', 'cat.moved'], isUncertain),
   ]);
   const raised: Alert[] = [];
   const cleared: Alert[] = [];
@@ -163,11 +163,20 @@ function isOf({ revoked, reassignedTo }: CentralEvent, cat: CatRow): boolean {
 }
 
 /** Never later than now: a clock that runs ahead must not keep a rule from being met for hours. */
-function timesOf({ cat, events, nowMs }: RuleInput, types: readonly string[]): number[] {
+function timesOf(
+  { cat, events, nowMs }: RuleInput,
+  types: readonly string[],
+  isOfNow: (event: CentralEvent) => boolean = () => false,
+): number[] {
   return events
     .filter((event) => isOf(event, cat))
     .filter((event) => types.includes(shortType(event.type)))
-    .map((event) => Math.min(Date.parse(event.time), nowMs));
+    .map((event) => (isOfNow(event) ? nowMs : Math.min(Date.parse(event.time), nowMs)));
+}
+
+/** Its clock was not set, and nobody knows the time: it does not prove that the cat was still ever since 1970. */
+function isUncertain({ clock, originalTime = null }: CentralEvent): boolean {
+  return clock === 'unsynced' && originalTime === null;
 }
 
 function latest(times: readonly (number | null)[]): number | null {

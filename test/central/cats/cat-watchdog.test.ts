@@ -10,6 +10,7 @@ import {
 import { openStore } from '../../../src/central/open-store.ts';
 import type { CatRow, Store } from '../../../src/central/store/store.ts';
 import { createSender, type Sender } from '../api/serving.ts';
+import { createWriter, epochId } from '../store/events.ts';
 
 const START = Date.parse('2026-11-23T12:00:00.000Z');
 
@@ -97,6 +98,38 @@ describe('CatWatchDog', () => {
     nowMs += 2_000;
     await dog.checkCatActivity(1);
     expect(told).toEqual(['Mia: shaking raised', 'Mia: shaking cleared']);
+  });
+
+  test('a time that is corrected counts as it is then, once', async () => {
+    dog = openCatWatchDog({
+      store,
+      rules: [
+        { rule: 'shaking', meows: 3, withinMinutes: 10 },
+        { rule: 'still', hours: 12 },
+      ],
+      clock,
+      onAlert: (change, cat, { rule }) => told.push(`${cat.name}: ${rule} ${change}`),
+    });
+    const shed = createWriter('shed', epochId(5));
+    const say = async (from: number) => {
+      await store.ingest(shed.batch(from, shed.events.length), clock().toISOString());
+      while ((await store.project(100)).events > 0);
+      nowMs += CHECK_EVERY_MS;
+      return (await dog.checkCatActivity(1)).alerts.map(({ rule }) => rule);
+    };
+    for (const monoMs of [61_000, 62_000]) {
+      const when = { time: new Date(monoMs).toISOString(), boot: 'b1', monoMs };
+      shed.addUnset('meow.started', 'collar/C1', { level: 1 }, when);
+    }
+    // Nobody knows when that was: least of all that it was long ago.
+    expect(await say(1)).toEqual([]);
+    shed.add('clock.synced', null, { boot: 'b1', offsetMs: START - 14 * 3_600_000 }, 0);
+    expect(await say(3)).toEqual(['still']);
+    shed.add('clock.synced', null, { boot: 'b1', offsetMs: START - 65_000 }, 1);
+    expect(await say(4)).toEqual([]);
+    expect(told).toEqual(['Mia: still raised', 'Mia: still cleared']);
+    shed.add('meow.started', 'collar/C1', { level: 1 }, 2);
+    expect(await say(5)).toEqual(['shaking']);
   });
 
   test('an unknown cat is not found', async () => {
