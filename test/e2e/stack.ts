@@ -74,6 +74,8 @@ export interface StackOptions {
   readonly centralExtra?: string;
   readonly format?: 'frame' | 'json';
   readonly agentName?: string;
+  /** Of the agent, beside that of this process. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
 }
 
 export async function openStack(options: StackOptions): Promise<Stack> {
@@ -106,7 +108,7 @@ http: { port: ${port} }
 ${options.centralExtra ?? ''}
 `,
   );
-  const agent = createPart('agent', folder, ['agent', '--config', agentYaml]);
+  const agent = createPart('agent', folder, ['agent', '--config', agentYaml], options.agentEnv);
   const central = createPart('central', folder, ['central', '--config', centralYaml]);
   const collard: Stack['collard'] = async (...args) => {
     try {
@@ -173,7 +175,12 @@ async function agreed(verify: () => ReturnType<Stack['collard']>, timeoutMs: num
   return verdict;
 }
 
-export function createPart(name: string, folder: string, args: readonly string[]): Part {
+export function createPart(
+  name: string,
+  folder: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Part {
   const log = join(folder, `${name}.log`);
   let child: ChildProcess | null = null;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {
@@ -190,7 +197,10 @@ export function createPart(name: string, folder: string, args: readonly string[]
     name,
     log,
     start() {
-      const started = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const started = spawn(process.execPath, [bin, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
+      });
       const file = createWriteStream(log, { flags: 'a' });
       started.stdout.pipe(file, { end: false });
       started.stderr.pipe(file, { end: false });
