@@ -144,7 +144,8 @@ export function uninstallSteps(root: string): readonly Step[] {
 
 /** What runs, and nothing that only builds or tests it. The one that is there goes when the new one is whole. */
 function copyProgram(to: string): void {
-  if (!existsSync(join(HERE, 'dist/cli/bin.js'))) throw new Error('it is not built: npm ci && npm run build');
+  if (!existsSync(join(HERE, 'dist/cli/bin.js')))
+    throw new Error('it is not built: npm ci --ignore-scripts && npm run build');
   const next = `${to}.new`;
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
