@@ -1,13 +1,12 @@
 /** Central's configuration: one schema for the file, the environment and the documentation. */
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { DEFAULT_BASE_TOPIC, SHARDS } from '../contract/topic.ts';
 import { brokerSchema } from './broker/broker-config.ts';
+import { httpSchema, listOfWords } from './http-config.ts';
 import { parseStoreUrl } from './store/store-url.ts';
 
 const MAX_ENDPOINTS = 16;
-const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 
 const rule = z.discriminatedUnion('rule', [
   z.strictObject({
@@ -23,23 +22,12 @@ const rule = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('battery'), cat: z.string().optional() }),
 ]);
 
-/** A list in the file; one text, separated by spaces or commas, in the environment. */
-const list = z
-  .string()
-  .or(z.array(z.string()))
-  .transform((value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((part) => part !== '') : value));
-
-const endpoints = list.pipe(
+const endpoints = listOfWords.pipe(
   z
     .array(z.url({ protocol: /^https?$/ }))
     .min(1)
     .max(MAX_ENDPOINTS),
 );
-
-const words = (what: string, isOne: (text: string) => boolean) =>
-  list.superRefine((all, context) => {
-    if (!all.every(isOne)) context.addIssue({ code: 'custom', message: what });
-  });
 
 /** `0-31` or `0,2,4-7`. */
 const SHARD_LIST = /^\d{1,2}(-\d{1,2})?(,\d{1,2}(-\d{1,2})?)*$/;
@@ -140,24 +128,7 @@ export const centralSchema = z
       .enum(['quarantine', 'stop'])
       .default('quarantine')
       .describe('an event that the models need and cannot read: leave it out and note it, or stand still before it'),
-    http: z
-      .strictObject({
-        host: z.string().default('127.0.0.1'),
-        port: z.int().min(0).max(65_535).default(8321),
-        login: z
-          .enum(['auto', 'required', 'off'])
-          .default('auto')
-          .describe(
-            'auto: needed beyond this machine, and once a password is set; off: a proxy asks for one of its own',
-          ),
-        names: words('names of hosts, such as cats.example.org', (name) => HOST_NAME.test(name))
-          .default([])
-          .describe('what central is called by where it asks for no password, beside localhost and addresses'),
-        trustProxy: words('addresses of proxies, such as 127.0.0.1 or 10.0.0.0/24', isProxy)
-          .default([])
-          .describe('proxies that are believed about who asks, and whether by TLS'),
-      })
-      .prefault({}),
+    http: httpSchema,
     homeAssistant: z
       .strictObject({
         enabled: z.boolean().default(false).describe('tell Home Assistant of each cat and each agent (MQTT discovery)'),
@@ -216,16 +187,6 @@ export const centralSchema = z
     const message = 'not beside workers: they share a broker that runs on its own (config/mosquitto)';
     context.addIssue({ code: 'custom', message, path: ['broker', 'enabled'] });
   });
-
-/** An address, or a network of them. */
-function isProxy(text: string): boolean {
-  const [address = '', bits, more] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || more !== undefined) return false;
-  return (
-    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
-  );
-}
 
 function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;

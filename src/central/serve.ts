@@ -16,6 +16,7 @@ import type { CentralConfig } from './config.ts';
 import type { LookOn } from './look-on.ts';
 import { isAway } from './outage.ts';
 import { pastCats } from './past-cats.ts';
+import { openPictures } from './pictures.ts';
 import { statsOf } from './stats.ts';
 import { concernsOf, statusOf } from './status.ts';
 import type { AccessStore } from './store/access-store.ts';
@@ -48,7 +49,7 @@ export interface ServeParts {
   readonly watchdog: CatWatchDog;
   readonly changes: Changes;
   readonly metrics: Metrics;
-  readonly http: HttpRules & Pick<CentralConfig['http'], 'host' | 'port'>;
+  readonly http: HttpRules & Pick<CentralConfig['http'], 'host' | 'port'> & { readonly pictures?: string | undefined };
   readonly logger: Logger;
   readonly version: string;
   readonly simulated: boolean;
@@ -132,6 +133,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
       return { ...found, concerns: concernsOf(found) };
     },
     cursors: { encode: encodeCursor, decode: decodeCursor },
+    pictures: openPictures(parts.http.pictures),
     statsOf: (question) => statsOf(parts.store, question, parts.clock()),
     store: { ...parts.store, catsAt: (at) => pastCats(parts.store, at, parts.segments) },
   };

@@ -1,5 +1,6 @@
 /** A report as one HTML file for people: no scripts, nothing loaded, light, and printable on A4. */
 import { type CatReport, QUIET_MS } from '../central/models/report.ts';
+import type { Picture } from '../central/pictures.ts';
 import type { Report } from '../central/report.ts';
 import { dayChart, hourChart } from './report-charts.ts';
 import { dateLabel, html, lengthLabel, momentLabel } from './report-words.ts';
@@ -29,11 +30,12 @@ svg{display:block;width:100%;height:auto}figure{margin:0;break-inside:avoid}figc
 .known ul{margin:4px 0 8px;padding-left:20px}.known h3{font-size:14px;margin:10px 0 2px}.known h3:first-child{margin-top:0}
 .mark{font-size:12px;color:#7a4f00;background:#fbefd5;border-radius:4px;padding:0 5px;white-space:nowrap}
 footer{border-top:1px solid #e8e1d9;margin-top:28px;padding-top:10px;font-size:12px;color:#6c635b}
+img.cat{float:right;width:84px;height:84px;object-fit:cover;border-radius:50%;margin-left:16px}
 @media print{body{background:#fff;font-size:12.5px}main{margin:0;padding:0;max-width:none;box-shadow:none;border-radius:0}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 @media(max-width:640px){main{padding:20px 16px;margin:0;border-radius:0}dl.sums{grid-template-columns:repeat(2,1fr)}}`;
 
-export function reportPage(report: Report, version: string): string {
+export function reportPage(report: Report, version: string, picture: Picture | null = null): string {
   const { cat, tz, fromMs, toMs, madeMs, usual, days } = report;
   const [first, last] = [dateLabel(fromMs, tz), dateLabel(toMs - 1, tz)];
   const span = first === last ? first : `${first} to ${last}`;
@@ -47,7 +49,7 @@ export function reportPage(report: Report, version: string): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="referrer" content="no-referrer">
 <title>${html(cat.name)}: shaking and places, ${span}</title>
 <style>${CSS}
@@ -56,7 +58,7 @@ export function reportPage(report: Report, version: string): string {
 <body>
 <main>
 <header>
-<h1>${html(cat.name)}</h1>
+${pictureOf(picture)}<h1>${html(cat.name)}</h1>
 <p>Shaking and places, <strong>${span}</strong></p>
 <p class="muted small">Times of ${html(tz)}${collar} · made ${momentLabel(madeMs, tz)}</p>
 </header>
@@ -77,6 +79,12 @@ ${gapsOf(report)}
 </body>
 </html>
 `;
+}
+
+/** In the file itself, so that it is one. */
+function pictureOf(picture: Picture | null): string {
+  if (picture === null) return '';
+  return `<img class="cat" alt="" src="data:${picture.type};base64,${picture.bytes.toString('base64')}">\n`;
 }
 
 function sums({ total, usual, days, bursts, fromMs, toMs }: Report): string {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { createCalendar } from '../central/models/calendar.ts';
 import type { Stretch } from '../central/models/report.ts';
+import { openPictures } from '../central/pictures.ts';
 import { type Report, reportOf } from '../central/report.ts';
 import type { CatRow } from '../central/store/store.ts';
 import { loadConfig } from '../lib/config-file.ts';
@@ -53,7 +54,11 @@ async function report(options: Options): Promise<void> {
   const now = new Date();
   const span = spanOf(options, now);
   const { env } = process;
-  const { store: place, retention } = loadConfig(options.config, centralSchema, {
+  const {
+    store: place,
+    retention,
+    http,
+  } = loadConfig(options.config, centralSchema, {
     env,
     credentialsDirectory: env.CREDENTIALS_DIRECTORY,
     secrets: CENTRAL_SECRETS,
@@ -76,7 +81,8 @@ async function report(options: Options): Promise<void> {
   const path = options.out ?? `collard-${fileName(found.cat.name)}-${now.toISOString().slice(0, 10)}.html`;
   const output = await openOutput(path, new AbortController().signal);
   try {
-    await output.write(reportPage(found, version()));
+    const picture = await openPictures(http.pictures).read(found.cat);
+    await output.write(reportPage(found, version(), picture));
     await output.finish();
   } finally {
     await output.discard();

@@ -26,6 +26,8 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/cats': ['GET', 'POST'],
   '/api/v1/cats/1': ['PATCH'],
   '/api/v1/cats/1/location': ['PUT'],
+  '/api/v1/cats/1/picture': ['GET'],
+  '/api/v1/pictures': ['GET'],
   '/api/v1/cats/1/activity': ['GET'],
   '/api/v1/cats/1/history': ['GET'],
   '/api/v1/state': ['GET'],

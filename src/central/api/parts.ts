@@ -3,6 +3,7 @@
 import type { CatService } from '../cats/cat-service.ts';
 import type { CatWatchDog } from '../cats/cat-watchdog.ts';
 import type { LookOn } from '../look-on.ts';
+import type { Pictures } from '../pictures.ts';
 import type { Stats, StatsQuestion } from '../stats.ts';
 import type { CentralStatus } from '../status.ts';
 import type { AccessStore } from '../store/access-store.ts';
@@ -35,6 +36,8 @@ export interface ApiParts {
   readonly statsOf: (question: StatsQuestion) => Promise<Stats>;
   /** Who of several centrals does what. */
   readonly status: () => Promise<CentralStatus & { readonly concerns: readonly string[] }>;
+  /** Pictures of cats. */
+  readonly pictures: Pictures;
   /** What a collar does now; absent: nobody may look on. */
   readonly look?: LookOn['look'] | undefined;
   readonly clock: () => Date;

@@ -42,6 +42,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   UNDO_IS_FINAL: 409,
   NOT_OF_A_CAT: 409,
   TAKEN_BACK: 409,
+  NO_PICTURE: 404,
   NOT_IN_QUARANTINE: 404,
   KEY_NOT_FOUND: 404,
   INVALID_NAME: 400,

@@ -17,6 +17,7 @@ import { liveRoutes } from './live-routes.ts';
 import { loginRoutes, sessionRoute } from './login-routes.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
+import { pictureRoutes } from './picture-routes.ts';
 import { addErrorHandlers, refuseRequest, sendProblem } from './problem.ts';
 import { quarantineCommands, quarantineRoutes } from './quarantine-routes.ts';
 import { statsRoutes } from './stats-routes.ts';
@@ -93,6 +94,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
     async (api) => {
       await api.register(catRoutes(parts));
       await api.register(catCommandRoutes(parts));
+      await api.register(pictureRoutes(parts));
       await api.register(eventRoutes(parts));
       await api.register(correctionRoutes(parts));
       await api.register(statsRoutes(parts));

@@ -51,6 +51,8 @@ export interface Answer {
 export interface ServingOptions {
   readonly simulated?: boolean;
   readonly pageDir?: string;
+  /** The folder of pictures. */
+  readonly pictures?: string;
   readonly host?: string;
   /** Who may use it; on this machine all, where this says nothing. */
   readonly http?: Partial<HttpRules>;
@@ -136,7 +138,7 @@ async function startServer(
       metrics: createMetrics('0.0.0-test'),
       shared: { group: 'central' },
       lookOn: scriptedLook(options.look ?? (() => STILL)),
-      http: { host: options.host ?? '127.0.0.1', port, ...options.http },
+      http: { host: options.host ?? '127.0.0.1', port, pictures: options.pictures, ...options.http },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',
       simulated: options.simulated ?? false,

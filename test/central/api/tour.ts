@@ -61,6 +61,7 @@ export async function tour(central: Serving): Promise<readonly Asked[]> {
   // With its correction.
   await ask(`GET ${event}`, `${v1}/events/${epochId(1)}/2`);
   await ask(`GET ${v1}/cats/{id}/history`, `${v1}/cats/1/history`);
+  await ask(`GET ${v1}/pictures`);
   const lists: readonly (readonly [path: string, wrong: string | null])[] = [
     ...([
       ['cats', null],

@@ -12,6 +12,7 @@ import { createServer } from '../../../src/central/api/server.ts';
 import { openCatService } from '../../../src/central/cats/cat-service.ts';
 import { openCatWatchDog } from '../../../src/central/cats/cat-watchdog.ts';
 import { openStore } from '../../../src/central/open-store.ts';
+import { openPictures } from '../../../src/central/pictures.ts';
 import { retry } from '../../../src/central/retry.ts';
 import { statsOf } from '../../../src/central/stats.ts';
 import { statusOf } from '../../../src/central/status.ts';
@@ -193,6 +194,7 @@ function partsOf(store: Store, signal: AbortSignal, pageDir: string): Parameters
     watchdog: openCatWatchDog({ store, rules: [{ rule: 'still', hours: 12 }], clock, onAlert: () => undefined }),
     changes,
     metrics: createMetrics('0.0.0-fuzz'),
+    pictures: openPictures(undefined),
     cursors: { encode: encodeCursor, decode: decodeCursor },
     status: async () => ({ ...(await statusOf(store, { group: 'central' }, clock(), signal)), concerns: [] }),
     statsOf: (question) => statsOf(store, question, new Date(0)),

@@ -6,6 +6,7 @@ import type {
   Gap,
   HistoryAnswer,
   LiveTrace,
+  PicturesAnswer,
   StateAnswer,
   StatsAnswer,
 } from './types.ts';
@@ -53,6 +54,10 @@ export async function reassignEvent(epoch: string, seq: number, cat: number, rea
 
 export async function renameCat(cat: number, name: string): Promise<void> {
   await call('PATCH', `api/v1/cats/${cat}`, { name });
+}
+
+export function getPictures(): Promise<PicturesAnswer> {
+  return call('GET', 'api/v1/pictures') as Promise<PicturesAnswer>;
 }
 
 export function getActivity(cat: number): Promise<ActivityAnswer> {

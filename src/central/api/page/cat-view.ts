@@ -8,10 +8,11 @@ import { createCatCorrections } from './cat-corrections.ts';
 import { createCatLive } from './cat-live.ts';
 import { readRules } from './cat-rules.ts';
 import { createCatTimeline } from './cat-timeline.ts';
-import { badgesOf, firstLetter, hueOf } from './cats.ts';
+import { badgesOf, hueOf } from './cats.ts';
 import type { Corrections } from './correct.ts';
 import { byId, el, keyed, setText } from './dom.ts';
 import { type Fact, showFacts } from './facts.ts';
+import { showAvatar } from './pictures.ts';
 import type { Agent, AgentsAnswer, Cat, CloudEvent } from './types.ts';
 
 export interface CatView {
@@ -22,7 +23,7 @@ export interface CatView {
   reload(): void;
 }
 
-export function createCatView(corrections: Corrections): CatView {
+export function createCatView(corrections: Corrections, pictureOf: (catId: number) => string | null): CatView {
   const timeline = createCatTimeline(corrections);
   const collars = createCatCollars();
   const corrected = createCatCorrections();
@@ -53,6 +54,7 @@ export function createCatView(corrections: Corrections): CatView {
       timeline.know(cats);
       showHead(cat, agents);
       if (cat === null) return title;
+      showAvatar(byId('cat-avatar', HTMLElement), cat, pictureOf(id));
       collars.know(cat, cats, unassigned);
       live.show(cat, agents);
       timeline.of(id);
@@ -83,7 +85,6 @@ function showHead(cat: Cat | null, agents: readonly Agent[]): void {
   if (cat === null) return;
   head.dataset.key = String(cat.id);
   head.className = `cat-head ${hueOf(cat.id)}${cat.isMeowed ? ' is-shaking' : ''}${cat.silent ? ' is-silent' : ''}`;
-  setText(byId('cat-avatar', HTMLElement), firstLetter(cat.name));
   setText(byId('cat-place', HTMLElement), cat.location ?? 'place unknown');
   const since = cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`;
   setText(byId('cat-since', HTMLElement), since);

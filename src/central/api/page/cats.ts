@@ -3,6 +3,7 @@ import type { Activity } from './activity.ts';
 import { agoElement, clockTime, setAgo, setStale } from './ago.ts';
 import { byId, el, keyed, setText } from './dom.ts';
 import { drawHeat } from './heat.ts';
+import { showAvatar } from './pictures.ts';
 import type { Cat } from './types.ts';
 
 /** As many as page.css has. */
@@ -16,6 +17,8 @@ export interface CatsView {
   readonly activity: Activity | null;
   /** Percent, by collar. */
   readonly batteries: ReadonlyMap<string, number>;
+  /** The address of its picture, or null. */
+  readonly pictureOf: (catId: number) => string | null;
   /** The moment that they are shown as of; null: now. */
   readonly moment: string | null;
 }
@@ -77,7 +80,7 @@ function updateCard(card: HTMLElement, cat: Cat, view: CatsView, busiest: number
   const isPast = view.moment !== null;
   card.classList.toggle('is-shaking', cat.isMeowed);
   card.classList.toggle('is-silent', cat.silent);
-  setText(part('.avatar'), firstLetter(cat.name));
+  showAvatar(part('.avatar'), cat, view.pictureOf(cat.id));
   setText(part('h3 a'), cat.name);
   setText(part('.place span'), cat.location ?? 'place unknown');
   setText(part('.place small'), cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`);
@@ -150,9 +153,4 @@ export function badgesOf(cat: Cat): string[] {
     ...(cat.collar === null ? ['no collar'] : []),
     ...new Set(alerts.map((alert) => alert.text)),
   ];
-}
-
-export function firstLetter(name: string): string {
-  const [first] = new Intl.Segmenter().segment(name);
-  return (first?.segment ?? '?').toUpperCase();
 }

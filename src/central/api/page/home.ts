@@ -20,7 +20,7 @@ export interface Home {
   read(): void;
 }
 
-export function createHome(corrections: Corrections): Home {
+export function createHome(corrections: Corrections, pictureOf: (catId: number) => string | null): Home {
   let cats: readonly Cat[] | null = null;
   let agents: readonly Agent[] = [];
   let activity: Activity | null = null;
@@ -47,7 +47,7 @@ export function createHome(corrections: Corrections): Home {
     const { past } = replay;
     const shown = past === null ? cats : past.cats;
     if (shown === null) return;
-    showCats({ cats: shown, activity, batteries: batteriesOf(agents), moment: past?.moment ?? null });
+    showCats({ cats: shown, activity, batteries: batteriesOf(agents), pictureOf, moment: past?.moment ?? null });
     days.show({ cats: shown, activity });
   };
   byId('cats', HTMLUListElement).addEventListener('click', ({ target }) => {

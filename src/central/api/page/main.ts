@@ -10,6 +10,7 @@ import { byId, setText } from './dom.ts';
 import { createHome } from './home.ts';
 import { openLive } from './live.ts';
 import { showModels } from './models.ts';
+import { createPictures } from './pictures.ts';
 import { createRouter, type Router } from './router.ts';
 import type { AgentsAnswer, Cat } from './types.ts';
 
@@ -24,8 +25,9 @@ function start(): void {
   let simulated = false;
   const sayState = createStateLine();
   const corrections = createCorrections();
-  const home = createHome(corrections);
-  const catView = createCatView(corrections);
+  const pictures = createPictures(() => sayModels());
+  const home = createHome(corrections, pictures.of);
+  const catView = createCatView(corrections, pictures.of);
 
   /** Home is kept up to date behind the others, which draw what they show. */
   const showView = ({ route, title }: Router) => {
@@ -54,6 +56,7 @@ function start(): void {
       setText(byId('version', HTMLSpanElement), hello.version);
       byId('logout', HTMLFormElement).hidden = !hello.login;
       if (fresh) {
+        pictures.know(cats, true);
         home.reload().catch(() => sayState('lost'));
         catView.reload();
       }
@@ -65,6 +68,7 @@ function start(): void {
     cats(answer) {
       cats = answer.cats;
       isTold = true;
+      pictures.know(cats, false);
       sayModels();
     },
     agents(answer) {

@@ -25,6 +25,10 @@ export interface CatsAnswer {
   readonly cats: readonly Cat[];
 }
 
+export interface PicturesAnswer {
+  readonly pictures: readonly { readonly catId: number; readonly version: string }[];
+}
+
 export interface Source {
   readonly source?: unknown;
   readonly state?: unknown;
