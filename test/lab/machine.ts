@@ -75,7 +75,7 @@ async function start(
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
       maxBuffer: 64e6,
     });
-  const until: Machine['until'] = async (what, script, holds, withinMs = 90_000) => {
+  const until: Machine['until'] = async (what, script, holds, withinMs = 300_000) => {
     const end = performance.now() + withinMs;
     while (true) {
       const { stdout, stderr } = enter(script);
