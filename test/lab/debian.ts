@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { withArm64 } from './binfmt.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** What a machine that runs the agent has. */
@@ -11,17 +12,16 @@ const ATTEMPTS = 4;
 const AGAIN_MS = 5_000;
 
 /** The tar of a fresh Debian, in `cache`. */
-export async function makeRoot(suite: string, cache: string, arch?: string): Promise<string> {
+export async function makeRoot(suite: string, cache: string, arch?: 'arm64'): Promise<string> {
+  // The database of udev's hardware takes an emulated processor minutes, and no name of a port comes from it.
+  const foreign = arch === undefined ? [] : [`--arch=${arch}`, '--dpkgopt=path-exclude=/usr/lib/udev/hwdb.d/*'];
   const tar = join(cache, `${[suite, ...(arch === undefined ? [] : [arch])].join('-')}.tar`);
   if (existsSync(tar) && statSync(tar).size > 0) return tar;
   mkdirSync(cache, { recursive: true });
   const made = `${tar}.${process.pid}`;
   try {
-    await mmdebstrap(suite, made, [
-      '--format=tar',
-      ...(arch === undefined ? [] : [`--arch=${arch}`]),
-      `--include=${DEVICE}`,
-    ]);
+    const make = () => mmdebstrap(suite, made, ['--format=tar', `--include=${DEVICE}`, ...foreign]);
+    await (arch === undefined ? make() : withArm64(make));
     renameSync(made, tar);
   } finally {
     rmSync(made, { force: true });

@@ -11,18 +11,23 @@ const here = (name: string) => fileURLToPath(new URL(`guest/${name}`, import.met
 export interface DiskOptions {
   /** From makeRoot. */
   readonly root: string;
-  readonly kernel: Kernel;
+  /** Those that are booted with it. */
+  readonly kernels: readonly Kernel[];
   readonly disk: string;
   readonly deb: string;
+  /** Before the first boot; left in /opt where not. */
+  readonly isInstalled?: boolean;
 }
 
-export function makeDisk({ root, kernel, disk, deb }: DiskOptions): void {
+export function makeDisk({ root, kernels, disk, deb, isInstalled = true }: DiskOptions): void {
   const tree = mkdtempSync('/var/tmp/collard-disk-');
   const at = (path: string) => join(tree, path);
   try {
     execFileSync('tar', ['-C', tree, '-xf', root]);
-    cpSync(join(kernel.modules, 'lib/modules'), at('usr/lib/modules'), { recursive: true });
-    copyFileSync(kernel.gpioSim, at('opt/gpio-sim.ko'));
+    for (const { modules, gpioSim } of kernels) {
+      cpSync(join(modules, 'lib/modules'), at('usr/lib/modules'), { recursive: true });
+      if (gpioSim !== null) copyFileSync(gpioSim, at('opt/gpio-sim.ko'));
+    }
     copyFileSync(deb, at('opt/collard.deb'));
     copyFileSync(here('shell.sh'), at('usr/local/sbin/lab-shell'));
     copyFileSync(here('init.sh'), at('usr/local/sbin/lab-init'));
@@ -33,8 +38,9 @@ export function makeDisk({ root, kernel, disk, deb }: DiskOptions): void {
     writeFileSync(at('etc/machine-id'), '');
     writeFileSync(at('etc/fstab'), '/dev/vda / ext4 defaults,noatime 0 1\n');
     // The console is for the kernel: a login there waits for a device of udev, a minute and a half on a slow machine.
-    symlinkSync('/dev/null', at('etc/systemd/system/serial-getty@ttyS0.service'));
-    install(tree);
+    for (const name of ['ttyS0', 'ttyAMA0'])
+      symlinkSync('/dev/null', at(`etc/systemd/system/serial-getty@${name}.service`));
+    if (isInstalled) install(tree);
     execFileSync('truncate', ['-s', SIZE, disk]);
     execFileSync('mkfs.ext4', ['-q', '-F', '-d', tree, disk], {
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },

@@ -1,26 +1,16 @@
 /** A whole machine by QEMU: Debian's kernel, a disk that outlives it, a USB socket, and a power cord that can be pulled. No KVM is needed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Kernel } from './kernel.ts';
+import { type GuestOptions, qemuOf } from './qemu.ts';
 
-const BOOT_MS = 300_000;
-const RUN_MS = 300_000;
-
-export interface GuestOptions {
-  readonly kernel: Kernel;
-  readonly disk: string;
-  /** In the place of /sbin/init. */
-  readonly init?: string;
-  /** What its real-time clock says at power-on; now where absent. */
-  readonly rtc?: string;
-  readonly withReceiver?: boolean;
-  readonly append?: string;
-}
+const BOOT_MS = 900_000;
+const RUN_MS = 900_000;
+const TICKS_PER_SECOND = 100;
 
 export interface Guest {
   /** From power-on until the lab's shell answers. */
@@ -33,10 +23,14 @@ export interface Guest {
   /** The USB receiver is put into its socket, or pulled. */
   plug(): Promise<void>;
   unplug(): Promise<void>;
+  /** Its power button. */
+  press(): Promise<void>;
   /** The other end of the receiver's line. */
   readonly line: Socket;
   /** The last it said on its console. */
   console(): string;
+  /** What all of it took of this machine's processors until now. A figure that does not grow with what else runs here. */
+  cpuSeconds(): number;
   /** The power is gone, now. */
   cut(): Promise<void>;
 }
@@ -51,9 +45,8 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   const folder = mkdtempSync(join(tmpdir(), 'collard-guest-'));
   const startedAt = performance.now();
   const waits = { shell: listen(folder, 'shell'), usb: listen(folder, 'usb'), qmp: listen(folder, 'qmp') };
-  const child = spawn('qemu-system-x86_64', argumentsOf(options, folder), {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const { program, args } = qemuOf(options, folder);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const orphan = () => {
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -85,7 +78,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
       bootMs: performance.now() - startedAt,
       bootId,
       run: ask,
-      async until(what, script, holds, withinMs = 300_000) {
+      async until(what, script, holds, withinMs = 900_000) {
         const end = performance.now() + withinMs;
         while (true) {
           const out = await ask(`{ ${script}\n} || true`);
@@ -97,8 +90,10 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
       plug: () =>
         monitor('device_add', { driver: 'usb-serial', chardev: 'usb', id: 'receiver', bus: 'usb.0', serial: 'CR0001' }),
       unplug: () => monitor('device_del', { id: 'receiver' }),
+      press: () => monitor('system_powerdown'),
       line: usb,
       console: () => told,
+      cpuSeconds: () => cpuSecondsOf(child.pid),
       cut,
     };
   } catch (error) {
@@ -107,23 +102,11 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   }
 }
 
-function argumentsOf({ kernel, disk, init, rtc, withReceiver = true, append = '' }: GuestOptions, folder: string) {
-  const line = (name: string) => ['-chardev', `socket,id=${name},path=${join(folder, name)}`];
-  const words = ['console=ttyS0', 'root=/dev/vda', 'quiet', 'mitigations=off', 'panic=-1', append];
-  if (init !== undefined) words.push(`lab.init=${init}`);
-  return [
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem', '-M', 'q35', '-smp', '2', '-m', '768'],
-    ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
-    ...['-kernel', kernel.image, '-initrd', kernel.initrd, '-append', words.join(' ')],
-    // The page cache of this machine outlives the other: what goes with its power is what that one has not flushed.
-    ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
-    ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
-    ...[...line('shell'), ...line('usb'), ...line('qmp'), '-mon', 'qmp,mode=control'],
-    ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=shell,name=lab'],
-    ...['-device', 'qemu-xhci,id=usb'],
-    ...(withReceiver ? ['-device', 'usb-serial,chardev=usb,id=receiver,bus=usb.0,serial=CR0001'] : []),
-    ...(rtc === undefined ? [] : ['-rtc', `base=${rtc}`]),
-  ];
+function cpuSecondsOf(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** Resolves with the one that comes. */
@@ -188,7 +171,7 @@ function createMonitor(qmp: Socket) {
       qmp.write(`${JSON.stringify({ execute, arguments: given })}\n`);
     });
   const ready = send('qmp_capabilities');
-  return async (execute: string, given: object) => {
+  return async (execute: string, given?: object) => {
     await ready;
     await send(execute, given);
   };

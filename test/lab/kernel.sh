@@ -1,30 +1,42 @@
 #!/bin/sh
-# Runs in a root of Debian with a compiler: leaves in /out that kernel, what is to be loaded before its disk is
-# seen, the modules the lab wants, and gpio-sim, which Debian does not build.
+# kernel.sh FLAVOUR: runs in a root of Debian. Leaves in /out that kernel, what is to be loaded before its disk is seen,
+# the modules the lab wants, and, for amd64, where the compiler is, gpio-sim, which Debian does not build.
 set -eu
+flavour=$1
+arch=${flavour%%-*}
 mkdir -p /k/src /k/image /out
 cd /k
-image=$(apt-cache depends linux-image-amd64 | sed -n 's/ *Depends: //p' | head -n 1)
+if [ "$arch" != "$(dpkg --print-architecture)" ]; then
+  dpkg --add-architecture "$arch"
+  apt-get -qq update
+fi
+image=$(apt-cache depends "linux-image-$flavour:$arch" | sed -n 's/ *Depends: //p' | head -n 1)
+image=${image%:*}
 version=${image#linux-image-}
-series=$(echo "$version" | cut -d. -f1,2)
-headers=linux-headers-$version
-common=$(apt-cache depends "$headers" | sed -n 's/ *Depends: \(linux-headers-.*-common\)$/\1/p')
-kbuild=$(apt-cache depends "$headers" | sed -n 's/ *Depends: \(linux-kbuild-.*\)$/\1/p')
-apt-get -qq download "$image" "$headers" "$common" "$kbuild" "linux-source-$series"
+apt-get -qq download "$image:$arch" "busybox-static:$arch"
 dpkg-deb -x "$image"_*.deb image
-# They would have the image installed, which takes minutes.
-for package in "$headers" "$common" "$kbuild"; do dpkg-deb --fsys-tarfile "${package}"_*.deb | tar -x -C / --keep-directory-symlink; done
-# The two files come early in the archive: what is behind them is not unpacked.
-dpkg-deb --fsys-tarfile "linux-source-${series}"_*.deb | tar -xO "./usr/src/linux-source-$series.tar.xz" | xz -dc |
-  tar -x --occurrence=1 -C src "linux-source-$series/drivers/gpio/gpio-sim.c" "linux-source-$series/kernel/irq/irq_sim.c"
+dpkg-deb -x busybox-static_*.deb busybox
 
-mkdir module
-cp "src/linux-source-$series/drivers/gpio/gpio-sim.c" "src/linux-source-$series/kernel/irq/irq_sim.c" module/
-# The one function that modules may not call.
-sed -i 's/handle_simple_irq(irq_to_desc(\([^()]*\)))/generic_handle_irq(\1)/' module/irq_sim.c
-printf 'obj-m := gpio-sim-lab.o\ngpio-sim-lab-y := gpio-sim.o irq_sim.o\n' > module/Makefile
-make -C "/usr/src/linux-headers-$version" M=/k/module modules
-cp module/gpio-sim-lab.ko /out/
+gpio_sim() {
+  series=$(echo "$version" | cut -d. -f1,2)
+  headers=linux-headers-$version
+  common=$(apt-cache depends "$headers" | sed -n 's/ *Depends: \(linux-headers-.*-common\)$/\1/p')
+  kbuild=$(apt-cache depends "$headers" | sed -n 's/ *Depends: \(linux-kbuild-.*\)$/\1/p')
+  apt-get -qq download "$headers" "$common" "$kbuild" "linux-source-$series"
+  # They would have the image installed, which takes minutes.
+  for package in "$headers" "$common" "$kbuild"; do dpkg-deb --fsys-tarfile "${package}"_*.deb | tar -x -C / --keep-directory-symlink; done
+  # The two files come early in the archive: what is behind them is not unpacked.
+  dpkg-deb --fsys-tarfile "linux-source-${series}"_*.deb | tar -xO "./usr/src/linux-source-$series.tar.xz" | xz -dc |
+    tar -x --occurrence=1 -C src "linux-source-$series/drivers/gpio/gpio-sim.c" "linux-source-$series/kernel/irq/irq_sim.c"
+  mkdir module
+  cp "src/linux-source-$series/drivers/gpio/gpio-sim.c" "src/linux-source-$series/kernel/irq/irq_sim.c" module/
+  # The one function that modules may not call.
+  sed -i 's/handle_simple_irq(irq_to_desc(\([^()]*\)))/generic_handle_irq(\1)/' module/irq_sim.c
+  printf 'obj-m := gpio-sim-lab.o\ngpio-sim-lab-y := gpio-sim.o irq_sim.o\n' > module/Makefile
+  make -C "/usr/src/linux-headers-$version" M=/k/module modules
+  cp module/gpio-sim-lab.ko /out/
+}
+[ "$flavour" != amd64 ] || gpio_sim
 
 cp "image/boot/vmlinuz-$version" /out/vmlinuz
 mv image/usr/lib image/lib 2> /dev/null || true
@@ -42,7 +54,7 @@ for name in virtio_pci virtio_blk ext4 virtio_net virtio_console xhci_pci; do
   done
 done
 rm -f initrd/seen-*
-cp /bin/busybox initrd/bin/
+find busybox -name busybox -type f -exec cp {} initrd/bin/ \;
 cat > initrd/init << 'I'
 #!/bin/busybox sh
 bb=/bin/busybox

@@ -65,7 +65,7 @@ http: { port: ${port} }
     centralYaml,
     heard,
     syncs,
-    until: (what, holds, withinMs = 300_000) => until(what, holds, withinMs),
+    until: (what, holds, withinMs = 900_000) => until(what, holds, withinMs),
     async stop() {
       await ear.endAsync(true);
       await central.stop();

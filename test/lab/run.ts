@@ -1,13 +1,16 @@
 /**
- * npm run lab -- [--tier service|release] [--suite trixie]… [--deb FILE] [--cuts 50] [--only device|clock|cuts]… [--json]
+ * npm run lab -- [--tier service|release] [--suite trixie]… [--deb FILE] [--arm64 FILE] [--cuts 50]
+ *                [--only service|device|clock|cuts|arm64]… [--json]
  *
  * service: the package on a Debian booted by systemd-nspawn: its unit, its sandbox, its upgrades. A minute or two for each suite.
- * release: on a whole machine by QEMU: GPIO lines, a USB receiver, a clock that stands wrong, a full card, power cuts. Half an hour.
- * Both need root; what they need besides comes from Debian, and from this checkout: npm run package -- --arch amd64.
+ * release: that, and on a whole machine by QEMU: GPIO lines, a USB receiver, a clock that stands wrong, a full card, power cuts; and
+ * the package for a Raspberry Pi on a kernel of arm64. Half an hour on two cores that have nothing else to do.
+ * Both need root; what they need besides comes from Debian, and from this checkout: npm run package.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpus, loadavg } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createChecks, report } from './checks.ts';
@@ -22,6 +25,9 @@ const NEEDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'systemd-nspawn': 'systemd-container',
     'qemu-system-x86_64': 'qemu-system-x86',
     mosquitto: 'mosquitto',
+    'qemu-system-aarch64': 'qemu-system-arm',
+    'qemu-aarch64-static': 'qemu-user-static',
+    'arch-test': 'arch-test',
   },
 };
 const NOT_TRIED = [
@@ -33,6 +39,7 @@ const { values } = parseArgs({
     tier: { type: 'string', default: 'service' },
     suite: { type: 'string', multiple: true, default: ['bookworm', 'trixie'] },
     deb: { type: 'string' },
+    arm64: { type: 'string' },
     cache: { type: 'string', default: '/var/cache/collard-lab' },
     cuts: { type: 'string', default: '50' },
     only: { type: 'string', multiple: true, default: [] },
@@ -44,18 +51,29 @@ const { values } = parseArgs({
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 provide(values.tier);
 const checks = createChecks();
-const deb = values.deb ?? newestPackage();
+const deb = values.deb ?? newestPackage('amd64');
 const { cache } = values;
 mkdirSync(cache, { recursive: true });
+const has = (part: string) => values.only.length === 0 || values.only.includes(part);
+const debs = [deb];
+const startedAt = performance.now();
 try {
-  if (values.tier === 'release') await tryRelease(checks, { deb, cache, cuts: Number(values.cuts), only: values.only });
-  else for (const suite of values.suite) await tryService(checks, { suite, deb, cache, checkout: ROOT });
+  if (values.tier === 'service' || has('service'))
+    for (const suite of values.suite) await tryService(checks, { suite, deb, cache, checkout: ROOT });
+  if (values.tier === 'release') {
+    const arm64 = has('arm64') ? (values.arm64 ?? newestPackage('arm64')) : null;
+    if (arm64 !== null) debs.push(arm64);
+    await tryRelease(checks, { deb, arm64, cache, cuts: Number(values.cuts), only: values.only });
+  }
 } catch (error) {
   // What the lab itself could not do is a failure of the run, with what was found before.
   checks.add({ name: 'the lab', ok: false, ms: 0, detail: error instanceof Error ? error.message : String(error) });
 }
-const size = `${deb.slice(deb.lastIndexOf('/') + 1)}: ${(statSync(deb).size / 1e6).toFixed(1)} MB`;
-report(checks.all, values.json, [size, ...NOT_TRIED]);
+const sizes = debs.map((path) => `${basename(path)}: ${(statSync(path).size / 1e6).toFixed(1)} MB`);
+const took = `${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes on ${cpus().length} cores, load ${loadavg()
+  .map((load) => load.toFixed(1))
+  .join(' ')}`;
+report(checks.all, values.json, [...sizes, took, ...NOT_TRIED]);
 
 /** Fetches the programs that are missing. */
 function provide(tier: string): void {
@@ -76,9 +94,9 @@ function provide(tier: string): void {
   }
 }
 
-function newestPackage(): string {
+function newestPackage(arch: 'amd64' | 'arm64'): string {
   const packages = join(ROOT, 'packages');
-  const [found] = readdirSync(packages).filter((name) => name.endsWith('_amd64.deb'));
-  if (found === undefined) throw new Error('no package: npm run package -- --arch amd64');
+  const [found] = readdirSync(packages).filter((name) => name.endsWith(`_${arch}.deb`));
+  if (found === undefined) throw new Error(`no package: npm run package -- --arch ${arch}`);
   return join(packages, found);
 }
