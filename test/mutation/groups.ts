@@ -12,7 +12,10 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     mutate: ['envelope', 'json', 'sorted-batch'].map((name) => `src/contract/${name}.ts`),
     tests: ['envelope', 'json', 'sorted-batch'].map((name) => `test/contract/${name}.test.ts`),
   },
-  ingest: { mutate: ['src/agent/ingest.ts'], tests: ['test/agent/ingest.test.ts'] },
+  ingest: {
+    mutate: ['src/agent/ingest.ts', 'src/agent/append-groups.ts'],
+    tests: ['test/agent/ingest.test.ts', 'test/agent/append-groups.test.ts'],
+  },
   /** What is sent next, decided without any port. */
   plan: {
     mutate: PLAN.map((name) => `src/agent/publisher/${name}.ts`),

@@ -62,10 +62,11 @@ export function createRecent(): Recent {
       groups.push({ ...group, lastSeq: group.firstSeq + group.events.length - 1, characters: length });
       events += group.events.length;
       characters += length;
-      while (groups.length > 1 && (events > RECENT_EVENTS || characters > RECENT_CHARACTERS)) {
-        const oldest = groups.shift();
-        events -= oldest?.events.length ?? 0;
-        characters -= oldest?.characters ?? 0;
+      for (const oldest of groups.slice(0, -1)) {
+        if (events <= RECENT_EVENTS && characters <= RECENT_CHARACTERS) break;
+        groups.shift();
+        events -= oldest.events.length;
+        characters -= oldest.characters;
       }
     },
     read(epoch, { from, to, limit, maxBytes }) {
@@ -75,9 +76,10 @@ export function createRecent(): Recent {
       const found: StoredEvent[] = [];
       let bytes = 0;
       for (const group of groups.slice(first)) {
-        for (let seq = Math.max(from, group.firstSeq); seq <= group.lastSeq; seq += 1) {
-          const event = group.events[seq - group.firstSeq];
-          if (event === undefined || seq > to) return found;
+        const start = Math.max(from, group.firstSeq);
+        for (const [i, event] of group.events.slice(start - group.firstSeq).entries()) {
+          const seq = start + i;
+          if (seq > to) return found;
           bytes += event.data.length;
           if (found.length > 0 && bytes > maxBytes) return found;
           if (found.push({ ...event, epoch, seq }) >= limit) return found;

@@ -67,6 +67,8 @@ describe('a log in a thread of its own', () => {
     log.saveMark(epoch, 4, 'one');
     expect((await log.trim(T0 + 86_400_000)).deleted).toBe(4);
     expect((await log.read(epoch, 1, 5, 9, 1e9)).map(({ seq }) => seq)).toEqual([5]);
+    expect(await log.read('nobody', 1, 5, 9, 1e9)).toEqual([]);
+    expect(await log.chainAt('nobody', 1)).toBeNull();
     await log.close();
   });
 
