@@ -158,18 +158,20 @@ function defaultsOf(side: Side, home: string): Settings {
 }
 
 function nextSteps(written: readonly Written[], { cats }: Answers): string[] {
+  // As it was called: in a checkout it is no command of the shell.
+  const us = process.env.npm_command === 'exec' ? 'npx collard' : 'collard';
   const central = written.find(({ side }) => side === 'central');
   const starts = written.map(({ side, path }) =>
     path === `/etc/collard/${side}.yaml`
       ? `sudo systemctl enable collard-${side} && sudo systemctl restart collard-${side}`
-      : `collard ${side} --config ${path}`,
+      : `${us} ${side} --config ${path}`,
   );
   const names = cats.map(({ collar, name }) => {
     const where = central === undefined ? '' : ` --config ${central.path}`;
-    return `collard cat add ${quoted(name)} --collar ${quoted(collar)}${where}`;
+    return `${us} cat add ${quoted(name)} --collar ${quoted(collar)}${where}`;
   });
   const away = central === undefined && names.length > 0 ? ['on the machine of central:'] : [];
-  return [...starts, ...away, ...names, `collard doctor --config ${written[0]?.path ?? ''}`];
+  return [...starts, ...away, ...names, `${us} doctor --config ${written[0]?.path ?? ''}`];
 }
 
 function quoted(word: string): string {
