@@ -2,6 +2,7 @@
 import { fullType } from '../contract/event.ts';
 import { foldEvents } from './models/fold.ts';
 import { CAT_EVENTS } from './models/meaning.ts';
+import { confidenceIn } from './store/read-models.ts';
 import type { CatRow, CentralEvent, ReadStore } from './store/store.ts';
 
 /** The most events that are folded in memory. */
@@ -24,8 +25,9 @@ export async function pastCats(store: PastStore, at: Date, segments: string | un
   const { cats, meowing } = foldEvents(await eventsBefore(store, to, segments), to);
   const midnight = new Date(at.getFullYear(), at.getMonth(), at.getDate()).toISOString();
   const today = meowing.filter((row) => row.eventType === 'meow' && row.newValue === '1' && row.timestamp >= midnight);
-  return cats.map(({ catId, key: _key, name, ...cat }) => ({
+  return cats.map(({ catId, key: _key, name, sightings, ...cat }) => ({
     ...cat,
+    ...confidenceIn(sightings, cat.location),
     // What agents' health said then is not kept.
     lastHeard: cat.lastSeen,
     id: catId,

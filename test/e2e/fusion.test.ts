@@ -108,6 +108,7 @@ describe.skipIf(!hasBroker)('three agents that each hear one room', () => {
       const { store, url } = house;
       await hear(house, { kitchen: -55, hall: -75, bath: -85 }, 'kitchen');
       await hear(house, { kitchen: -78, hall: -52, bath: -74 }, 'hall');
+      expect((await store.cats(new Date()))[0]?.confidence).toBeGreaterThanOrEqual(0.8);
       for (const place of ['bath', 'kitchen', 'bath', 'hall'] as const) await see(house, place);
       const told = async () => (await store.arrivals(new Map(), 100_000)).events;
       const types = new Set(

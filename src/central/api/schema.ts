@@ -127,6 +127,10 @@ export const catAnswer = z
     isMeowed: z.boolean().describe('shaking now'),
     location: z.string().nullable(),
     locationSince: time.nullable(),
+    confidence: z
+      .number()
+      .optional()
+      .describe('how sure the sightings of several agents are of the location, 0 to 1; absent where there are none'),
     collar: z.string().nullable(),
     lastSeen: time.nullable().describe('its newest event'),
     lastHeard: time.nullable().describe('the newest sign of its collar: an event, or what an agent says'),

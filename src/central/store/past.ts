@@ -5,6 +5,7 @@ import { savedBefore } from './derive-cat.ts';
 import { factsOfCat, readWearings } from './facts.ts';
 import { inFlight } from './in-flight.ts';
 import { liveTables, type ModelTables, modelCursor } from './model-tables.ts';
+import { confidenceIn } from './read-models.ts';
 import type { EpochNames } from './rows.ts';
 import type { CatRow } from './store.ts';
 
@@ -56,11 +57,14 @@ async function meowsBetween(db: Db, tables: ModelTables, catId: number, from: st
   return Number(n);
 }
 
-export function pastRow(
-  { catId, key: _key, sightings: _sightings, ...state }: CatState,
-  name: string,
-  meowsToday: number,
-): CatRow {
+export function pastRow({ catId, key: _key, sightings, ...state }: CatState, name: string, meowsToday: number): CatRow {
   // What agents' health said then is not kept.
-  return { ...state, id: catId, name, lastHeard: state.lastSeen, meowsToday };
+  return {
+    ...state,
+    id: catId,
+    name,
+    lastHeard: state.lastSeen,
+    meowsToday,
+    ...confidenceIn(sightings, state.location),
+  };
 }

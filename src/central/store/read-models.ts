@@ -1,10 +1,11 @@
 /** Rows of the read models `cat` and `meowing`. */
+import type { CatState } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import { liveTables, type ModelTables } from './model-tables.ts';
 import type { CatRow, MeowingRow } from './store.ts';
 import type { CatTable } from './tables.ts';
 
-export type CatTodayRow = Omit<CatTable, 'state' | 'key'> & {
+export type CatTodayRow = Omit<CatTable, 'key'> & {
   readonly meows_today: number;
   /** By the health of any agent. */
   readonly last_heard: string | null;
@@ -21,7 +22,18 @@ export async function readCats(
   const { cat, meowing } = tables ?? (await liveTables(db));
   let query = db
     .selectFrom(`${cat} as c`)
-    .select(['id', 'name', 'is_meowed', 'location', 'location_since', 'collar', 'last_seen', 'battery_low', 'silent'])
+    .select([
+      'id',
+      'name',
+      'is_meowed',
+      'location',
+      'location_since',
+      'collar',
+      'last_seen',
+      'battery_low',
+      'silent',
+      'state',
+    ])
     .select((eb) =>
       eb
         .selectFrom(`${meowing} as m`)
@@ -59,7 +71,20 @@ export function catRow(row: CatTodayRow): CatRow {
     meowsToday: row.meows_today,
     batteryLow: row.battery_low === 1,
     silent: row.silent === 1,
+    ...confidenceOf(row),
   };
+}
+
+/** Most states have no sightings: they are not parsed. */
+function confidenceOf({ state, location }: CatTodayRow): Pick<CatRow, 'confidence'> {
+  if (!state.includes('"sightings"')) return {};
+  return confidenceIn((JSON.parse(state) as CatState).sightings, location);
+}
+
+/** To a hundredth, of the place that it is said to be in, whoever said so. */
+export function confidenceIn(sightings: CatState['sightings'], location: string | null): Pick<CatRow, 'confidence'> {
+  const share = sightings?.belief.find(([place]) => place === location)?.[1];
+  return share === undefined ? {} : { confidence: Math.round(100 * share) / 100 };
 }
 
 function newer(a: string | null, b: string | null): string | null {

@@ -105,6 +105,8 @@ export interface CatRow {
   readonly location: string | null;
   /** When it came to `location`. */
   readonly locationSince: string | null;
+  /** How sure its sightings by several agents are of `location`, 0 to 1; absent where there are none. */
+  readonly confidence?: number;
   readonly collar: string | null;
   /** The newest event of its collar. */
   readonly lastSeen: string | null;

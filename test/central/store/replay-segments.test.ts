@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
+import { confidenceIn } from '../../../src/central/store/read-models.ts';
 import type { Build } from '../../../src/central/store/replay-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { freshUrl, rowsOf, runs } from '../engines/fresh.ts';
@@ -118,8 +119,9 @@ function catsThen(writers: readonly Writer[], second: number): unknown {
   const meows = rows.filter(
     ({ eventType, newValue, timestamp }) => eventType === 'meow' && newValue === '1' && timestamp >= midnight,
   );
-  return cats.map(({ catId: id, key: _key, sightings: _sightings, ...cat }) => {
-    return { id, ...cat, meowsToday: meows.filter(({ catId }) => catId === id).length };
+  return cats.map(({ catId: id, key: _key, sightings, ...cat }) => {
+    const sure = confidenceIn(sightings, cat.location);
+    return { id, ...cat, ...sure, meowsToday: meows.filter(({ catId }) => catId === id).length };
   });
 }
 

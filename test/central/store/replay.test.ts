@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openAlertLog } from '../../../src/central/cats/alert-log.ts';
 import { foldEvents } from '../../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
+import { confidenceIn } from '../../../src/central/store/read-models.ts';
 import type { Build, ReplayStore } from '../../../src/central/store/replay-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { freshStore, freshUrl, rowsOf, runs } from '../engines/fresh.ts';
@@ -128,7 +129,11 @@ describe('the cats at a moment', () => {
           const { cats } = foldEvents(events, at(second));
           const then = await store.catsAt(new Date(at(second)));
           expect(then.map(({ meowsToday: _n, lastHeard: _h, ...cat }) => cat)).toEqual(
-            cats.map(({ catId, key: _key, sightings: _sightings, ...cat }) => ({ id: catId, ...cat })),
+            cats.map(({ catId, key: _key, sightings, ...cat }) => ({
+              id: catId,
+              ...cat,
+              ...confidenceIn(sightings, cat.location),
+            })),
           );
         }
         await store.close();

@@ -1,6 +1,7 @@
 /** Stories of agents and central, told at random: what they write, how it arrives, and what must come of it. */
 import fc from 'fast-check';
 import { foldEvents } from '../../../src/central/models/fold.ts';
+import { confidenceIn } from '../../../src/central/store/read-models.ts';
 import type { CentralEvent, Store } from '../../../src/central/store/store.ts';
 import { syncOf, timeAt, unsetOf } from '../../../src/contract/clock.ts';
 import type { EventBatch } from '../../../src/contract/envelope.ts';
@@ -151,9 +152,10 @@ export function folded(events: readonly CentralEvent[]): unknown {
   const dayStart = new Date(day.getFullYear(), day.getMonth(), day.getDate()).toISOString();
   return {
     skipped,
-    cats: cats.map(({ catId, key, sightings: _sightings, ...cat }) => ({
+    cats: cats.map(({ catId, key, sightings, ...cat }) => ({
       id: catId,
       ...cat,
+      ...confidenceIn(sightings, cat.location),
       meowsToday: meowing.filter(
         (row) => row.catId === catId && row.eventType === 'meow' && row.newValue === '1' && row.timestamp >= dayStart,
       ).length,

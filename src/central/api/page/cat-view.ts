@@ -86,7 +86,8 @@ function showHead(cat: Cat | null, agents: readonly Agent[]): void {
   head.dataset.key = String(cat.id);
   head.className = `cat-head ${hueOf(cat.id)}${cat.isMeowed ? ' is-shaking' : ''}${cat.silent ? ' is-silent' : ''}`;
   setText(byId('cat-place', HTMLElement), cat.location ?? 'place unknown');
-  const since = cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}`;
+  const sure = cat.confidence === undefined ? '' : `, ${Math.round(100 * cat.confidence)} % sure`;
+  const since = cat.locationSince === null ? '' : `since ${clockTime(cat.locationSince)}${sure}`;
   setText(byId('cat-since', HTMLElement), since);
   byId('cat-fix', HTMLButtonElement).setAttribute('aria-label', `Correct where ${cat.name} is`);
   byId('cat-shaking', HTMLElement).hidden = !cat.isMeowed;

@@ -12,6 +12,7 @@ export interface Cat {
   readonly isMeowed: boolean;
   readonly location: string | null;
   readonly locationSince: string | null;
+  readonly confidence?: number;
   readonly collar: string | null;
   readonly lastHeard: string | null;
   readonly meowsToday: number;
