@@ -157,3 +157,29 @@ test('the wizard remembers no more than its limit', () => {
   expect(wizard.recorded().readings).toHaveLength(MOST_READINGS);
   expect(wizard.phase).toBe('done');
 });
+
+const MADE = Array.from({ length: 10 }, (_, i) => 6_000 + 3_000 * i);
+const shakenAt = (atMs: number, forMs: number) => MADE.some((from) => atMs >= from && atMs < from + forMs);
+const levels = (everyMs: number, forMs: number, level: number) =>
+  Array.from({ length: 40_000 / everyMs }, (_, i) => everyMs * i).map((atMs) => ({
+    collar: 'A',
+    atMs,
+    shake: shakenAt(atMs, forMs) ? level : 0.05,
+  }));
+const switched = [0, ...MADE.flatMap((from) => [0, 200, 600, 800].map((ms) => from + ms)), 40_000].map((atMs) => ({
+  collar: 'A',
+  atMs,
+  edges: shakenAt(atMs, 1_000) ? 1 : 0,
+}));
+
+test.each([
+  ['weak levels of the collar itself', levels(100, 1_000, 0.35), 2],
+  ['strong ones', levels(100, 1_000, 0.9), 1],
+  ['a vibration switch that tells two edges in half a second', switched, 2],
+])('ten shakes of %s are found with the sensitivity that is proposed', (_name, readings, sensitivity) => {
+  const wizard = createWizard(settings);
+  for (const reading of readings) wizard.take(reading);
+  wizard.finish();
+  const chosen = choose(fittingOf(tryAll(wizard.recorded(), settings)));
+  expect(chosen).toMatchObject({ sensitivity, found: 10, falseAtRest: 0 });
+});
