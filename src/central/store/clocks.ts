@@ -10,7 +10,7 @@ import type { Db } from './agents.ts';
 import { insertOnce } from './insert-once.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
 import type { CentralEvent } from './store.ts';
-import type { EpochTable, Tables } from './tables.ts';
+import type { EpochTable, Tables, UnsetClockTable } from './tables.ts';
 
 type Trx = Transaction<Tables>;
 
@@ -35,20 +35,18 @@ export async function timesOf(
   epoch: Pick<EpochTable, 'no' | 'agent_no'>,
   events: readonly StoredEvent[],
 ): Promise<(event: StoredEvent) => Times> {
-  const offsets = new Map<string, number | null>();
-  for (const [boot, seqs] of Map.groupBy(events.filter(isUnset), (event) => event.boot ?? '')) {
-    await noteUnset(
-      trx,
-      epoch,
-      boot,
-      seqs.map(({ seq }) => seq),
-    );
-    offsets.set(boot, await offsetOf(trx, { agentNo: epoch.agent_no, boot }));
-  }
-  return (event) => {
-    const unset = offsets.size === 0 ? null : unsetOf(event);
-    return corrected(event.time, unset, unset === null ? null : (offsets.get(unset.boot) ?? null));
-  };
+  const byBoot = Map.groupBy(events.filter(isUnset), (event) => event.boot ?? '');
+  if (byBoot.size === 0) return (event) => corrected(event.time, null, null);
+  await noteUnset(trx, epoch, byBoot);
+  const syncs = standing(trx).where('clock_sync.agent_no', '=', epoch.agent_no);
+  const rows = await syncs
+    .where('clock_sync.boot', 'in', [...byBoot.keys()])
+    .orderBy('epoch.epoch')
+    .orderBy('clock_sync.seq')
+    .execute();
+  // The last one stays.
+  const offsets = new Map(rows.map(({ boot, offset_ms }) => [boot, offset_ms]));
+  return (event) => corrected(event.time, unsetOf(event), offsets.get(event.boot ?? '') ?? null);
 }
 
 /** `offsetMs` null: nobody knows it. */
@@ -65,15 +63,25 @@ function isUnset(event: StoredEvent): boolean {
 async function noteUnset(
   trx: Trx,
   epoch: Pick<EpochTable, 'no' | 'agent_no'>,
-  boot: string,
-  seqs: readonly number[],
+  byBoot: ReadonlyMap<string, readonly StoredEvent[]>,
 ): Promise<void> {
-  const [from_seq, to_seq] = [Math.min(...seqs), Math.max(...seqs)];
-  const row = { epoch_no: epoch.no, boot, agent_no: epoch.agent_no, from_seq, to_seq, due_seq: null };
-  if ((await insertOnce(trx, 'unset_clock', [row])) > 0) return;
-  const known = trx.updateTable('unset_clock').where('epoch_no', '=', epoch.no).where('boot', '=', boot);
-  await known.set({ from_seq }).where('from_seq', '>', from_seq).execute();
-  await known.set({ to_seq }).where('to_seq', '<', to_seq).execute();
+  const noted = trx.selectFrom('unset_clock').select(['boot', 'from_seq', 'to_seq']).where('epoch_no', '=', epoch.no);
+  const rows = await noted.where('boot', 'in', [...byBoot.keys()]).execute();
+  const known = new Map(rows.map((row) => [row.boot, row]));
+  const fresh: UnsetClockTable[] = [];
+  for (const [boot, events] of byBoot) {
+    const seqs = events.map(({ seq }) => seq);
+    const before = known.get(boot);
+    const from_seq = Math.min(...seqs, before?.from_seq ?? Number.POSITIVE_INFINITY);
+    const to_seq = Math.max(...seqs, before?.to_seq ?? 0);
+    if (before === undefined) {
+      fresh.push({ epoch_no: epoch.no, boot, agent_no: epoch.agent_no, from_seq, to_seq, due_seq: null });
+    } else if (from_seq < before.from_seq || to_seq > before.to_seq) {
+      const row = trx.updateTable('unset_clock').set({ from_seq, to_seq }).where('epoch_no', '=', epoch.no);
+      await row.where('boot', '=', boot).execute();
+    }
+  }
+  await insertOnce(trx, 'unset_clock', fresh);
 }
 
 /** What counts for this boot, or null where nothing does. */
