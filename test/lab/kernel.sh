@@ -54,7 +54,9 @@ for name in virtio_pci virtio_blk ext4 virtio_net virtio_console xhci_pci; do
   done
 done
 rm -f initrd/seen-*
-find busybox -name busybox -type f -exec cp {} initrd/bin/ \;
+# Before and after Debian has merged /usr. Other files of that name are no programs.
+for file in busybox/bin/busybox busybox/usr/bin/busybox; do [ ! -f "$file" ] || cp "$file" initrd/bin/; done
+[ -x initrd/bin/busybox ]
 cat > initrd/init << 'I'
 #!/bin/busybox sh
 bb=/bin/busybox
