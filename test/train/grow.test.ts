@@ -3,7 +3,7 @@ import { askForest, packForest } from '../../src/agent/detector/forest.ts';
 import { createRandom } from '../../src/simulator/random.ts';
 import { type Example, growForest, lossOf } from './grow.ts';
 
-const growth = { trees: 20, depth: 2, rate: 0.3, leastShare: 0.01, ridge: 0 };
+const growth = { trees: 20, rate: 0.3, leastShare: 0.01, ridge: 0 };
 
 /** Yes where the two numbers are on the same side of 0, which no single threshold tells. */
 function examples(seed: number): Example[] {

@@ -1,5 +1,5 @@
 /** Gradient boosting of complete trees for a yes or no: small, without chance, the same input gives the same forest. */
-import { askForest, type Forest, packForest } from '../../src/agent/detector/forest.ts';
+import { askForest, type Forest, LEAVES, NODES, packForest } from '../../src/agent/detector/forest.ts';
 
 export interface Example {
   readonly features: Float64Array;
@@ -9,7 +9,6 @@ export interface Example {
 
 export interface Growth {
   readonly trees: number;
-  readonly depth: number;
   readonly rate: number;
   /** Weight that a leaf needs, of all that there is: 0 … 1. */
   readonly leastShare: number;
@@ -31,9 +30,8 @@ export function growForest(examples: readonly Example[], growth: Growth): Forest
   const yes = examples.reduce((sum, { weight, yes: is }) => sum + (is ? weight : 0), 0);
   const bias = Math.log(yes / (total - yes));
   const odds = new Float64Array(examples.length).fill(bias);
-  const forest = { bias: rounded(bias), depth: growth.depth, feature: [], threshold: [], leaf: [] } as {
+  const forest = { bias: rounded(bias), feature: [], threshold: [], leaf: [] } as {
     bias: number;
-    depth: number;
     feature: number[];
     threshold: number[];
     leaf: number[];
@@ -76,10 +74,9 @@ interface Ground {
 
 function growTree(forest: { feature: number[]; threshold: number[]; leaf: number[] }, ground: Ground): void {
   const { codes, cuts, odds, growth } = ground;
-  const nodes = 2 ** growth.depth - 1;
   const nodeOf = new Uint8Array(odds.length);
   const splits: { feature: number; cut: number }[] = [];
-  for (let node = 0; node < nodes; node += 1) {
+  for (let node = 0; node < NODES; node += 1) {
     const split = bestSplit(ground, nodeOf, node);
     splits.push(split);
     forest.feature.push(split.feature);
@@ -91,10 +88,10 @@ function growTree(forest: { feature: number[]; threshold: number[]; leaf: number
       nodeOf[i] = 2 * node + (split.cut >= 0 && (code?.[i] ?? 0) > split.cut ? 2 : 1);
     }
   }
-  const slope = new Float64Array(nodes + 1);
-  const bend = new Float64Array(nodes + 1);
+  const slope = new Float64Array(LEAVES);
+  const bend = new Float64Array(LEAVES);
   for (let i = 0; i < nodeOf.length; i += 1) {
-    const leaf = (nodeOf[i] ?? 0) - nodes;
+    const leaf = (nodeOf[i] ?? 0) - NODES;
     slope[leaf] = (slope[leaf] ?? 0) + (ground.slopes[i] ?? 0);
     bend[leaf] = (bend[leaf] ?? 0) + (ground.bends[i] ?? 0);
   }
@@ -103,7 +100,7 @@ function growTree(forest: { feature: number[]; threshold: number[]; leaf: number
     return rounded(growth.rate * step);
   });
   forest.leaf.push(...leaves);
-  for (let i = 0; i < nodeOf.length; i += 1) odds[i] = (odds[i] ?? 0) + (leaves[(nodeOf[i] ?? 0) - nodes] ?? 0);
+  for (let i = 0; i < nodeOf.length; i += 1) odds[i] = (odds[i] ?? 0) + (leaves[(nodeOf[i] ?? 0) - NODES] ?? 0);
 }
 
 function bestSplit(ground: Ground, nodeOf: Uint8Array, node: number): { feature: number; cut: number } {

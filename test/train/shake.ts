@@ -5,14 +5,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Forest, packForest } from '../../src/agent/detector/forest.ts';
+import { type Forest, LEAVES, NODES, packForest } from '../../src/agent/detector/forest.ts';
 import { FEATURES } from '../../src/agent/detector/motion-features.ts';
 import { type Look, looksAt, madeUp } from './examples.ts';
 import { type Example, type Growth, growForest, lossOf } from './grow.ts';
 import { FOLDS, type Mishap, mishap, type Recording, readRecordings } from './recordings.ts';
 import { detectShakes, emptyTally, f1, median, type Tally, tallyShakes } from './score.ts';
 
-const GROWTH: Growth = { trees: 50, depth: 3, rate: 0.15, leastShare: 0.002, ridge: 0 };
+const GROWTH: Growth = { trees: 50, rate: 0.15, leastShare: 0.002, ridge: 0 };
 const MADE_UP = 300;
 /** Weight of what teaches "no" and "yes" in each set of recordings. What is made up says least. */
 const WEIGHT: Readonly<Record<string, readonly [no: number, yes: number]>> = {
@@ -94,13 +94,12 @@ function report(how: Mishap): void {
   if (how === 'none') tell(`  ${pooled.wrong.join(', ')}`);
 }
 
-function textOf({ bias, depth, feature, threshold, leaf }: Forest): string {
+function textOf({ bias, feature, threshold, leaf }: Forest): string {
   const rows = (numbers: readonly number[], each: number) =>
     Array.from(
       { length: Math.ceil(numbers.length / each) },
       (_, i) => `    ${numbers.slice(i * each, (i + 1) * each).join(', ')},`,
     ).join('\n');
-  const nodes = 2 ** depth - 1;
   return `/**
  * Written by test/train/shake.ts, which tells from what. A look at the last second is a shake by log-odds. Features by number:
  * ${FEATURES.slice(0, 8).join(', ')},
@@ -111,15 +110,14 @@ import type { Forest } from './forest.ts';
 // biome-ignore format: a tree a line
 export const shakeForest: Forest = {
   bias: ${bias},
-  depth: ${depth},
   feature: [
-${rows(feature, nodes)}
+${rows(feature, NODES)}
   ],
   threshold: [
-${rows(threshold, nodes)}
+${rows(threshold, NODES)}
   ],
   leaf: [
-${rows(leaf, nodes + 1)}
+${rows(leaf, LEAVES)}
   ],
 };
 `;

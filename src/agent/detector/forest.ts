@@ -1,9 +1,13 @@
-/** A small forest of decision trees: each adds its leaf to the log-odds. Trees are complete, all of the same depth. */
+/** A small forest of decision trees: each asks three questions, and adds its leaf to the log-odds. */
+
+/** Of every tree. Fixed, so that a walk needs no loop: branches that nobody can foresee are most of what a tree costs. */
+export const DEPTH = 3;
+export const NODES = 2 ** DEPTH - 1;
+export const LEAVES = 2 ** DEPTH;
 
 export interface Forest {
   /** Log-odds before any tree has spoken. */
   readonly bias: number;
-  readonly depth: number;
   /** By tree, its nodes from the root, level by level: which feature, and the threshold above which the right branch is taken. */
   readonly feature: readonly number[];
   readonly threshold: readonly number[];
@@ -14,19 +18,16 @@ export interface Forest {
 /** A forest as it is asked: the same numbers, where the processor likes them. Never changed. */
 export interface PackedForest {
   readonly bias: number;
-  readonly depth: number;
   readonly trees: number;
   readonly feature: Uint8Array;
   readonly threshold: Float64Array;
   readonly leaf: Float64Array;
 }
 
-export function packForest({ bias, depth, feature, threshold, leaf }: Forest): PackedForest {
-  const trees = leaf.length / 2 ** depth;
+export function packForest({ bias, feature, threshold, leaf }: Forest): PackedForest {
   return {
     bias,
-    depth,
-    trees,
+    trees: leaf.length / LEAVES,
     feature: Uint8Array.from(feature),
     threshold: Float64Array.from(threshold),
     leaf: Float64Array.from(leaf),
@@ -35,17 +36,17 @@ export function packForest({ bias, depth, feature, threshold, leaf }: Forest): P
 
 /** Log-odds of what the forest was taught. */
 export function askForest(forest: PackedForest, features: Float64Array): number {
-  const { depth, trees, feature, threshold, leaf } = forest;
-  const nodes = 2 ** depth - 1;
+  const { trees, feature, threshold, leaf } = forest;
   let odds = forest.bias;
   for (let tree = 0; tree < trees; tree += 1) {
-    const root = tree * nodes;
-    let node = 0;
-    while (node < nodes) {
-      const right = (features[feature[root + node] ?? 0] ?? 0) > (threshold[root + node] ?? 0);
-      node = 2 * node + (right ? 2 : 1);
-    }
-    odds += leaf[tree * (nodes + 1) + node - nodes] ?? 0;
+    const root = tree * NODES;
+    // Right is 1: three answers in a row number the leaf.
+    const first = (features[feature[root] ?? 0] ?? 0) > (threshold[root] ?? 0) ? 1 : 0;
+    const low = root + 1 + first;
+    const second = (features[feature[low] ?? 0] ?? 0) > (threshold[low] ?? 0) ? 1 : 0;
+    const lowest = root + 3 + 2 * first + second;
+    const third = (features[feature[lowest] ?? 0] ?? 0) > (threshold[lowest] ?? 0) ? 1 : 0;
+    odds += leaf[tree * LEAVES + 4 * first + 2 * second + third] ?? 0;
   }
   return odds;
 }

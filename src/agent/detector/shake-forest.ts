@@ -8,7 +8,6 @@ import type { Forest } from './forest.ts';
 // biome-ignore format: a tree a line
 export const shakeForest: Forest = {
   bias: -0.495,
-  depth: 3,
   feature: [
     0, 9, 12, 2, 11, 9, 11,
     0, 9, 11, 2, 12, 9, 4,
