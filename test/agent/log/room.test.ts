@@ -69,7 +69,7 @@ describe('a disk that is full', () => {
     core.db.close();
     const again = newRoom(path);
     expect(eventsOf(again.core).length).toBe(3);
-    expect(await again.room.write(() => appendRows(again.core, levels(1)))).toEqual({ firstSeq: 4 });
+    expect(await again.room.write(() => appendRows(again.core, levels(1)))).toMatchObject({ firstSeq: 4 });
     again.core.db.close();
   });
 
@@ -222,7 +222,7 @@ describe('another program at the file', () => {
     other.exec('BEGIN IMMEDIATE');
     const appended = room.write(() => appendRows(core, levels(2)));
     other.exec('COMMIT');
-    expect(await appended).toEqual({ firstSeq: 1 });
+    expect(await appended).toMatchObject({ firstSeq: 1 });
     expect(core.failed).toBeNull();
     other.close();
     core.db.close();
