@@ -46,12 +46,14 @@ export const agentIo: Scenario = {
           Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 })),
         ),
       );
-      const todo = shuffled(points, mulberry32(context.seed));
+      const todo = inTurns(shuffled(points, mulberry32(context.seed)));
       const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`agent, I/O call: ${fault}`)]));
-      const done = () => [...tallies.values()].reduce((sum, { injected }) => sum + injected, 0);
+      const injected = () => [...tallies.values()].map((tally) => tally.injected);
+      // Calls that a run does not come to are no fault: of each kind there must be its share.
+      const isWanted = () => context.more(FAULTS.length * Math.min(...injected()));
       const ends = new Map<string, number>();
       const lane = async (no: number) => {
-        for (let point = todo.pop(); point !== undefined; point = context.more(done()) ? todo.pop() : undefined)
+        for (let point = todo.pop(); point !== undefined; point = isWanted() ? todo.pop() : undefined)
           await inject({ context, url: broker.url, lane: no, ends }, point, tallies.get(point.fault));
       };
       await Promise.all(Array.from({ length: LANES }, (_, no) => lane(no)));
@@ -60,7 +62,13 @@ export const agentIo: Scenario = {
       if (first === undefined) return [];
       const ended = [...ends].sort().map(([end, count]) => `${count} × ${end}`);
       return [
-        { ...first, notes: [`${done()} of ${points.length} points of a run with ${found}`, ...ended] },
+        {
+          ...first,
+          notes: [
+            `${injected().reduce((sum, n) => sum + n, 0)} of ${points.length} points of a run with ${found}`,
+            ...ended,
+          ],
+        },
         ...others,
       ];
     } finally {
@@ -68,6 +76,12 @@ export const agentIo: Scenario = {
     }
   },
 };
+
+/** One of each kind of fault after the other. */
+function inTurns(points: readonly Point[]): Point[] {
+  const kinds = FAULTS.map((fault) => points.filter((point) => point.fault === fault));
+  return points.flatMap((_, i) => kinds.flatMap((kind) => kind[i] ?? []));
+}
 
 interface Card {
   readonly folder: string;
@@ -90,7 +104,7 @@ function layOut(folder: string, url: string, name: string): Card {
     `agent: ${name}
 simulated: true
 sources: [{ file: ${readings}, format: json }]
-log: { path: ${path} }
+log: { path: ${path}, groupMs: 0 }
 mqtt: { url: "${url}", retryFirstMs: 50, retryMaxMs: 500 }
 `,
   );
