@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { brokerUrl, discoverSchema } from '../broker/address.ts';
 import { AGENT_NAME, CENTRAL_AGENT, DEFAULT_BASE_TOPIC } from '../contract/topic.ts';
+import { SHAKE_DEFAULTS } from './detector/shake-settings.ts';
 import { parseKeep } from './keep-limits.ts';
 
 const place = z.string().min(1).max(64);
@@ -109,6 +110,16 @@ export function agentNameOf(host: string): string {
   return name === '' || name === CENTRAL_AGENT ? 'agent' : name;
 }
 
+/** Of all collars, and of one. */
+const shakeKeys = {
+  sensitivity: z.number().min(0.2).max(5).describe('above 1: weaker shakes count'),
+  quietMs: z.int().min(100).max(30_000).describe('so long without shaking ends a shake'),
+  levelOn: z.number().min(0.02).max(5).describe('from this level of a collar with levels a shake begins'),
+  levelHold: z.number().min(0.05).max(1).describe('and it goes on above this share of it'),
+  edgesOn: z.int().min(1).max(32).describe('so many edges or counted movements are a shake'),
+  edgesMs: z.int().min(100).max(30_000).describe('when they come within this time'),
+};
+
 export const agentSchema = z.strictObject({
   agent: z
     .string()
@@ -171,7 +182,18 @@ export const agentSchema = z.strictObject({
   detect: z
     .strictObject({
       shake: z
-        .strictObject({ sensitivity: z.number().min(0.2).max(5).default(1).describe('above 1: weaker shakes count') })
+        .strictObject({
+          sensitivity: shakeKeys.sensitivity.default(SHAKE_DEFAULTS.sensitivity),
+          quietMs: shakeKeys.quietMs.default(SHAKE_DEFAULTS.quietMs),
+          levelOn: shakeKeys.levelOn.default(SHAKE_DEFAULTS.levelOn),
+          levelHold: shakeKeys.levelHold.default(SHAKE_DEFAULTS.levelHold),
+          edgesOn: shakeKeys.edgesOn.default(SHAKE_DEFAULTS.edgesOn),
+          edgesMs: shakeKeys.edgesMs.default(SHAKE_DEFAULTS.edgesMs),
+          collars: z
+            .record(collar, z.strictObject(shakeKeys).partial())
+            .default({})
+            .describe('by collar: what it has of its own, such as {"C0FFEE01": {"quietMs": 3000}}'),
+        })
         .prefault({}),
       place: z
         .strictObject({

@@ -13,7 +13,7 @@ import {
   MAX_LIVE_BURSTS,
 } from '../contract/live.ts';
 import type { Detection } from './detector/detection.ts';
-import type { ShakeSettings } from './detector/shake.ts';
+import type { ShakeSettings } from './detector/shake-settings.ts';
 import { levelBorder, shakeBorders, viewShake } from './detector/shake-view.ts';
 import { createSigns, type Signs, weightOf } from './detector/signs.ts';
 import type { WatchInput, WatchState } from './detector/watch.ts';
@@ -107,7 +107,7 @@ function traceOf(collar: string, trace: Trace, from: number, nowMs: number, sett
     collar,
     nowMs: Math.round(nowMs),
     measure,
-    borders: bordersOf(measure, settings),
+    borders: bordersOf(measure, settings, collar),
     columns: trace.columns
       .filter(({ no }) => no >= from && no * LIVE_COLUMN_MS > oldestMs)
       .slice(-LIVE_COLUMNS)
@@ -124,8 +124,8 @@ function traceOf(collar: string, trace: Trace, from: number, nowMs: number, sett
   };
 }
 
-function bordersOf(measure: LiveMeasure | null, settings: ShakeSettings): LiveBorders {
-  const borders = shakeBorders(settings);
+function bordersOf(measure: LiveMeasure | null, settings: ShakeSettings, collar: string): LiveBorders {
+  const borders = shakeBorders(settings, collar);
   const isJudged = measure === null || measure === 'acceleration';
   const { onOdds, offOdds } = isJudged ? borders : { onOdds: null, offOdds: null };
   return { onOdds, offOdds, level: rounded(levelBorder(borders, measure ?? 'acceleration')) };

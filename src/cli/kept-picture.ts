@@ -1,6 +1,6 @@
 /** A page of one file: the level of each collar over all that is kept, what was decided then and now, and each change from near. */
 import { type Difference, type Verdict, verdictsOf } from '../agent/detector/difference.ts';
-import { type ShakeBorders, shakeBorders, viewShake } from '../agent/detector/shake-view.ts';
+import { shakeBorders, viewShake } from '../agent/detector/shake-view.ts';
 import type { DetectorNames } from '../agent/detector-names.ts';
 import type { Seen } from '../agent/rederive.ts';
 import { type Account, accountOf, type KeptSource } from './kept.ts';
@@ -34,7 +34,6 @@ export async function drawKept(
   const [then, now] = [verdictsOf(live), verdictsOf(anew)];
   const meowsOf = (verdicts: readonly Verdict[], collar: string) =>
     verdicts.filter((one): one is Meow => one.type === 'meow' && one.collar === collar);
-  const borders = shakeBorders(source.settings.shake);
   const range = { fromMs: fromMs ?? 0, toMs: toMs ?? 1 };
   return page([
     `<h1>What would change</h1>`,
@@ -46,9 +45,12 @@ export async function drawKept(
       }),
     ),
     collars.length > shown.length ? `<p>${collars.length - shown.length} more collars are not drawn.</p>` : '',
-    `<h2>From near</h2>${legend(borders)}<div class="panels">`,
+    `<h2>From near</h2>${legend()}<div class="panels">`,
     ...panels.map((panel) =>
-      panelOf(panel, borders, { before: meowsOf(then, panel.collar), after: meowsOf(now, panel.collar) }),
+      panelOf(panel, shakeBorders(source.settings.shake, panel.collar), {
+        before: meowsOf(then, panel.collar),
+        after: meowsOf(now, panel.collar),
+      }),
     ),
     '</div>',
     list(changes, panels.length),
@@ -117,9 +119,9 @@ function summary({ fromMs, toMs, coveredMs, decidedBy }: Account, changes: Diffe
 <b class="moved">${moved.length} moved</b>.</p>`;
 }
 
-function legend({ holdG, onOdds }: ShakeBorders): string {
-  return `<p class="legend">Line: level in g; dashed: a shake goes on above ${holdG.toFixed(2)} g. Below: how sure the detector is now (log-odds);
-dashed: a shake begins above ${onOdds}. Bars: grey as it was decided then, blue as it would be now.</p>`;
+function legend(): string {
+  return `<p class="legend">Line: level in g; dashed: a shake goes on above it. Below: how sure the detector is now (log-odds);
+dashed: a shake begins above it. Bars: grey as it was decided then, blue as it would be now.</p>`;
 }
 
 function list({ added, removed, moved }: Difference, drawn: number): string {

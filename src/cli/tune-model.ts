@@ -105,7 +105,7 @@ export function createTuneModel(first: WatchSettings): TuneModel {
         odds: shake?.odds ?? null,
         measure: shake?.measure ?? null,
         shaking: shake?.sinceMs != null,
-        borders: shakeBorders(settings.shake),
+        borders: shakeBorders(settings.shake, newest?.collar ?? ''),
         rateHz: signs.rateHz(),
         restG: signs.restG,
         columns,

@@ -39,7 +39,7 @@ export function screenOf(view: TuneView, frame: Frame): string[] {
 
 function factsOf({ level, odds, measure, shaking, rateHz, restG, meowCount }: TuneView): string {
   const facts = [
-    measure === 'edges' ? `${level} edges in half a second` : `level ${level.toFixed(2)}`,
+    measure === 'edges' ? `${level} edges of late` : `level ${level.toFixed(2)}`,
     odds === null ? null : `sure ${odds.toFixed(1)}`,
     rateHz === null ? null : `${rateHz.toFixed(1)} Hz`,
     restG !== null ? `at rest ${restG.toFixed(2)} g` : measure === 'acceleration' ? 'not at rest yet' : null,

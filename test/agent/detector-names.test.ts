@@ -37,6 +37,7 @@ test('the order in which settings are written, and what is absent, change no nam
 test('a setting changes the name of its own detector and of no other', () => {
   const others = [
     ['shake', { ...detect, shake: { sensitivity: 1.5 } }],
+    ['shake', { ...detect, shake: { ...detect.shake, collars: { A: { quietMs: 900 } } } }],
     ['place', { ...detect, place: { ...detect.place, stayMs: 5_000 } }],
     ['silence', { ...detect, silence: { afterMs: 1_000 } }],
     ['battery', { ...detect, battery: { lowPercent: 50 } }],

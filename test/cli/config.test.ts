@@ -108,6 +108,19 @@ test('GPIO lines need what they stand for, and each stands once', () => {
   expect(faults('{line: 4, kind: motion, place: a, bais: pull-up}')).toContain('did you mean "bias"');
 });
 
+test('single collars have settings of their own, and what is wrong with these is told', () => {
+  const withOwn = (own: string) => write('own.yaml', `${AGENT}detect: { shake: { quietMs: 900, collars: ${own} } }\n`);
+  const env = { COLLARD_DETECT_SHAKE_EDGES_ON: '5' };
+  const { value } = loadAnyConfig(withOwn('{ "C0FFEE01": { quietMs: 3000 } }'), env).config;
+  expect(value).toMatchObject({
+    detect: { shake: { quietMs: 900, edgesOn: 5, levelOn: 0.5, collars: { C0FFEE01: { quietMs: 3_000 } } } },
+  });
+  expect(() => loadAnyConfig(withOwn('{ A: { quietM: 3000 } }'), {})).toThrow('did you mean "quietMs"');
+  expect(() => loadAnyConfig(withOwn('{ A: { quietMs: 10 } }'), {})).toThrow(
+    'detect.shake.collars.A.quietMs: expected a whole number from 100 to 30000, got 10',
+  );
+});
+
 describe('bind keys', () => {
   const key = '231d39c1d7cc1ab1aee224cd096db932';
   const wrong = `${key.slice(1)}!`;

@@ -47,7 +47,7 @@ test('the same settings change nothing', async () => {
 
 test('others are told by name, with what they add and remove, by time', async () => {
   const more = await compare(3);
-  expect(more.stdout).toMatch(/^shake was decided by 1\/[0-9a-f]{8}, now by 1\/[0-9a-f]{8}$/m);
+  expect(more.stdout).toMatch(/^shake was decided by 2\/[0-9a-f]{8}, now by 2\/[0-9a-f]{8}$/m);
   expect(more.stdout).toMatch(/^added {4}2026-11-23T06:00:1[12]\.\d+Z {2}C0FFEE01 {2}meow {2}0\.\d\d s, 0\.\d g$/m);
   const less = await compare(0.2);
   expect(less.stdout.match(/^removed {2}2026-11-23T06:00:0[34].*$/gm)).toHaveLength(2);

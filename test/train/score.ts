@@ -1,6 +1,7 @@
 /** How detected shakes compare to true ones: overlap after widening the truth by 0.25 s before and 0.5 s after, one to one. */
 import type { Detection } from '../../src/agent/detector/detection.ts';
-import { createShake, type ShakeSettings, shakeEnd, shakeReading } from '../../src/agent/detector/shake.ts';
+import { createShake, shakeEnd, shakeReading } from '../../src/agent/detector/shake.ts';
+import type { ShakeSettings } from '../../src/agent/detector/shake-settings.ts';
 import type { Recording, Row } from './recordings.ts';
 
 export interface Tally {

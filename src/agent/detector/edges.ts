@@ -3,26 +3,39 @@
  * nothing and edges close together are one. Several in one reading are taken for edges of its time: nobody knows better.
  */
 
-/** Edges are counted over this time. */
-export const EDGES_MS = 500;
+import { SHAKE_DEFAULTS } from './shake-settings.ts';
+
 /** One edge so soon after another is its chatter. */
 const CHATTER_MS = 10;
-/** Readings remembered: three of them are a shake already. */
-const REMEMBERED = 8;
+/** Readings remembered: more edges that come one by one are never asked for at once. */
+export const REMEMBERED = 32;
 
 /** Belongs to the detector: a state handed in is given away. */
 export interface Edges {
   readonly atMs: Float64Array;
   readonly count: Float64Array;
   newest: number;
+  /** Counted over this time, by the newest settings. */
+  withinMs: number;
 }
 
 export function createEdges(): Edges {
-  return { atMs: new Float64Array(REMEMBERED).fill(Number.NaN), count: new Float64Array(REMEMBERED), newest: 0 };
+  return {
+    atMs: new Float64Array(REMEMBERED).fill(Number.NaN),
+    count: new Float64Array(REMEMBERED),
+    newest: 0,
+    withinMs: SHAKE_DEFAULTS.edgesMs,
+  };
 }
 
-/** How many edges there were within EDGES_MS, these among them. */
-export function countEdges(edges: Edges, count: number, atMs: number): number {
+/** How many edges there were within that time, these among them. */
+export function countEdges(
+  edges: Edges,
+  count: number,
+  atMs: number,
+  withinMs: number = SHAKE_DEFAULTS.edgesMs,
+): number {
+  edges.withinMs = withinMs;
   const passedMs = atMs - (edges.atMs[edges.newest] ?? Number.NaN);
   if (count > 0 && !(count === 1 && passedMs >= 0 && passedMs < CHATTER_MS)) {
     edges.newest = (edges.newest + 1) % REMEMBERED;
@@ -34,8 +47,8 @@ export function countEdges(edges: Edges, count: number, atMs: number): number {
 
 export function edgesOfLate(edges: Edges, atMs: number): number {
   let sum = 0;
-  for (const [i, when] of edges.atMs.entries()) {
-    if (Math.abs(atMs - when) < EDGES_MS) sum += edges.count[i] ?? 0;
+  for (let i = 0; i < REMEMBERED; i += 1) {
+    if (Math.abs(atMs - (edges.atMs[i] ?? Number.NaN)) < edges.withinMs) sum += edges.count[i] ?? 0;
   }
   return sum;
 }

@@ -2,12 +2,13 @@
 import type { LiveMeasure } from '../../contract/live.ts';
 import type { Reading } from '../decoder/reading.ts';
 import { edgesOfLate } from './edges.ts';
-import { EDGES_ON, HOLD_G, LEVEL_ON, type ShakeSettings, type ShakeState } from './shake.ts';
+import { HOLD_G, type ShakeState } from './shake.ts';
+import { ownShake, SHAKE_DEFAULTS, type ShakeSettings } from './shake-settings.ts';
 import { ODDS_OFF, ODDS_ON } from './shaking.ts';
 
 export interface ShakeView {
   readonly measure: LiveMeasure;
-  /** Dynamic acceleration in g, smoothed; where a collar tells none, its own shake level, or edges in half a second. */
+  /** Dynamic acceleration in g, smoothed; where a collar tells none, its own shake level, or edges of late. */
   readonly level: number;
   /** Log-odds that it shakes now; null without acceleration. */
   readonly odds: number | null;
@@ -35,13 +36,19 @@ export function viewShake({ shaking, edges, burst }: ShakeState, newest: Reading
   return { measure: 'edges', level: edgesOfLate(edges, newest.atMs), odds: null, sinceMs };
 }
 
-export function shakeBorders({ sensitivity }: Pick<ShakeSettings, 'sensitivity'>): ShakeBorders {
+/** Of one collar: it may have settings of its own. */
+export function shakeBorders(settings: ShakeSettings, collar: string): ShakeBorders {
+  const {
+    sensitivity,
+    levelOn = SHAKE_DEFAULTS.levelOn,
+    edgesOn = SHAKE_DEFAULTS.edgesOn,
+  } = ownShake(settings, collar);
   return {
     onOdds: ODDS_ON,
     offOdds: ODDS_OFF,
     holdG: HOLD_G / sensitivity,
-    onLevel: LEVEL_ON / sensitivity,
-    onEdges: EDGES_ON / sensitivity,
+    onLevel: levelOn / sensitivity,
+    onEdges: edgesOn / sensitivity,
   };
 }
 

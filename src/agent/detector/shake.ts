@@ -6,26 +6,12 @@
 import type { Reading } from '../decoder/reading.ts';
 import type { Detection } from './detection.ts';
 import { countEdges, createEdges, type Edges } from './edges.ts';
-import type { PackedForest } from './forest.ts';
+import { ownShake, SHAKE_DEFAULTS, type ShakeSettings } from './shake-settings.ts';
 import { beginOf, createShaking, ODDS_OFF, ODDS_ON, type Shaking, senseShaking, shippedForest } from './shaking.ts';
-
-export interface ShakeSettings {
-  /** Above 1: weaker shakes count. Dynamic acceleration, shake levels and edges count so many times. */
-  readonly sensitivity: number;
-  /** Asked instead of the shipped one: for who trains another. */
-  readonly forest?: PackedForest | undefined;
-}
 
 /** Acceleration goes on shaking while its level is above this share of its strongest, and above walking. */
 const HOLD_SHARE = 0.4;
 export const HOLD_G = 0.25;
-/** Levels of the collar's own detector, 0 … 1. */
-export const LEVEL_ON = 0.5;
-const LEVEL_OFF = 0.25;
-/** So many edges of a vibration switch within EDGES_MS are a shake; one alone goes on with it. */
-export const EDGES_ON = 3;
-/** So long without shaking ends the burst. */
-export const QUIET_MS = 700;
 /** Nothing shakes itself for longer: the burst ends here, and the next needs a quiet gap before it. */
 export const MAX_BURST_MS = 30_000;
 
@@ -35,6 +21,8 @@ interface Burst {
   endMs: number;
   peakG: number;
   readings: number;
+  /** So long without shaking ends it, by the settings that its newest reading was decided by. */
+  quietMs: number;
   /** Ended at the limit, and not quiet since. */
   spent: boolean;
 }
@@ -64,16 +52,14 @@ export function shakeReading(
   out: Detection[],
 ): void {
   const { atMs } = reading;
-  const moves = reading.axG !== undefined;
-  if (!moves && reading.shake === undefined && reading.edges === undefined) return;
+  if (!tellsOfShaking(reading)) return;
+  const own = ownShake(settings, state.collar);
+  const quietMs = own.quietMs ?? SHAKE_DEFAULTS.quietMs;
+  if (state.burst !== null) state.burst.quietMs = quietMs;
   const backMs = state.burst === null ? 0 : state.burst.endMs - atMs;
-  if (backMs > QUIET_MS) shakeEnd(state, state.burst?.endMs ?? atMs, place, out);
+  if (backMs > quietMs) shakeEnd(state, state.burst?.endMs ?? atMs, place, out);
   shakeTick(state, atMs, place, out);
-  const said = [
-    ofAcceleration(state, reading, settings),
-    ofLevel(reading, settings),
-    ofEdges(state, reading, settings),
-  ];
+  const said = [ofAcceleration(state, reading, own), ofLevel(reading, own), ofEdges(state, reading, own)];
   // Acceleration knows the strength in g; the others have a measure of their own.
   const peakG = said.find((one) => one !== null)?.peakG ?? 0;
   const start = said.find((one) => one?.start != null)?.start ?? null;
@@ -86,7 +72,12 @@ export function shakeReading(
       place,
       out,
     );
-  else if (start !== null) begin(state, atMs, start, peakG, out);
+  else if (start !== null) begin(state, atMs, start, peakG, quietMs, out);
+}
+
+/** The others say nothing of shaking, and do not pass for a reading that is quiet. */
+export function tellsOfShaking({ axG, shake, edges }: Reading): boolean {
+  return axG !== undefined || shake !== undefined || edges !== undefined;
 }
 
 interface Start {
@@ -114,39 +105,41 @@ function ofAcceleration(state: ShakeState, reading: Reading, settings: ShakeSett
   return { start, holds: holdsOn(state, settings), peakG: window.strengthG };
 }
 
-function ofLevel({ atMs, shake: level }: Reading, { sensitivity }: ShakeSettings): Said | null {
+function ofLevel({ atMs, shake: level }: Reading, settings: ShakeSettings): Said | null {
   if (level === undefined) return null;
-  const start = level * sensitivity >= LEVEL_ON ? { atMs, readings: 1, peakG: level, level } : null;
-  return { start, holds: level * sensitivity >= LEVEL_OFF, peakG: level };
+  const { sensitivity, levelOn = SHAKE_DEFAULTS.levelOn, levelHold = SHAKE_DEFAULTS.levelHold } = settings;
+  const start = level * sensitivity >= levelOn ? { atMs, readings: 1, peakG: level, level } : null;
+  return { start, holds: level * sensitivity >= levelHold * levelOn, peakG: level };
 }
 
-function ofEdges(state: ShakeState, { atMs, edges }: Reading, { sensitivity }: ShakeSettings): Said | null {
+function ofEdges(state: ShakeState, { atMs, edges }: Reading, settings: ShakeSettings): Said | null {
   if (edges === undefined) return null;
-  const level = countEdges(state.edges, edges, atMs) / EDGES_ON;
+  const { sensitivity, edgesOn = SHAKE_DEFAULTS.edgesOn, edgesMs } = settings;
+  const level = countEdges(state.edges, edges, atMs, edgesMs) / edgesOn;
   const start = level * sensitivity >= 1 ? { atMs, readings: 1, peakG: level, level } : null;
   return { start, holds: edges > 0, peakG: level };
 }
 
-function begin(state: ShakeState, atMs: number, start: Start, peakG: number, out: Detection[]): void {
+function begin(state: ShakeState, atMs: number, start: Start, peakG: number, quietMs: number, out: Detection[]): void {
   const { atMs: startMs, readings } = start;
   state.strongestG = state.shaking.window.levelG;
   state.seen = readings;
   const endMs = Math.max(startMs, atMs);
-  state.burst = { startMs, endMs, peakG: Math.max(start.peakG, peakG), readings, spent: false };
+  state.burst = { startMs, endMs, peakG: Math.max(start.peakG, peakG), readings, quietMs, spent: false };
   out.push({ type: 'meow.started', collar: state.collar, atMs, startMs, level: rounded(start.level) });
 }
 
 /** Ends a burst that has been quiet for long enough by `atMs`, also when no reading comes any more. */
 export function shakeTick(state: ShakeState, atMs: number, place: string | null, out: Detection[]): void {
-  if (state.burst !== null && atMs - state.burst.endMs >= QUIET_MS) {
-    close(state, state.burst.endMs + QUIET_MS, place, out);
-  }
+  const { burst } = state;
+  if (burst !== null && atMs - burst.endMs >= burst.quietMs) close(state, burst.endMs + burst.quietMs, place, out);
 }
 
 /** The input is over: an open burst ends. */
 export function shakeEnd(state: ShakeState, atMs: number, place: string | null, out: Detection[]): void {
-  if (state.burst === null) return;
-  close(state, Math.max(state.burst.endMs, Math.min(atMs, state.burst.endMs + QUIET_MS)), place, out);
+  const { burst } = state;
+  if (burst === null) return;
+  close(state, Math.max(burst.endMs, Math.min(atMs, burst.endMs + burst.quietMs)), place, out);
 }
 
 function holdsOn(state: ShakeState, settings: ShakeSettings): boolean {

@@ -6,7 +6,7 @@
 export type DetectorKind = 'shake' | 'place' | 'silence' | 'battery';
 
 export const DETECTOR_VERSIONS: { readonly [K in DetectorKind]: number } = {
-  shake: 1,
+  shake: 2,
   place: 3,
   silence: 1,
   battery: 1,

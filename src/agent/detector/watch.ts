@@ -6,7 +6,8 @@ import type { Reading } from '../decoder/reading.ts';
 import { type BatterySettings, type BatteryState, batteryReading } from './battery.ts';
 import type { Detection } from './detection.ts';
 import { createPlace, isRoomSensor, type PlaceSettings, type PlaceState, placeReading, placeTick } from './place.ts';
-import { createShake, type ShakeSettings, type ShakeState, shakeEnd, shakeReading, shakeTick } from './shake.ts';
+import { createShake, type ShakeState, shakeEnd, shakeReading, shakeTick } from './shake.ts';
+import type { ShakeSettings } from './shake-settings.ts';
 import {
   createSighting,
   type SightingSettings,

@@ -13,9 +13,7 @@ const liveAnswer = z.object({
   measure: z
     .enum(['acceleration', 'level', 'edges'])
     .nullable()
-    .describe(
-      'what the level is: g, the level that the collar tells, or edges in half a second; null: nothing was heard yet',
-    ),
+    .describe('what the level is: g, the level that the collar tells, or edges of late; null: nothing was heard yet'),
   borders: z.object({
     onOdds: z.number().nullable().describe('a shake begins above these log-odds; null: by the level alone'),
     offOdds: z.number().nullable().describe('and goes on above those'),

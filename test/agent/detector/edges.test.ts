@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { countEdges, createEdges, EDGES_MS } from '../../../src/agent/detector/edges.ts';
+import { countEdges, createEdges, REMEMBERED } from '../../../src/agent/detector/edges.ts';
+import { SHAKE_DEFAULTS } from '../../../src/agent/detector/shake-settings.ts';
+
+const EDGES_MS = SHAKE_DEFAULTS.edgesMs;
 
 test.each<[string, [count: number, atMs: number][], number]>([
   [
@@ -39,7 +42,7 @@ test.each<[string, [count: number, atMs: number][], number]>([
     ],
     0,
   ],
-  ['more readings than are remembered', Array.from({ length: 20 }, (_, i) => [1, i * 20]), 8],
+  ['more readings than are remembered', Array.from({ length: 2 * REMEMBERED }, (_, i) => [1, i * 10]), REMEMBERED],
 ])('%s', (_name, readings, expected) => {
   const edges = createEdges();
   const counts = readings.map(([count, atMs]) => countEdges(edges, count, atMs));

@@ -2,17 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../../src/agent/decoder/reading.ts';
 import type { Detection } from '../../../src/agent/detector/detection.ts';
-import {
-  createShake,
-  MAX_BURST_MS,
-  QUIET_MS,
-  shakeEnd,
-  shakeReading,
-  shakeTick,
-} from '../../../src/agent/detector/shake.ts';
+import { createShake, MAX_BURST_MS, shakeEnd, shakeReading, shakeTick } from '../../../src/agent/detector/shake.ts';
+import { ownShake, SHAKE_DEFAULTS, type ShakeSettings } from '../../../src/agent/detector/shake-settings.ts';
 import { accelerated } from './motion.ts';
 
-const plain = { sensitivity: 1 };
+const plain: ShakeSettings = { sensitivity: 1 };
+const QUIET_MS = SHAKE_DEFAULTS.quietMs;
 
 function detect(readings: readonly Reading[], settings = plain, endAtMs = readings.at(-1)?.atMs ?? 0): Detection[] {
   const state = createShake('C0FFEE01');
@@ -238,4 +233,60 @@ test('whatever comes, a start is followed by its end, in order and within the li
       }
     }),
   );
+});
+
+describe('settings', () => {
+  const slow = [0, 0, 1, 0.9, 0, 0, 0.8, 1, 0, 0].map(
+    (shake, i): Reading => ({ collar: 'C0FFEE01', atMs: 2_000 * i, shake }),
+  );
+
+  test('a collar that sends every two seconds is a meow a reading, and with a longer quiet time one a shake', () => {
+    const starts = (settings: ShakeSettings) =>
+      detect(slow, settings).flatMap((one) => (one.type === 'meow.started' ? [one.startMs] : []));
+    expect(starts(plain)).toEqual([4_000, 6_000, 12_000, 14_000]);
+    expect(starts({ ...plain, quietMs: 3_000 })).toEqual([4_000, 12_000]);
+  });
+
+  test('a tick ends a burst after the quiet time of its readings', () => {
+    const state = createShake('C0FFEE01');
+    const out: Detection[] = [];
+    for (const reading of levels([0, 1])) shakeReading(state, reading, { ...plain, quietMs: 3_000 }, null, out);
+    shakeTick(state, 2_999, null, out);
+    expect(types(out)).toEqual(['meow.started']);
+    shakeTick(state, 9_000, null, out);
+    expect(out[1]).toMatchObject({ type: 'meow.ended', atMs: 3_000, endMs: 0 });
+  });
+
+  test('a shake begins at a level of choice, and goes on above a share of it', () => {
+    const rows = levels([0, 0.3], [600, 0.12], [1_200, 0.12], [2_500, 0]);
+    const [started, ended] = detect(rows, { ...plain, levelOn: 0.3, levelHold: 0.4 });
+    expect(started).toMatchObject({ type: 'meow.started', atMs: 0 });
+    expect(ended).toMatchObject({ type: 'meow.ended', endMs: 1_200 });
+    expect(detect(rows, { ...plain, levelOn: 0.3, levelHold: 0.5 })[1]).toMatchObject({ endMs: 0 });
+    expect(detect(rows, plain)).toEqual([]);
+  });
+
+  test('so many edges within so long are a shake', () => {
+    const walk = [0, 400, 800, 1_200].map((atMs): Reading => ({ collar: 'C0FFEE01', atMs, edges: 1 }));
+    expect(detect(walk, plain)).toEqual([]);
+    expect(types(detect(walk, { ...plain, edgesMs: 1_000 }))).toEqual(ONE_MEOW);
+    expect(detect(walk, { ...plain, edgesMs: 1_000, edgesOn: 4 })).toEqual([]);
+    expect(types(detect(walk, { ...plain, edgesMs: 2_000, edgesOn: 4 }))).toEqual(ONE_MEOW);
+  });
+
+  test('at the least sensitivity edges that come one by one are enough, if there are many', () => {
+    const chatter = Array.from({ length: 20 }, (_, i): Reading => ({ collar: 'C0FFEE01', atMs: 20 * i, edges: 1 }));
+    expect(types(detect(chatter, { sensitivity: 0.2 }))).toEqual(ONE_MEOW);
+  });
+
+  test('a collar may have settings of its own, the others keep theirs', () => {
+    const own = { ...plain, collars: { C0FFEE01: { quietMs: 3_000 } } };
+    expect(types(detect(slow, own))).toEqual([...ONE_MEOW, ...ONE_MEOW]);
+    expect(detect(slow, { ...plain, collars: { OTHER: { quietMs: 3_000 } } })).toEqual(detect(slow, plain));
+    expect(ownShake({ sensitivity: 2, collars: { A: { edgesOn: 4 } } }, 'A')).toMatchObject({
+      sensitivity: 2,
+      edgesOn: 4,
+    });
+    expect(ownShake({ sensitivity: 2, collars: {} }, 'toString')).toEqual({ sensitivity: 2, collars: {} });
+  });
 });

@@ -43,7 +43,7 @@ const heard = (place: string, fromMs: number, dbm: number): Reading[] =>
 type Decided = readonly [version: number, decided: readonly unknown[]];
 const DECIDED: Readonly<Record<string, Decided>> = {
   shake: [
-    1,
+    2,
     [
       ['meow.started', 3_000, 1.3],
       ['meow.ended', 3_000, 2],
@@ -52,7 +52,7 @@ const DECIDED: Readonly<Record<string, Decided>> = {
     ],
   ],
   'shake levels': [
-    1,
+    2,
     [
       ['meow.started', 400, 0.6],
       ['meow.ended', 400, 0.6],
@@ -61,7 +61,7 @@ const DECIDED: Readonly<Record<string, Decided>> = {
     ],
   ],
   'vibration switch': [
-    1,
+    2,
     [
       ['meow.started', 300, 1],
       ['meow.ended', 300, 1.3],

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { AgentConfig } from '../../../src/agent/config.ts';
 import type { Reading } from '../../../src/agent/decoder/reading.ts';
 import type { Detection } from '../../../src/agent/detector/detection.ts';
+import { SHAKE_DEFAULTS } from '../../../src/agent/detector/shake-settings.ts';
 import {
   createWatch,
   MAX_COLLARS,
@@ -14,7 +15,7 @@ import {
 import { accelerated } from './motion.ts';
 
 const fromConfig: AgentConfig['detect'] = {
-  shake: { sensitivity: 1 },
+  shake: { ...SHAKE_DEFAULTS, collars: {} },
   place: { stayMs: 60_000, certainty: 0.9 },
   silence: { afterMs: 60_000 },
   battery: { lowPercent: 15 },

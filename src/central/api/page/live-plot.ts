@@ -7,7 +7,7 @@ const HEIGHT = 100;
 const MINUTE_MS = 60_000;
 /** Below this a plot of the level would be noise. */
 const LEAST_TOP = { acceleration: 0.5, level: 0.5, edges: 4 } as const;
-const UNITS = { acceleration: 'g', level: 'level of the collar', edges: 'edges in half a second' } as const;
+const UNITS = { acceleration: 'g', level: 'level of the collar', edges: 'edges of late' } as const;
 const SVG = 'http://www.w3.org/2000/svg';
 
 export interface LivePlot {

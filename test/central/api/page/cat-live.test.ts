@@ -114,7 +114,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('a collar that is look
     await page.locator('#cat-live summary').click();
     await page.locator('.live-lane').first().waitFor();
     expect(await page.locator('.live-lane:visible').count()).toBe(1);
-    expect(await page.locator('.live-lane:visible figcaption').innerText()).toContain('edges in half a second');
+    expect(await page.locator('.live-lane:visible figcaption').innerText()).toContain('edges of late');
     trace = { ...trace, measure: null, columns: [], bursts: [] };
     await eventually(() => page.locator('#cat-live-words').innerText()).toBe('Nothing has come from the collar yet.');
   });
