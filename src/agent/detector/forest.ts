@@ -1,9 +1,9 @@
 /** A small forest of decision trees: each asks three questions, and adds its leaf to the log-odds. */
 
-/** Of every tree. Fixed, so that a walk needs no loop: branches that nobody can foresee are most of what a tree costs. */
+/** Of every tree. Fixed, so that a walk needs no loop. */
 export const DEPTH = 3;
-export const NODES = 2 ** DEPTH - 1;
-export const LEAVES = 2 ** DEPTH;
+export const NODES = (1 << DEPTH) - 1;
+export const LEAVES = 1 << DEPTH;
 
 export interface Forest {
   /** Log-odds before any tree has spoken. */
@@ -40,12 +40,12 @@ export function askForest(forest: PackedForest, features: Float64Array): number 
   let odds = forest.bias;
   for (let tree = 0; tree < trees; tree += 1) {
     const root = tree * NODES;
-    // Right is 1: three answers in a row number the leaf.
-    const first = (features[feature[root] ?? 0] ?? 0) > (threshold[root] ?? 0) ? 1 : 0;
+    // Right is 1: three answers in a row number the leaf. A number and no branch: nobody could foresee which.
+    const first = Number((features[feature[root] ?? 0] ?? 0) > (threshold[root] ?? 0));
     const low = root + 1 + first;
-    const second = (features[feature[low] ?? 0] ?? 0) > (threshold[low] ?? 0) ? 1 : 0;
+    const second = Number((features[feature[low] ?? 0] ?? 0) > (threshold[low] ?? 0));
     const lowest = root + 3 + 2 * first + second;
-    const third = (features[feature[lowest] ?? 0] ?? 0) > (threshold[lowest] ?? 0) ? 1 : 0;
+    const third = Number((features[feature[lowest] ?? 0] ?? 0) > (threshold[lowest] ?? 0));
     odds += leaf[tree * LEAVES + 4 * first + 2 * second + third] ?? 0;
   }
   return odds;
