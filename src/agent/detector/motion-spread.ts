@@ -1,18 +1,12 @@
 /**
  * How strong, how fast and how straight the newest bins of a window move, from sums that grow bin by bin: what is said of 0.2 s is
- * gone on with for half a second, and that for a whole one.
+ * gone on with for half a second, and that for a whole one. Each look runs this over all bins: numbers stay in locals of their
+ * own here, for one that is taken out of an array is put on the heap, at several times the price of the sum.
  */
-import { BIN_MS } from './motion-window.ts';
+import { BIN_MS, BINS, type MotionWindow } from './motion-window.ts';
 
 /** Against a division by nothing, in g². */
 export const TINY = 1e-6;
-
-/** Dynamic acceleration of bins, newest first, and whether it is known. */
-export interface Bins {
-  readonly d: Float64Array;
-  readonly known: Uint8Array;
-  readonly strength: Float64Array;
-}
 
 /** Sums over the newest bins, up to some of them: a description reads them while they grow. */
 export interface Sums {
@@ -28,12 +22,16 @@ export interface Sums {
   yz: number;
   steps: number;
   stepSquares: number;
+  /** The bin taken in last was known: there is a step to the next. */
+  lastKnown: boolean;
 }
 
 export interface Spread {
   meanSquare: number;
   hertz: number;
   line: number;
+  /** Squares along the main axis, summed. */
+  main: number;
   /** The main axis. */
   x: number;
   y: number;
@@ -41,7 +39,21 @@ export interface Spread {
 }
 
 export function createSums(): Sums {
-  return { n: 0, x: 0, y: 0, z: 0, xx: 0, yy: 0, zz: 0, xy: 0, xz: 0, yz: 0, steps: 0, stepSquares: 0 };
+  return {
+    n: 0,
+    x: 0,
+    y: 0,
+    z: 0,
+    xx: 0,
+    yy: 0,
+    zz: 0,
+    xy: 0,
+    xz: 0,
+    yz: 0,
+    steps: 0,
+    stepSquares: 0,
+    lastKnown: false,
+  };
 }
 
 export function emptySums(sums: Sums): void {
@@ -57,17 +69,30 @@ export function emptySums(sums: Sums): void {
   sums.yz = 0;
   sums.steps = 0;
   sums.stepSquares = 0;
+  sums.lastKnown = false;
 }
 
-/** Takes in the bins from `from` to `to`, newest first, and how strong each was. */
-export function addSums(sums: Sums, { d, known, strength }: Bins, from: number, to: number): void {
-  let { n, x: ax, y: ay, z: az, xx, yy, zz, xy, xz, yz, steps, stepSquares } = sums;
-  for (let i = from; i < to; i += 1) {
-    if (known[i] === 0) continue;
-    const x = d[3 * i] ?? 0;
-    const y = d[3 * i + 1] ?? 0;
-    const z = d[3 * i + 2] ?? 0;
-    strength[i] = Math.sqrt(x * x + y * y + z * z);
+/** Takes in what is known of the bins from `from` to `to`, newest first, and lists it in `bins`: x, y, z, `gain` times. */
+export function addSums(sums: Sums, w: MotionWindow, from: number, to: number, gain: number, bins: Float64Array): void {
+  let { n, x: ax, y: ay, z: az, xx, yy, zz, xy, xz, yz, steps, stepSquares, lastKnown } = sums;
+  let k = 3 * n;
+  let nextX = lastKnown ? (bins[k - 3] ?? 0) : 0;
+  let nextY = lastKnown ? (bins[k - 2] ?? 0) : 0;
+  let nextZ = lastKnown ? (bins[k - 1] ?? 0) : 0;
+  let j = from > w.head ? w.head - from + BINS : w.head - from;
+  for (let i = from; i < to; i += 1, j = j === 0 ? BINS - 1 : j - 1) {
+    if (w.known[j] === 0) {
+      lastKnown = false;
+      continue;
+    }
+    const x = gain * (w.xyz[3 * j] ?? 0);
+    const y = gain * (w.xyz[3 * j + 1] ?? 0);
+    const z = gain * (w.xyz[3 * j + 2] ?? 0);
+    bins[k] = x;
+    bins[k + 1] = y;
+    bins[k + 2] = z;
+    k += 3;
+    n += 1;
     ax += x;
     ay += y;
     az += z;
@@ -77,13 +102,17 @@ export function addSums(sums: Sums, { d, known, strength }: Bins, from: number, 
     xy += x * y;
     xz += x * z;
     yz += y * z;
-    n += 1;
-    if (i === 0 || known[i - 1] === 0) continue;
-    const sx = (d[3 * i - 3] ?? 0) - x;
-    const sy = (d[3 * i - 2] ?? 0) - y;
-    const sz = (d[3 * i - 1] ?? 0) - z;
-    stepSquares += sx * sx + sy * sy + sz * sz;
-    steps += 1;
+    if (lastKnown) {
+      const sx = nextX - x;
+      const sy = nextY - y;
+      const sz = nextZ - z;
+      stepSquares += sx * sx + sy * sy + sz * sz;
+      steps += 1;
+    }
+    lastKnown = true;
+    nextX = x;
+    nextY = y;
+    nextZ = z;
   }
   sums.n = n;
   sums.x = ax;
@@ -97,22 +126,23 @@ export function addSums(sums: Sums, { d, known, strength }: Bins, from: number, 
   sums.yz = yz;
   sums.steps = steps;
   sums.stepSquares = stepSquares;
+  sums.lastKnown = lastKnown;
 }
 
 export function meanSquareOf({ n, x, y, z, xx, yy, zz }: Sums): number {
   return Math.max(0, (xx + yy + zz) / n - (x * x + y * y + z * z) / (n * n)) + TINY;
 }
 
-/** How far the farthest of the newest `count` bins lies from their mean, by their strength. */
-export function crestOf(sums: Sums, { d, known }: Bins, count: number, meanSquare: number): number {
-  const { n } = sums;
-  const [ax, ay, az] = [sums.x / n, sums.y / n, sums.z / n];
+/** How far the farthest of the bins so far lies from their mean, by their strength. */
+export function crestOf({ n, x: ax, y: ay, z: az }: Sums, bins: Float64Array, meanSquare: number): number {
+  const meanX = ax / n;
+  const meanY = ay / n;
+  const meanZ = az / n;
   let most = 0;
-  for (let i = 0; i < count; i += 1) {
-    if (known[i] === 0) continue;
-    const x = (d[3 * i] ?? 0) - ax;
-    const y = (d[3 * i + 1] ?? 0) - ay;
-    const z = (d[3 * i + 2] ?? 0) - az;
+  for (let k = 0; k < 3 * n; k += 3) {
+    const x = (bins[k] ?? 0) - meanX;
+    const y = (bins[k + 1] ?? 0) - meanY;
+    const z = (bins[k + 2] ?? 0) - meanZ;
     const square = x * x + y * y + z * z;
     if (square > most) most = square;
   }
@@ -133,16 +163,21 @@ export function spreadOf(sums: Sums, spread: Spread): void {
   const step = steps === 0 ? 0 : stepSquares / steps;
   spread.hertz = Math.asin(Math.min(1, Math.sqrt(step / spread.meanSquare) / 2)) / (Math.PI * (BIN_MS / 1_000));
   // Power iteration: the direction of the main axis, and its share.
-  let [vx, vy, vz] = xx >= yy && xx >= zz ? [1, 0.3, 0.3] : yy >= zz ? [0.3, 1, 0.3] : [0.3, 0.3, 1];
+  let vx = xx >= yy && xx >= zz ? 1 : 0.3;
+  let vy = vx === 1 || yy < zz ? 0.3 : 1;
+  let vz = vx === 1 || vy === 1 ? 0.3 : 1;
   for (let round = 0; round < 4; round += 1) {
     const x = xx * vx + xy * vy + xz * vz;
     const y = xy * vx + yy * vy + yz * vz;
     const z = xz * vx + yz * vy + zz * vz;
-    const length = Math.sqrt(x * x + y * y + z * z) + 1e-12;
-    [vx, vy, vz] = [x / length, y / length, z / length];
+    const share = 1 / (Math.sqrt(x * x + y * y + z * z) + 1e-12);
+    vx = share * x;
+    vy = share * y;
+    vz = share * z;
   }
   const main =
     vx * (xx * vx + xy * vy + xz * vz) + vy * (xy * vx + yy * vy + yz * vz) + vz * (xz * vx + yz * vy + zz * vz);
+  spread.main = main;
   spread.line = main / (sum + 1e-9);
   spread.x = vx;
   spread.y = vy;

@@ -127,10 +127,14 @@ function followLevel(w: MotionWindow, stepMs: number, x: number, y: number, z: n
 
 function finishBin(w: MotionWindow): void {
   const { sumCount } = w;
-  const [x, y, z] = [w.sumX / sumCount, w.sumY / sumCount, w.sumZ / sumCount];
+  const x = w.sumX / sumCount;
+  const y = w.sumY / sumCount;
+  const z = w.sumZ / sumCount;
   const gap = w.count === 0 ? 1 : w.bin - w.newestBin;
   const from = 3 * w.head;
-  const [lastX, lastY, lastZ] = [w.xyz[from] ?? 0, w.xyz[from + 1] ?? 0, w.xyz[from + 2] ?? 0];
+  const lastX = w.xyz[from] ?? 0;
+  const lastY = w.xyz[from + 1] ?? 0;
+  const lastZ = w.xyz[from + 2] ?? 0;
   const bridged = gap <= BRIDGED_BINS;
   for (let i = 1; i < gap; i += 1) {
     const share = bridged ? i / gap : 0;
