@@ -73,7 +73,7 @@ function turnsOf(movement: readonly Vector[], leastG: number): number {
 function plainly(w: MotionWindow, gain: number): Record<Feature, number> {
   const all = binsOf(w);
   const gravity = centre(all.filter(isKnown));
-  const moved = all.map((one) => one && times(gain, minus(one, gravity)));
+  const moved: (Vector | null)[] = all.map((one) => one && times(gain, minus(one, gravity)));
   const newest = (count: number) => moved.slice(0, count).filter(isKnown);
   const [short, half, recent, whole] = [newest(10), newest(25), newest(36), newest(BINS)];
   const strengthOf = (bins: readonly Vector[]) => 0.5 * Math.log(meanSquareOf(bins));
