@@ -11,6 +11,7 @@ import { openCatService } from '../../src/central/cats/cat-service.ts';
 import { centralSchema } from '../../src/central/config.ts';
 import { foldEvents } from '../../src/central/models/fold.ts';
 import { openReplayStore, openStore } from '../../src/central/open-store.ts';
+import { runReplay } from '../../src/central/replay.ts';
 import { runCentral } from '../../src/central/service.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { runWorker } from '../../src/central/worker.ts';
@@ -124,6 +125,24 @@ describe.skipIf(!hasBroker)('three agents that each hear one room', () => {
       const replay = await openReplayStore({ url });
       onTestFinished(() => replay.close());
       expect(await replay.verifyModels(() => undefined)).toMatchObject({ equal: true, cats: 1 });
+      // The timeline shows each of its moves, by whom and how sure, and the same after a replay.
+      const timeline = async () => {
+        const { events } = await store.newest({ limit: 100, fused: true, types: [] });
+        return events.flatMap(({ time, fused }) => (fused === undefined ? [] : [{ ...fused, time }]));
+      };
+      const moves = await timeline();
+      const rows = (await store.catHistory(1, 1_000)).filter(({ eventType }) => eventType === 'location');
+      expect(moves.map(({ from, to, time }) => [from, to, time])).toEqual(
+        rows.map(({ oldValue, newValue, timestamp }) => [oldValue, newValue, timestamp]),
+      );
+      const heard = moves.find(({ from, to }) => from === 'kitchen' && to === 'hall');
+      expect(heard?.confidence).toBeGreaterThanOrEqual(0.8);
+      expect(heard?.agents).toEqual(['pi-bath', 'pi-hall', 'pi-kitchen']);
+      expect(moves[0]).toMatchObject({ to: 'hall', agents: ['pi-hall'] });
+      const options = { to: null, accept: false, program: 'test' };
+      const parts = { store: replay, options, onProgress: () => undefined, elapsedMs: () => 0 };
+      expect(await runReplay(parts, new AbortController().signal)).toMatchObject({ swapped: true, version: 2 });
+      expect(await timeline()).toEqual(moves);
     },
     90_000,
   );

@@ -58,7 +58,7 @@ export function eventRoutes(parts: ApiParts): FastifyPluginAsyncZod {
 }
 
 async function readPage({ store, cursors }: ApiParts, query: z.output<typeof eventsQuery>): Promise<EventPage> {
-  const { order, sort, after, before, limit, type, cat, collar, agent, from, to } = query;
+  const { order, sort, after, before, limit, type, cat, collar, agent, from, to, fused } = query;
   const filter: Omit<EventQuery, 'after'> = {
     limit,
     ...(type === undefined ? {} : { types: type }),
@@ -68,7 +68,7 @@ async function readPage({ store, cursors }: ApiParts, query: z.output<typeof eve
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
   };
-  if (order === 'desc') return store.newest(before === undefined ? filter : { ...filter, before });
+  if (order === 'desc') return store.newest({ ...filter, fused, ...(before === undefined ? {} : { before }) });
   // The cursor of a page of times says itself what it is.
   if (sort === 'time' || (sort === undefined && after?.startsWith('t') === true)) {
     return store.oldest(after === undefined ? filter : { ...filter, after });

@@ -105,6 +105,24 @@ const wire = {
   keyid: z.string().optional(),
 };
 
+/** Of a sighting after which those of several agents together gave a cat a place: made by the models, and asked for with `fused`. */
+export const fusedAttributes = {
+  fusedcat: z.int().min(1).optional().describe('of a sighting that decided where a cat is: the cat'),
+  fusedfrom: z.string().optional().describe('where it was before; absent at first'),
+  fusedto: z.string().optional().describe('where it is'),
+  fusedpercent: z.int().min(0).max(100).optional().describe('how sure that is; absent where a motion sensor saw it'),
+  fusedagents: z.string().optional().describe('agents that heard it or saw it, with commas'),
+};
+
+export const fusedQuery = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true')
+  .describe(
+    'true: among them, whatever `type` says, are the sightings by which several agents together gave a cat its place, and ' +
+      'they say so (with order=desc)',
+  );
+
 /** As central gives them; webhooks and the export as CloudEvents say `monoms`, since names of attributes are in lower case there. */
 const read = {
   ...envelope,
@@ -121,6 +139,7 @@ const read = {
   correctedby: z.string().optional().describe('id of the event that says so'),
   correction: z.string().optional().describe('its reason'),
   catname: z.string().optional().describe('in webhooks'),
+  ...fusedAttributes,
 };
 
 const TYPES = Object.keys(eventData) as EventType[];

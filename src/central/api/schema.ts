@@ -1,6 +1,7 @@
 /** What goes in and out over HTTP: one schema for checking, types and OpenAPI. */
 import { z } from 'zod';
 import { fullType } from '../../contract/event.ts';
+import { fusedAttributes, fusedQuery } from './event-schema.ts';
 
 export const MAX_EVENTS_A_PAGE = 1_000;
 /** The most types that one query names. */
@@ -59,7 +60,9 @@ export const eventsQuery = z
     agent: z.string().max(64).optional(),
     from: moment.optional().describe('events at or after this moment'),
     to: moment.optional().describe('events before this moment'),
+    fused: fusedQuery,
   })
+  .refine((query) => !query.fused || query.order === 'desc', { path: ['fused'], error: 'goes with order=desc' })
   .refine((query) => query.after === undefined || query.order === 'asc', {
     path: ['after'],
     error: 'goes with order=asc',
@@ -205,6 +208,7 @@ export const eventAnswer = z.looseObject({
   reassignedto: z.int().optional().describe('number of the cat that it was given to'),
   correctedby: z.string().optional().describe('id of the event that says so'),
   correction: z.string().optional().describe('its reason'),
+  ...fusedAttributes,
 });
 
 export const eventsAnswer = z.object({ events: z.array(eventAnswer), next: z.string() });

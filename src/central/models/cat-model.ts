@@ -2,6 +2,7 @@
 import { evolveCat, startCat } from './cat.ts';
 import { factKey, meaningOf } from './meaning.ts';
 import type { CatModel } from './model.ts';
+import { heardBy } from './sightings.ts';
 import { wearingsOf } from './wearing.ts';
 
 export const catModel: CatModel = {
@@ -10,4 +11,5 @@ export const catModel: CatModel = {
   wearings: wearingsOf,
   start: startCat,
   evolve: evolveCat,
+  heardBy: ({ sightings }) => (sightings === undefined ? [] : heardBy(sightings)),
 };

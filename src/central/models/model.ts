@@ -137,4 +137,6 @@ export interface CatModel {
   wearings(assignments: readonly Assignment[]): Wearings;
   start(catId: number): CatState;
   evolve(state: CatState, fact: CatFact): Evolved;
+  /** Agents whose receivers heard the cat when this state came to be, by name. */
+  heardBy(state: CatState): readonly string[];
 }

@@ -65,6 +65,13 @@ export function believeSighted(sightings: Sightings, place: string): Sightings {
   return pack(filter, sightings.facts + 1);
 }
 
+/** Agents one of whose receivers counts in the newest look, by name. */
+export function heardBy({ receivers, look }: Sightings): readonly string[] {
+  const endMs = (look + 1) * LOOK_MS;
+  const counting = receivers.filter(([, , , atMs, holdMs]) => endMs - atMs < holdMs);
+  return [...new Set(counting.map(([receiver]) => receiver.split('\n', 1)[0] ?? ''))].sort();
+}
+
 function pack({ receivers, belief, believedLook, sinceMs }: PlaceFilter, facts: number): Sightings {
   return {
     facts,

@@ -3,7 +3,7 @@ import type { Transaction } from 'kysely';
 import type { CatModel, CatState, FactKey } from '../models/model.ts';
 import { type AsideParts, type Guard, write } from './aside.ts';
 import { seenUpTo } from './derive.ts';
-import { CHECKPOINT_FACTS } from './derive-cat.ts';
+import { CHECKPOINT_FACTS, isFused } from './derive-cat.ts';
 import { readWearings, type Scope } from './facts.ts';
 import { readHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
@@ -141,14 +141,15 @@ export function createFold(model: CatModel, states: Map<number, CatState>, pinAt
       for (const { catId, fact } of facts) {
         const before = states.get(catId) ?? model.start(catId);
         if (fact.key >= pinAt && isPinned(before)) checkpoints.push(before);
-        const { state, row } = model.evolve(before, fact);
+        const evolved = model.evolve(before, fact);
+        const { state, row } = evolved;
         states.set(catId, state);
         const ofCat = rows.get(catId) ?? [];
         if (ofCat.length === 0) rows.set(catId, ofCat);
         if (row !== null) ofCat.push(meowingRow(row, fact));
         const since = (sinceCheckpoint.get(catId) ?? 0) + 1;
         sinceCheckpoint.set(catId, since % CHECKPOINT_FACTS);
-        if (since === CHECKPOINT_FACTS) checkpoints.push(state);
+        if (since === CHECKPOINT_FACTS || isFused(evolved, fact)) checkpoints.push(state);
       }
     },
     end() {

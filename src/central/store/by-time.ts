@@ -4,8 +4,9 @@
  */
 import type { CatModel, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
-import type { TimePlace } from './cursor.ts';
+import { comparePlaces, type TimePlace } from './cursor.ts';
 import { belongs } from './facts.ts';
+import { fusedPlaces, withFused } from './fused.ts';
 import { type EpochNames, selectEvents } from './rows.ts';
 import { type AgentEpochs, readRun, runsOf, type TimeOrder } from './runs.ts';
 import type { CentralEvent, EventFilter } from './store.ts';
@@ -17,16 +18,20 @@ export interface TimePage {
   readonly last: TimePlace | null;
 }
 
-/** `wearings` are needed where a cat is asked for: most of its events name its collar only. */
+/**
+ * `wearings` are needed where a cat is asked for, most of whose events name its collar only, and for `fused`: then what `fused.ts`
+ * finds is among the events, whatever types are asked for, newest first only.
+ */
 export async function readByTime(
   db: Db,
   names: EpochNames,
   model: CatModel,
-  filter: EventFilter,
+  filter: EventFilter & { readonly fused?: boolean },
   wearings: Wearings | null,
   by: TimeOrder,
 ): Promise<TimePage> {
-  const runs = runsOf(filter, await epochsOf(db, filter.agent), wearings);
+  const agent = await epochsOf(db, filter.agent);
+  const runs = runsOf(filter, agent, wearings);
   const given = filter.catId === undefined ? [] : await givenPlaces(db, filter.catId, filter);
   const sign = by.order === 'asc' ? 1 : -1;
   const events: CentralEvent[] = [];
@@ -35,7 +40,8 @@ export async function readByTime(
     const limit = by.limit - events.length;
     const places: TimePlace[] = [];
     for (const run of runs) places.push(...(await readRun(db, run, { ...by, beyond: last, limit })));
-    places.push(...given.filter((place) => last === null || sign * compare(place, last) > 0));
+    places.push(...given.filter((place) => last === null || sign * comparePlaces(place, last) > 0));
+    if (filter.fused === true) places.push(...(await fusedPlaces(db, filter, agent, { beyond: last, limit })));
     const page = merged(places, by.order).slice(0, limit);
     const found = await names.events(db, await rowsOf(db, page));
     events.push(...found.filter((event) => belongs(event, filter, model, wearings)));
@@ -43,7 +49,7 @@ export async function readByTime(
     // At the edges of the time in which a cat wore its collar a few may be of another one: then it is read on.
     if (page.length < limit) break;
   }
-  return { events, last };
+  return { events: filter.fused === true ? await withFused(db, model, wearings, events) : events, last };
 }
 
 /** Undefined where no agent is asked for, null where it has no epoch. */
@@ -79,13 +85,8 @@ async function givenPlaces(db: Db, catId: number, filter: EventFilter): Promise<
 /** In order, each once: runs of one cat may share an edge. */
 function merged(places: readonly TimePlace[], order: TimeOrder['order']): TimePlace[] {
   const sign = order === 'asc' ? 1 : -1;
-  const sorted = [...places].sort((a, b) => sign * compare(a, b));
-  return sorted.filter((place, i) => i === 0 || compare(place, sorted[i - 1] ?? place) !== 0);
-}
-
-function compare(a: TimePlace, b: TimePlace): number {
-  if (a.time !== b.time) return a.time < b.time ? -1 : 1;
-  return a.epochNo - b.epochNo || a.seq - b.seq;
+  const sorted = [...places].sort((a, b) => sign * comparePlaces(a, b));
+  return sorted.filter((place, i) => i === 0 || comparePlaces(place, sorted[i - 1] ?? place) !== 0);
 }
 
 /** The rows at these places, in their order. One that has been deleted meanwhile is left out. */

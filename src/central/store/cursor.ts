@@ -28,6 +28,11 @@ export function decodeCursor(text: string): Cursor {
   return cursor;
 }
 
+export function comparePlaces(a: TimePlace, b: TimePlace): number {
+  if (a.time !== b.time) return a.time < b.time ? -1 : 1;
+  return a.epochNo - b.epochNo || a.seq - b.seq;
+}
+
 /** `t2026-11-23T06-14-09-842Z.3.18231`: what follows is older. */
 export function encodeTimePlace(place: TimePlace): string {
   return `t${place.time.replaceAll(/[:.]/g, '-')}.${place.epochNo}.${place.seq}`;

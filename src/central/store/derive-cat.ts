@@ -1,7 +1,7 @@
 /** One cat: folded on from its newest state, or, when something came late, from the checkpoint before it. */
 import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
-import type { CatModel, CatState, FactKey, Wearings } from '../models/model.ts';
+import type { CatFact, CatModel, CatState, Evolved, FactKey, Wearings } from '../models/model.ts';
 import type { Db } from './agents.ts';
 import { factsOfCat, type Scope } from './facts.ts';
 import { readHorizon } from './horizon.ts';
@@ -57,7 +57,7 @@ export async function deriveCat(
       if (evolved.row !== null) rows.push(meowingRow(evolved.row, fact));
       if (evolved.row?.eventType === 'meow' && evolved.row.newValue === '1') meows.push(evolved.row.id);
       sinceCheckpoint += 1;
-      if (sinceCheckpoint % CHECKPOINT_FACTS === 0) checkpoints.push(state);
+      if (sinceCheckpoint % CHECKPOINT_FACTS === 0 || isFused(evolved, fact)) checkpoints.push(state);
     }
     await access.write(async (trx) => {
       await saveCheckpoints(trx, tables, checkpoints);
@@ -68,6 +68,11 @@ export async function deriveCat(
   }
   await access.write((trx) => saveCats(trx, tables, [state]));
   return meows;
+}
+
+/** A place that sightings gave: the state that they came to is kept, since it says how sure the place was and who heard the cat. */
+export function isFused({ row }: Evolved, { change }: CatFact): boolean {
+  return change.type === 'sighted' && row?.eventType === 'location';
 }
 
 async function stateBefore(

@@ -21,12 +21,14 @@ import type { EventFilter, ReadStore } from './store.ts';
 import type { SegmentTable, Tables } from './tables.ts';
 import { openWhole } from './whole.ts';
 
+type Newest = EventFilter & { readonly limit: number; readonly fused?: boolean };
+
 const CHAIN_PAGE_ROWS = 2_000;
 
 export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNames): ReadStore {
-  const wearingsFor = async ({ catId }: EventFilter) =>
-    catId === undefined ? null : await readWearings(db, model, names);
-  const byTime = async (query: EventFilter & { readonly limit: number }, order: 'asc' | 'desc', place?: string) => {
+  const wearingsFor = async ({ catId, fused }: EventFilter & { readonly fused?: boolean }) =>
+    catId === undefined && fused !== true ? null : await readWearings(db, model, names);
+  const byTime = async (query: Newest, order: 'asc' | 'desc', place?: string) => {
     const beyond = place === undefined ? null : decodeTimePlace(place);
     const wearings = await wearingsFor(query);
     const { limit } = query;

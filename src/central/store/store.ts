@@ -35,6 +35,18 @@ export interface CentralEvent extends StoredEvent {
   readonly reassignedTo: number | null;
   /** The correction that says so: of several the newest, and one that takes back before one that reassigns. */
   readonly correction: AppliedCorrection | null;
+  /** Where it was asked for, and sightings up to this one gave a cat its place. Made by the models: another replay may say otherwise. */
+  readonly fused?: FusedPlace;
+}
+
+export interface FusedPlace {
+  readonly catId: number;
+  readonly from: string | null;
+  readonly to: string;
+  /** 0 to 1; absent where a motion sensor says it alone. */
+  readonly confidence?: number;
+  /** Those that heard the cat, or the one whose motion sensor saw it. */
+  readonly agents: readonly string[];
 }
 
 /** A place in all shards' orders: shard → last number seen. Encoded as text for clients by `cursor.ts`. */
@@ -220,8 +232,13 @@ export interface CommandView {
 export interface ReadStore {
   /** In the order of positions: who goes on from `next` misses nothing that comes late. */
   events(query: EventQuery): Promise<EventPage>;
-  /** Newest first, by time; `before` is an opaque cursor of this order. */
-  newest(query: EventFilter & { readonly limit: number; readonly before?: string }): Promise<EventPage>;
+  /**
+   * Newest first, by time; `before` is an opaque cursor of this order. `fused`: sightings by which a cat got its place are among them,
+   * whatever types are asked for, and say so.
+   */
+  newest(
+    query: EventFilter & { readonly limit: number; readonly before?: string; readonly fused?: boolean },
+  ): Promise<EventPage>;
   /** Oldest first, by time; `after` is an opaque cursor of this order. What comes late may lie before it. */
   oldest(query: EventFilter & { readonly limit: number; readonly after?: string }): Promise<EventPage>;
   /** One event by its key, or null. */

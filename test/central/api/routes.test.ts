@@ -74,6 +74,7 @@ describe('HTTP API', () => {
     ],
     ['GET', 'api/v1/events?after=nonsense', undefined, 400, []],
     ['GET', 'api/v1/events?order=desc&before=nonsense', undefined, 400, []],
+    ['GET', 'api/v1/events?fused=true', undefined, 400, ['querystring.fused']],
     ['GET', 'api/v1/events?order=desc&after=p', undefined, 400, ['querystring.after']],
     ['GET', 'api/v1/events?wat=1', undefined, 400, ['querystring']],
     ['GET', 'api/v1/state?at=soon', undefined, 400, ['querystring.at']],

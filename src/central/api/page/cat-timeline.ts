@@ -3,7 +3,7 @@ import { nowMs } from './ago.ts';
 import type { Corrections } from './correct.ts';
 import { byId, setText } from './dom.ts';
 import { localDay, matches, queryOf } from './filters.ts';
-import { createPages, type Pages, reloading } from './pages.ts';
+import { createPages, fusedSince, type Pages, reloading } from './pages.ts';
 import { rowElement, rowFace } from './rows.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Cat, CloudEvent } from './types.ts';
@@ -77,6 +77,7 @@ export function createCatTimeline(corrections: Corrections): CatTimeline {
       reload();
     },
     know(now) {
+      failing(pages.again(fusedSince(cats, ofCat(now, id), pages.events)));
       cats = now;
       const text = JSON.stringify(now.map((cat) => [cat.id, cat.name, cat.collar]));
       if (text === names) return;
@@ -88,6 +89,10 @@ export function createCatTimeline(corrections: Corrections): CatTimeline {
       if (id !== 0 && isIn) pages.add([event]);
     }, reload),
   };
+}
+
+function ofCat(cats: readonly Cat[], id: number): readonly Cat[] {
+  return cats.filter((cat) => cat.id === id);
 }
 
 function sayState({ events, isReading }: Pages, day: string, hasFailed: boolean): void {

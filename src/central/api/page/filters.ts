@@ -19,7 +19,7 @@ export interface Filters {
   read(): boolean;
 }
 
-/** What every receiver hears of every cat all the time; nobody could see the rest between them. */
+/** What every receiver hears of every cat all the time; nobody could see the rest between them. Those that decided a place are asked for. */
 const SIGHTED = 'collar.sighted';
 /** Everything else. */
 const TOLD =
@@ -117,6 +117,7 @@ export function queryOf(filter: Filter, until: string | null): Readonly<Record<s
   return {
     cat: filter.cat,
     type: filter.type === '' ? TOLD : filter.type,
+    fused: /^$|cat\.moved|collar\.sighted/.test(filter.type) ? 'true' : '',
     agent: filter.agent,
     from: span?.from ?? '',
     to: ends[0] ?? '',

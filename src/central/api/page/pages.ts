@@ -1,12 +1,13 @@
 /** The events that were read, each once, and where older ones go on. What live events may pile up is bounded. */
 import { getEvents } from './api.ts';
-import type { CloudEvent } from './types.ts';
+import type { Cat, CloudEvent } from './types.ts';
 
 /** The most events that live ones may make; those that somebody scrolled to come on top. */
 export const MAX_LIVE = 2_000;
 /** Soon there at first, and then so many that who scrolls fast does not wait. */
 const FIRST_EVENTS = 100;
 const MORE_EVENTS = 500;
+const SIGHTED = 'collard.collar.sighted';
 
 export interface Pages {
   /** Newest first. */
@@ -20,6 +21,23 @@ export interface Pages {
   /** Reads the newest, and drops what was held. Rejects where central does not answer. */
   reload(): Promise<void>;
   older(): Promise<void>;
+  /** Reads anew what happened from this moment on: another sighting than was held may have decided where a cat is. Null: nothing. */
+  again(from: string | null): Promise<void>;
+}
+
+/**
+ * From which moment on a timeline is to be read again, since a cat is somewhere else by sightings, which alone do not say so; null: nothing
+ * is new, or an event that is held says it.
+ */
+export function fusedSince(before: readonly Cat[], now: readonly Cat[], events: readonly CloudEvent[]): string | null {
+  const told = (since: string) => events.some(({ type, time }) => type === 'collard.cat.moved' && time === since);
+  const since = now.flatMap(({ id, location, locationSince }) => {
+    const known = before.find((cat) => cat.id === id);
+    if (known === undefined || locationSince === null || told(locationSince)) return [];
+    if (known.location === location && known.locationSince === locationSince) return [];
+    return [locationSince, known.locationSince ?? locationSince];
+  });
+  return since.sort()[0] ?? null;
 }
 
 /** What moves others often comes in a row: one reading does for all within this time. */
@@ -101,10 +119,25 @@ export function createPages(query: () => Readonly<Record<string, string>>, chang
       older = null;
       return read({}, FIRST_EVENTS);
     },
+    async again(from) {
+      const mine = reading;
+      const fresh = from === null ? null : await readSince(query(), from);
+      if (fresh === null || mine !== reading) return;
+      for (const { id, type, time } of held.values()) if (type === SIGHTED && time >= fresh.from) held.delete(id);
+      for (const event of fresh.events) held.set(event.id, event);
+      order();
+    },
     async older() {
       if (!isReading && older !== null) await read(older, MORE_EVENTS);
     },
   };
+}
+
+/** The newest from this moment on, all of them from a moment that may be later. */
+async function readSince(query: Readonly<Record<string, string>>, from: string) {
+  const since = query.from === undefined || query.from < from ? from : query.from;
+  const { events } = await getEvents({ ...query, from: since }, FIRST_EVENTS);
+  return { events, from: events.length < FIRST_EVENTS ? since : (events.at(-1)?.time ?? since) };
 }
 
 /** By time; events of one moment and one agent in its own order. */

@@ -45,7 +45,8 @@ export function rowFace(event: CloudEvent, before: CloudEvent | undefined, view:
   const target = view.find(targetOf(event));
   const { correctedby = '', time, originaltime = '' } = event;
   const times = `${time}|${originaltime}`;
-  return [times, correctedby, dayOf(event, before) ?? '', target?.id ?? '', target?.correctedby ?? ''].join('|');
+  const fused = [event.fusedfrom, event.fusedto, event.fusedpercent, event.fusedagents].join();
+  return [times, fused, correctedby, dayOf(event, before) ?? '', target?.id ?? '', target?.correctedby ?? ''].join('|');
 }
 
 /** Why its time is not what a clock said that was set; null where it is. */

@@ -39,6 +39,7 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[], target?: Clo
         text(data.from) === '' ? `is in ${text(data.to)}` : `moved ${text(data.from)} → ${text(data.to)}`,
       );
     case 'collar.sighted':
+      if (event.fusedto !== undefined) return say('move', fusedText(event));
       return say(
         'quiet',
         data.motion === true
@@ -80,6 +81,17 @@ export function sentenceOf(event: CloudEvent, cats: readonly Cat[], target?: Clo
   }
 }
 
+/** What no agent could tell alone: where the cat is, how sure that is, and by whom. */
+function fusedText({ fusedfrom, fusedto, fusedpercent, fusedagents = '', data }: CloudEvent): string {
+  const place = fusedfrom === undefined ? `is in ${fusedto}` : `moved ${fusedfrom} → ${fusedto}`;
+  const agents = fusedagents
+    .split(',')
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' and $1');
+  const by = agents === '' ? '' : `, ${data.motion === true ? 'seen' : 'heard'} by ${agents}`;
+  return `${place}${fusedpercent === undefined ? '' : `, ${fusedpercent}\u00a0% sure`}${by}`;
+}
+
 /** What corrects an event, and whose it was taken for; null where nothing does. */
 export function correctionOf(event: CloudEvent, cats: readonly Cat[]): string | null {
   if (event.correctedby === undefined) return null;
@@ -111,7 +123,7 @@ function told(cats: readonly Cat[], target: CloudEvent | undefined): string {
 /** By a correction, by the number in the event, or by the collar that the cat wears now. */
 function catOf(event: CloudEvent, cats: readonly Cat[]): Cat | undefined {
   const [kind, id] = event.subject?.split('/') ?? [];
-  const number = Number(event.reassignedto ?? event.data.catId ?? (kind === 'cat' ? id : Number.NaN));
+  const number = Number(event.reassignedto ?? event.fusedcat ?? event.data.catId ?? (kind === 'cat' ? id : Number.NaN));
   if (event.reassignedto !== undefined) return cats.find((cat) => cat.id === number);
   return cats.find((cat) => cat.id === number || (kind === 'collar' && cat.collar === id));
 }

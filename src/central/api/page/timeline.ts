@@ -1,7 +1,7 @@
 /** What happened, newest first: as much as somebody scrolls to, and what comes live. */
 import { byId, setText } from './dom.ts';
 import { createFilters, matches, queryOf } from './filters.ts';
-import { createPages, MAX_LIVE, type Pages, reloading } from './pages.ts';
+import { createPages, fusedSince, MAX_LIVE, type Pages, reloading } from './pages.ts';
 import { rowElement, rowFace } from './rows.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Agent, Cat, CloudEvent } from './types.ts';
@@ -34,10 +34,10 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
   let moment: string | null = null;
   const filters = createFilters(() => failing(reload()));
   const pages = createPages(() => queryOf(filters.now, moment), show);
-  const view = { cats, find: pages.find };
+  const view = () => ({ cats, find: pages.find });
   const list = createList(pages, correct, {
-    faceOf: (event, before) => `${names}|${rowFace(event, before, view)}`,
-    draw: (event, before) => rowElement(event, before, view),
+    faceOf: (event, before) => `${names}|${rowFace(event, before, view())}`,
+    draw: (event, before) => rowElement(event, before, view()),
     drawn(end, size) {
       if (size - end < ROWS_LEFT && size > 0 && more.hidden && pages.isMore && !pages.isReading) failing(pages.older());
     },
@@ -87,8 +87,8 @@ export function createTimeline(correct: (event: CloudEvent) => void): Timeline {
       failing(reload());
     },
     know(now, agents) {
+      if (moment === null) failing(pages.again(fusedSince(cats, now, pages.events)));
       cats = now;
-      view.cats = now;
       filters.offer(now, agents);
       const old = names;
       names = namesOf(now);

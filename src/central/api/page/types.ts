@@ -92,6 +92,12 @@ export interface CloudEvent {
   /** Id and reason of the event that corrects it. */
   readonly correctedby?: string;
   readonly correction?: string;
+  /** Of a sighting by which several agents together gave a cat its place. */
+  readonly fusedcat?: number;
+  readonly fusedfrom?: string;
+  readonly fusedto?: string;
+  readonly fusedpercent?: number;
+  readonly fusedagents?: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 

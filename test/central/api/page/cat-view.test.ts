@@ -1,6 +1,8 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { epochId } from '../../store/events.ts';
+import { createSender } from '../serving.ts';
 import { axeFaults, type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
 
@@ -47,6 +49,46 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('a cat on the page', {
     await page.goto(new URL('#/cats/2', bench.central.url).href);
     await page.getByRole('heading', { name: 'Otto' }).waitFor();
     await eventually(() => sentences(page)).toEqual(['Otto is in attic', 'Otto wears collar C2', 'Otto joined']);
+  });
+
+  test('a place that several agents found is told live, by whom and how sure, and in the past', async () => {
+    const { central } = bench;
+    const rooms = ['kitchen', 'hall', 'bath'] as const;
+    const agents = rooms.map((room, i) => createSender(central, `pi-${room}`, epochId(i + 1)));
+    const began = Date.now() - 60 * 60_000;
+    const at = (second: number) => new Date(began + second * 1_000);
+    const hear = async (dbm: readonly number[], from: number, to: number) => {
+      for (let second = from; second < to; second += 10) {
+        for (const [i, place] of rooms.entries()) {
+          const body = { place, rssi: dbm[i] ?? 0, forMs: 10_000 };
+          await agents[i]?.send('collar.sighted', 'collar/C1', body, at(second + i));
+        }
+      }
+    };
+    const page = await bench.open('#/cats/1');
+    await page.locator('#cat-place').getByText('place unknown').waitFor();
+    await hear([-55, -75, -85], 0, 40);
+    const places = async () => (await sentences(page)).filter((text) => text.includes('sure') || text.includes('seen'));
+    const first = /^Mia is in kitchen, \d+\s% sure, heard by pi-bath, pi-hall and pi-kitchen$/;
+    const second = /^Mia moved kitchen → hall, \d+\s% sure, heard by pi-bath, pi-hall and pi-kitchen$/;
+    await eventually(places).toEqual([expect.stringMatching(first)]);
+    await hear([-78, -52, -74], 40, 80);
+    await eventually(places).toEqual([expect.stringMatching(second), expect.stringMatching(first)]);
+    await agents[2]?.send('collar.sighted', 'collar/C1', { place: 'bath', sensor: 'pir', motion: true }, at(90));
+    const third = 'Mia moved hall → bath, seen by pi-bath';
+    await eventually(places).toEqual([third, expect.stringMatching(second), expect.stringMatching(first)]);
+    // Late: it was in the bath before, so that it did not come there later.
+    const seen = { place: 'bath', sensor: 'pir', motion: true } as const;
+    const late = await agents[2]?.send('collar.sighted', 'collar/C1', seen, at(88));
+    await page.locator(`#cat-events [data-event="${late?.epoch}/${late?.seq}"]`, { hasText: third }).waitFor();
+    await eventually(places).toEqual([third, expect.stringMatching(second), expect.stringMatching(first)]);
+    expect(await axeFaults(page)).toEqual([]);
+    await page.goto(new URL(`#/?at=${at(85).toISOString().slice(0, 19)}Z`, central.url).href);
+    const home = async () => {
+      const texts = await page.locator('#events .sentence').allInnerTexts();
+      return texts.filter((text) => text.includes('sure') || text.includes('seen'));
+    };
+    await eventually(home).toEqual([expect.stringMatching(second), expect.stringMatching(first)]);
   });
 
   test('a day is picked, and gone back and forth from', async () => {
