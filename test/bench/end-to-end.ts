@@ -9,7 +9,8 @@ import { openStore } from '../../src/central/open-store.ts';
 import { openDialect } from '../../src/central/store/open-dialect.ts';
 import type { Tables } from '../../src/central/store/tables.ts';
 import { createPart, type Part } from '../e2e/stack.ts';
-import { freePort, startMosquitto, until } from '../servers.ts';
+import { startMosquitto, until } from '../servers.ts';
+import { createCentrals, startCentrals } from './centrals.ts';
 import { COLLARS, collarOf, eventAt } from './events.ts';
 import { cpuSeconds } from './machine.ts';
 
@@ -34,7 +35,6 @@ export interface EndToEndResult {
 }
 
 const GROUP = 500;
-const SHARDS = 64;
 
 export async function runEndToEnd({ agents, events, batch, url, workers }: EndToEndOptions): Promise<EndToEndResult> {
   const folder = mkdtempSync(join(tmpdir(), 'collard-end-to-end-'));
@@ -42,17 +42,7 @@ export async function runEndToEnd({ agents, events, batch, url, workers }: EndTo
   const mqtt = `mqtt: { url: "${broker.url}", retryFirstMs: 100, retryMaxMs: 1000 }`;
   writeFileSync(join(folder, 'empty.ndjson'), '');
   await addCats(url);
-  const centrals = await Promise.all(
-    Array.from({ length: workers }, async (_, n) => {
-      const port = await freePort();
-      const path = join(folder, `central${n}.yaml`);
-      const share = (part: number) => Math.floor((SHARDS * part) / workers);
-      const own = workers === 1 ? '' : `workers: { shards: ${share(n)}-${share(n + 1) - 1} }\n`;
-      writeFileSync(path, `store: { url: "${url}" }\n${mqtt}\nhttp: { port: ${port} }\n${own}`);
-      const args = ['central', ...(workers === 1 ? [] : ['--worker']), '--config', path];
-      return { port, part: createPart(`central${n}`, folder, args) };
-    }),
-  );
+  const centrals = await createCentrals(folder, { url, mqtt, workers });
   const parts: Part[] = [];
   for (let n = 0; n < agents; n += 1) {
     const own = join(folder, `agent${n}`);
@@ -65,11 +55,7 @@ export async function runEndToEnd({ agents, events, batch, url, workers }: EndTo
     parts.push(createPart(`agent${n}`, own, ['agent', '--config', join(own, 'agent.yaml')]));
   }
   try {
-    for (const { part, port } of centrals) {
-      part.start();
-      const answers = async () => (await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null))?.ok === true;
-      await until('central answers', answers, 30_000);
-    }
+    await startCentrals(centrals);
     const watch = await watchMarks(url);
     const used = () => ({ agents: cpu(parts), central: cpu(centrals.map(({ part }) => part)) });
     for (const part of parts) part.start();

@@ -1,0 +1,124 @@
+/** What broker, database, central and this process use, from the first look to the last: proc(5), and what mosquitto counts. */
+import { readFileSync } from 'node:fs';
+import { connectAsync } from 'mqtt';
+import { cpuSeconds } from '../bench/machine.ts';
+import { familyOf } from '../bench/process-tree.ts';
+import { until } from '../servers.ts';
+
+const PAGE_BYTES = 4_096;
+
+export const ROLES = ['central', 'broker', 'database', 'agents'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Use {
+  readonly rssMb: number;
+  /** Since the start of the process. */
+  readonly cpuSeconds: number;
+  /** Given to the disk. */
+  readonly writtenBytes: number;
+}
+
+const PROGRAMS: Readonly<Record<string, Role>> = {
+  mosquitto: 'broker',
+  mariadbd: 'database',
+  postgres: 'database',
+};
+
+/** Of those that this process has begun; `agents` is this process itself. RSS of a database counts shared pages once for each process. */
+export function usesOf(centrals: readonly number[]): Readonly<Record<Role, Use>> {
+  const pids: Record<Role, number[]> = { central: [...centrals], broker: [], database: [], agents: [process.pid] };
+  for (const pid of familyOf([process.pid])) {
+    const role = PROGRAMS[commandOf(pid)];
+    if (role !== undefined) pids[role].push(pid);
+  }
+  return {
+    central: useOf(pids.central),
+    broker: useOf(pids.broker),
+    database: useOf(pids.database),
+    agents: useOf(pids.agents),
+  };
+}
+
+function useOf(pids: readonly number[]): Use {
+  let [rssBytes, cpu, writtenBytes] = [0, 0, 0];
+  for (const pid of pids) {
+    const pages = Number(readOf(pid, 'statm').split(' ')[1] ?? 0);
+    // One that has just ended has no more to tell.
+    if (pages === 0) continue;
+    rssBytes += pages * PAGE_BYTES;
+    cpu += cpuSeconds(pid);
+    writtenBytes += Number(/^write_bytes: (\d+)$/m.exec(readOf(pid, 'io'))?.[1] ?? 0);
+  }
+  return { rssMb: rssBytes / 1e6, cpuSeconds: cpu, writtenBytes };
+}
+
+function commandOf(pid: number): string {
+  return readOf(pid, 'comm').trim();
+}
+
+/** '' of one that has ended, or that is not ours to look into. */
+function readOf(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return '';
+    throw error;
+  }
+}
+
+export interface BrokerCounts {
+  /** PUBLISH packets that came to it, and that it passed on. */
+  readonly received: number;
+  readonly sent: number;
+  /** Packets of all kinds, PUBACK and PINGREQ too. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface BrokerWatch {
+  /** What it counted by now, without what it tells us here: waits for its next word. */
+  counts(): Promise<BrokerCounts>;
+  close(): Promise<void>;
+}
+
+const NAMES = {
+  received: 'publish/messages/received',
+  sent: 'publish/messages/sent',
+  packetsIn: 'messages/received',
+  packetsOut: 'messages/sent',
+  bytesIn: 'bytes/received',
+  bytesOut: 'bytes/sent',
+} as const;
+type Name = keyof typeof NAMES;
+
+/** mosquitto with `sys_interval 1`. */
+export async function watchBroker(url: string): Promise<BrokerWatch> {
+  const client = await connectAsync(url, { clientId: 'load-watch', protocolVersion: 5 });
+  const heard = new Map<Name, number>();
+  const since = new Set<Name>();
+  let [own, ownBytes] = [0, 0];
+  client.on('message', (topic, payload) => {
+    const name = (Object.keys(NAMES) as Name[]).find((one) => topic === `$SYS/broker/${NAMES[one]}`);
+    if (name === undefined) return;
+    own += 1;
+    ownBytes += payload.length + topic.length + 5;
+    heard.set(name, Number(payload.toString()));
+    since.add(name);
+  });
+  await client.subscribeAsync(Object.values(NAMES).map((name) => `$SYS/broker/${name}`));
+  return {
+    async counts() {
+      since.clear();
+      await until('the broker tells what it counted', () => since.size === Object.keys(NAMES).length, 60_000);
+      const of = (name: Name) => heard.get(name) ?? Number.NaN;
+      return {
+        received: of('received'),
+        sent: of('sent') - own,
+        packets: of('packetsIn') + of('packetsOut') - own,
+        bytes: of('bytesIn') + of('bytesOut') - ownBytes,
+      };
+    },
+    close: () => client.endAsync(true),
+  };
+}
