@@ -2,6 +2,7 @@
 import { levelBorder } from '../agent/detector/shake-view.ts';
 import { paint, safe } from './output.ts';
 import { COLUMN_MS, type Column, type TuneView } from './tune-model.ts';
+import { SHAKES, type Wizard } from './tune-wizard.ts';
 
 export interface Frame {
   readonly columns: number;
@@ -35,6 +36,17 @@ export function screenOf(view: TuneView, frame: Frame): string[] {
     `${' '.repeat(MARGIN)}${axisOf(shown.length)}`,
   ];
   return [...head, '', ...picture, ...foot].slice(0, rows).map((line) => fitted(line, columns));
+}
+
+/** What the wizard wants of who holds the collar. */
+export function askedOf({ phase, leftMs, asked, seen, found }: Wizard): readonly string[] {
+  if (phase === 'rest') return [`Let the collar lie still: ${Math.ceil(leftMs / 1_000)} s`];
+  if (phase === 'done') return ['Looking what fits …'];
+  const [shakeS, pauseS] = [asked.shakeMs / 1_000, asked.pauseMs / 1_000];
+  return [
+    `Shake the collar now, ${SHAKES} times, ${shakeS} s each, with ${pauseS} s of rest between.`,
+    `${seen} seen, ${found} meows. Enter: done`,
+  ];
 }
 
 function factsOf({ level, odds, measure, shaking, rateHz, restG, meowCount }: TuneView): string {

@@ -1,9 +1,10 @@
-/** `collard tune`: looks on while the detector of shakes decides about one collar, and finds the sensitivity that fits it. Changes nothing. */
+/** `collard tune`: looks on while the detector of shakes decides about one collar, and finds the settings that fit it. Changes nothing. */
 import { statSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { agentSchema } from '../agent/config.ts';
 import { type DecoderOptions, FORMATS } from '../agent/decoder/decoder.ts';
 import type { Reading } from '../agent/decoder/reading.ts';
+import { giveOwn, ownShake } from '../agent/detector/shake-settings.ts';
 import type { WatchSettings } from '../agent/detector/watch.ts';
 import { keptFolder } from '../agent/open-kept.ts';
 import { type Loop, runAll } from '../lib/run-all.ts';
@@ -16,9 +17,10 @@ import { print, printJson, safe } from './output.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 import { createTuneModel, type TuneModel } from './tune-model.ts';
 import { propose } from './tune-proposal.ts';
-import { screenOf } from './tune-screen.ts';
+import { askedOf, screenOf } from './tune-screen.ts';
+import { TRIED } from './tune-search.ts';
 import { fromAgent, fromPort, type TuneSource } from './tune-source.ts';
-import { createWizard, SHAKES, TRIED, type Wizard } from './tune-wizard.ts';
+import { createWizard, SHAKES, type Wizard } from './tune-wizard.ts';
 
 interface Options {
   readonly collar: string;
@@ -40,7 +42,7 @@ const SILENT_MS = 5_000;
 
 export function tuneCommand(): Command {
   return new Command('tune')
-    .description('Look on while shakes of one collar are decided, and find the sensitivity that fits it.')
+    .description('Look on while shakes of one collar are decided, and find the settings that fit it.')
     .requiredOption('--collar <id>', 'the collar to look at')
     .option('--config <file>', 'agent.yaml of the agent that runs here: it is asked, and keeps its port')
     .option('--port <path>', 'the port itself, where no agent runs')
@@ -64,23 +66,28 @@ interface Session {
   readonly kept: KeptSource | null;
   readonly terminal: Terminal | null;
   readonly beganAt: number;
+  /** Tried while looking on. */
   settings: WatchSettings;
   wizard: Wizard | null;
+  /** Wall time of its start. */
+  wizardFromMs: number;
 }
 
 async function tune(options: Options): Promise<void> {
-  const { settings, source, kept, name } = partsOf(options);
+  const { configured, source, kept, name } = partsOf(options);
+  const settings = options.sensitivity === undefined ? configured : withSensitivity(configured, options);
   const isScreen = options.json !== true && process.stdin.isTTY === true && process.stdout.isTTY === true;
   const session: Session = {
     options,
     model: createTuneModel(settings),
     title: () =>
-      `${options.collar} by ${name}   sensitivity ${session.settings.shake.sensitivity}   w wizard  +/- try another  q quit`,
+      `${options.collar} by ${name}   sensitivity ${sensitivityIn(session)}   w wizard  +/- try another  q quit`,
     kept,
     terminal: isScreen ? openTerminal() : null,
     beganAt: performance.now(),
     settings,
     wizard: options.wizard === true ? createWizard(settings) : null,
+    wizardFromMs: Date.now(),
   };
   const over = new AbortController();
   const end = (exitCode: number) => {
@@ -91,7 +98,7 @@ async function tune(options: Options): Promise<void> {
   const { terminal } = session;
   const loops: Loop[] = [
     (signal) => listen(session, source, signal, () => over.abort()),
-    (signal) => show(session, signal),
+    (signal) => show(session, signal, () => over.abort()),
   ];
   if (terminal !== null) loops.push((signal) => obey(session, terminal, signal, end));
   const { seconds } = options;
@@ -101,16 +108,18 @@ async function tune(options: Options): Promise<void> {
   } finally {
     terminal?.close();
   }
-  if (session.wizard?.phase === 'done') await propose(session.wizard.recorded(), session);
+  if (session.wizard?.phase !== 'done') return;
+  const shaken = { fromMs: session.wizardFromMs, toMs: Date.now() };
+  await propose(session.wizard.recorded(), { options, kept, configured, shaken });
 }
 
 function partsOf(options: Options): {
-  settings: WatchSettings;
+  configured: WatchSettings;
   source: TuneSource;
   kept: KeptSource | null;
   name: string;
 } {
-  const { collar, config: file, port, baud, format, unit, sensitivity } = options;
+  const { collar, config: file, port, baud, format, unit } = options;
   if (file === undefined && port === undefined)
     throw new CommandError(
       EXIT.usage,
@@ -118,13 +127,13 @@ function partsOf(options: Options): {
       '--config agent.yaml, or --port /dev/… where no agent runs',
     );
   const config = file === undefined ? null : loadAgentConfig(file);
-  const own = config === null ? agentSchema.shape.detect.parse({}) : watchSettings(config);
-  const settings = sensitivity === undefined ? own : { ...own, shake: { ...own.shake, sensitivity } };
+  const configured = config === null ? agentSchema.shape.detect.parse({}) : watchSettings(config);
   const folder = config === null ? null : keptFolder(config);
   const isKept = folder !== null && statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
-  const kept = isKept ? { folder, settings } : null;
-  if (port !== undefined) return { settings, kept, source: fromPort({ port, baud, format, unit }, collar), name: port };
-  return { settings, kept, source: fromAgent(config?.log.path ?? '', collar), name: config?.agent ?? '' };
+  const kept = isKept ? { folder, settings: configured } : null;
+  if (port !== undefined)
+    return { configured, kept, source: fromPort({ port, baud, format, unit }, collar), name: port };
+  return { configured, kept, source: fromAgent(config?.log.path ?? '', collar), name: config?.agent ?? '' };
 }
 
 /** Ends with the wizard, or the signal. */
@@ -142,10 +151,12 @@ function takeReading({ model, wizard, options }: Session, reading: Reading): voi
 }
 
 /** A screen ten times a second; or a line each second. */
-async function show(session: Session, signal: AbortSignal): Promise<void> {
+async function show(session: Session, signal: AbortSignal, over: () => void): Promise<void> {
   const { terminal, model, options } = session;
   let told = '';
   for await (const _ of ticks(terminal === null ? TELL_MS : DRAW_MS, signal)) {
+    session.wizard?.pass(performance.now());
+    if (session.wizard?.phase === 'done') return over();
     const view = model.view();
     const prompt = promptOf(session);
     if (terminal !== null) {
@@ -155,11 +166,11 @@ async function show(session: Session, signal: AbortSignal): Promise<void> {
     if (options.json === true) {
       const { columns: _columns, meows: _meows, ...stands } = view;
       const { wizard } = session;
-      const asks = wizard === null ? {} : { wizard: { phase: wizard.phase, found: wizard.found } };
+      const asks = wizard === null ? {} : { wizard: { phase: wizard.phase, seen: wizard.seen, found: wizard.found } };
       printJson({
         type: 'view',
         collar: options.collar,
-        sensitivity: session.settings.shake.sensitivity,
+        sensitivity: sensitivityIn(session),
         ...stands,
         ...asks,
       });
@@ -175,13 +186,7 @@ async function show(session: Session, signal: AbortSignal): Promise<void> {
 function promptOf({ wizard, model, beganAt, options }: Session): string[] {
   if (model.view().readings === 0 && performance.now() - beganAt > SILENT_MS)
     return [`nothing is heard from ${safe(options.collar)}: is it on, and is that its name?`];
-  if (wizard === null) return [];
-  if (wizard.phase === 'rest') return [`Let the collar lie still: ${Math.ceil(wizard.leftMs / 1_000)} s`];
-  if (wizard.phase === 'shake')
-    return [
-      `Shake the collar now, ${SHAKES} times, a second each, with a pause between: ${wizard.found} found. Enter: done`,
-    ];
-  return ['Looking what fits …'];
+  return wizard === null ? [] : [...askedOf(wizard)];
 }
 
 /** Keys, until the signal aborts. */
@@ -196,8 +201,10 @@ async function obey(
     if (key === undefined) return;
     if (key === '\u0003') end(EXIT.interrupted);
     else if (key === 'q') end(EXIT.ok);
-    else if (key === 'w') session.wizard = createWizard(session.settings);
-    else if (key === '\r' || key === '\n') finish(session, end);
+    else if (key === 'w') {
+      session.wizard = createWizard(session.settings);
+      session.wizardFromMs = Date.now();
+    } else if (key === '\r' || key === '\n') finish(session, end);
     else if (key === '+' || key === '-') change(session, key === '+' ? 1 : -1);
   }
 }
@@ -210,12 +217,21 @@ function finish({ wizard }: Session, end: (exitCode: number) => void): void {
 
 /** The next one of those that the wizard tries. */
 function change(session: Session, by: 1 | -1): void {
-  const { shake } = session.settings;
-  const beyond = (one: number) => (by > 0 ? one > shake.sensitivity : one < shake.sensitivity);
-  const next = by > 0 ? TRIED.find(beyond) : TRIED.findLast(beyond);
+  const now = sensitivityIn(session);
+  const beyond = (one: number) => (by > 0 ? one > now : one < now);
+  const next = by > 0 ? TRIED.sensitivity.find(beyond) : TRIED.sensitivity.findLast(beyond);
   if (next === undefined) return;
-  session.settings = { ...session.settings, shake: { ...shake, sensitivity: next } };
+  session.settings = withSensitivity(session.settings, { ...session.options, sensitivity: next });
   session.model.change(session.settings);
+}
+
+/** Of the collar that is looked at: it may have one of its own. */
+function sensitivityIn({ settings, options }: Session): number {
+  return ownShake(settings.shake, options.collar).sensitivity;
+}
+
+function withSensitivity(settings: WatchSettings, { collar, sensitivity }: Options): WatchSettings {
+  return { ...settings, shake: giveOwn(settings.shake, collar, { sensitivity }) };
 }
 
 function sensitivityOf(text: string): number {

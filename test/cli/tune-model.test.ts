@@ -3,7 +3,6 @@ import { agentSchema } from '../../src/agent/config.ts';
 import type { Reading } from '../../src/agent/decoder/reading.ts';
 import { COLUMNS, createTuneModel } from '../../src/cli/tune-model.ts';
 import { screenOf } from '../../src/cli/tune-screen.ts';
-import { choose, createWizard, fittingOf, MOST_READINGS, type Trial, tryAll } from '../../src/cli/tune-wizard.ts';
 import { accelerated } from '../agent/detector/motion.ts';
 
 const settings = agentSchema.shape.detect.parse({});
@@ -105,81 +104,4 @@ test('a screen shows where it shook: the highest bars, sure, and the meow', () =
 
 test('names of collars cannot move the cursor', () => {
   expect(screenOf(viewOf([]), { ...frame, title: 'a\u001b[2Jb' })[0]).toBe('a\\u001b[2Jb');
-});
-
-const trial = (sensitivity: number, found: number, perHour: number | null = null, falseAtRest = 0): Trial => ({
-  sensitivity,
-  found,
-  falseAtRest,
-  perHour,
-});
-
-test('what fits comes nearest to what was made, and finds nothing at rest', () => {
-  const trials = [trial(0.5, 8), trial(1, 10), trial(2, 10, null, 1), trial(4, 10), trial(5, 13)];
-  expect(fittingOf(trials).map(({ sensitivity }) => sensitivity)).toEqual([1, 4]);
-});
-
-test.each([
-  ['nothing', [], null],
-  ['the fewest meows an hour', [trial(0.5, 10, 2), trial(0.8, 10, 2), trial(1, 10, 2), trial(2, 10, 1)], 2],
-  ['of equal ones the nearest to 1', [trial(0.5, 10, 0), trial(0.8, 10, 0), trial(1.25, 10, 0), trial(2, 10, 0)], 0.8],
-  ['not the border', [trial(1, 10), trial(1.25, 10), trial(1.6, 10)], 1.25],
-  ['unless there is nothing else', [trial(1, 10), trial(1.25, 10)], 1],
-])('it chooses %s', (_name, fitting, sensitivity) => {
-  expect(choose(fitting)?.sensitivity ?? null).toBe(sensitivity);
-});
-
-test('the wizard lets it lie, counts ten, and is done when it is quiet', () => {
-  const wizard = createWizard(settings);
-  const motions = Array.from({ length: 12 }, (_, i) => ({
-    fromMs: 6_500 + 3_000 * i,
-    forMs: 900,
-    hz: 5,
-    amplitudeG: 2,
-  }));
-  const phases = new Set<string>();
-  for (const reading of accelerated(motions, 60_000, 50, 'A', 1)) {
-    wizard.take(reading);
-    phases.add(wizard.phase);
-  }
-  expect([...phases]).toEqual(['rest', 'shake', 'done']);
-  const { readings, restUntilMs } = wizard.recorded();
-  expect([restUntilMs, wizard.found]).toEqual([5_000, 10]);
-  // Before the eleventh.
-  expect(readings.at(-1)?.atMs).toBeLessThan(36_500);
-  const trials = tryAll(wizard.recorded(), settings);
-  expect(trials.find(({ sensitivity }) => sensitivity === 1)).toMatchObject({ found: wizard.found, falseAtRest: 0 });
-});
-
-test('the wizard remembers no more than its limit', () => {
-  const wizard = createWizard(settings);
-  for (let i = 0; i < MOST_READINGS + 100; i += 1) wizard.take({ collar: 'A', atMs: i, shake: 0 });
-  expect(wizard.recorded().readings).toHaveLength(MOST_READINGS);
-  expect(wizard.phase).toBe('done');
-});
-
-const MADE = Array.from({ length: 10 }, (_, i) => 6_000 + 3_000 * i);
-const shakenAt = (atMs: number, forMs: number) => MADE.some((from) => atMs >= from && atMs < from + forMs);
-const levels = (everyMs: number, forMs: number, level: number) =>
-  Array.from({ length: 40_000 / everyMs }, (_, i) => everyMs * i).map((atMs) => ({
-    collar: 'A',
-    atMs,
-    shake: shakenAt(atMs, forMs) ? level : 0.05,
-  }));
-const switched = [0, ...MADE.flatMap((from) => [0, 200, 600, 800].map((ms) => from + ms)), 40_000].map((atMs) => ({
-  collar: 'A',
-  atMs,
-  edges: shakenAt(atMs, 1_000) ? 1 : 0,
-}));
-
-test.each([
-  ['weak levels of the collar itself', levels(100, 1_000, 0.35), 2],
-  ['strong ones', levels(100, 1_000, 0.9), 1],
-  ['a vibration switch that tells two edges in half a second', switched, 2],
-])('ten shakes of %s are found with the sensitivity that is proposed', (_name, readings, sensitivity) => {
-  const wizard = createWizard(settings);
-  for (const reading of readings) wizard.take(reading);
-  wizard.finish();
-  const chosen = choose(fittingOf(tryAll(wizard.recorded(), settings)));
-  expect(chosen).toMatchObject({ sensitivity, found: 10, falseAtRest: 0 });
 });

@@ -41,3 +41,10 @@ export function ownShake(settings: ShakeSettings, collar: string): ShakeSettings
   if (own === undefined) return settings;
   return { ...settings, ...own, sensitivity: own.sensitivity ?? settings.sensitivity };
 }
+
+/** The same settings, but for what one collar has of its own: `changes` besides what it has already. */
+export function giveOwn(settings: ShakeSettings, collar: string, changes: OwnShakeSettings): ShakeSettings {
+  const { collars = {} } = settings;
+  const before = Object.hasOwn(collars, collar) ? collars[collar] : undefined;
+  return { ...settings, collars: { ...collars, [collar]: { ...before, ...changes } } };
+}

@@ -59,8 +59,8 @@ export async function live(folder: string, readings: readonly Reading[], setting
       }
     },
   };
-  for (const { collar, atMs, axG, ayG, azG, place, rssiDbm } of readings) {
-    const line = JSON.stringify({ collar, ax: axG, ay: ayG, az: azG, place, rssi: rssiDbm });
+  for (const { collar, atMs, axG, ayG, azG, shake, place, rssiDbm } of readings) {
+    const line = JSON.stringify({ collar, ax: axG, ay: ayG, az: azG, shake, place, rssi: rssiDbm });
     queue.push({ type: 'bytes', bytes: Buffer.from(`${line}\n`), atMs });
   }
   const config = { readings: { keep: '1h / 10 MB', folder }, log: { path: 'x' } as never };
