@@ -80,6 +80,14 @@ test('a collar that tells only levels is seen by these', () => {
   expect(screenOf(view, frame).join('\n')).toContain('0.50 ┄');
 });
 
+test('a collar that counts movements beside a seldom acceleration is seen by what it counts, and that is well', () => {
+  const still = { axG: 0, ayG: 0, azG: 1 };
+  const view = viewOf([0, 0, 7, 6, 0, 5].map((edges, i) => ({ collar: 'A', atMs: 1_285 * i, ...still, edges })));
+  expect(view).toMatchObject({ measure: 'edges', level: 5, odds: null, shaking: true, warnings: [] });
+  const alone = viewOf([0, 1, 2, 3].map((i) => ({ collar: 'A', atMs: 1_285 * i, ...still })));
+  expect(alone).toMatchObject({ measure: 'acceleration', warnings: [expect.stringContaining('a shake needs 25')] });
+});
+
 test.each([
   [80, 24],
   [40, 12],

@@ -8,7 +8,7 @@ import { ODDS_OFF, ODDS_ON } from './shaking.ts';
 
 export interface ShakeView {
   readonly measure: LiveMeasure;
-  /** Dynamic acceleration in g, smoothed; where a collar tells none, its own shake level, or edges of late. */
+  /** Dynamic acceleration in g, smoothed; where a collar tells none often enough, its own shake level, or edges of late. */
   readonly level: number;
   /** Log-odds that it shakes now; null without acceleration. */
   readonly odds: number | null;
@@ -31,7 +31,10 @@ export interface ShakeBorders {
 export function viewShake({ shaking, edges, burst }: ShakeState, newest: Reading): ShakeView {
   const { window, odds } = shaking;
   const sinceMs = burst === null || burst.spent ? null : burst.startMs;
-  if (window.samples > 0) return { measure: 'acceleration', level: window.levelG, odds, sinceMs };
+  // Acceleration that comes as seldom as that of a RuuviTag shows no shake: what comes with it does.
+  const tellsElse = newest.edges !== undefined || newest.shake !== undefined;
+  if (tellsElse ? window.count > 0 : window.samples > 0)
+    return { measure: 'acceleration', level: window.levelG, odds, sinceMs };
   if (newest.edges === undefined) return { measure: 'level', level: newest.shake ?? 0, odds: null, sinceMs };
   return { measure: 'edges', level: edgesOfLate(edges, newest.atMs), odds: null, sinceMs };
 }

@@ -32,6 +32,8 @@ export function createSigns(): Signs {
   let restG: number | null = null;
   let counter: number | undefined;
   let restarts = 0;
+  /** Its shakes are told by what comes beside acceleration, however seldom (RuuviTag). */
+  let tellsElse = false;
   const rateHz = () => {
     const [first, last] = [times[0], times.at(-1)];
     if (first === undefined || last === undefined || last - first < RATE_MS / 2) return null;
@@ -41,6 +43,7 @@ export function createSigns(): Signs {
     take(reading, level, weighs) {
       if (restarted(counter, reading.counter)) restarts += 1;
       counter = reading.counter ?? counter;
+      tellsElse ||= reading.edges !== undefined || reading.shake !== undefined;
       if (reading.axG === undefined) return;
       const { atMs } = reading;
       if (atMs < (times.at(-1) ?? atMs)) times = [];
@@ -60,7 +63,7 @@ export function createSigns(): Signs {
       const rate = rateHz();
       const found: string[] = [];
       if (restG !== null && (restG < LEAST_REST_G || restG > MOST_REST_G)) found.push(unitWarning(restG));
-      if (rate !== null && Math.round(rate) < LEAST_RATE_HZ)
+      if (rate !== null && Math.round(rate) < LEAST_RATE_HZ && !tellsElse)
         found.push(`${rate.toFixed(1)} readings a second: a shake needs ${LEAST_RATE_HZ} and more`);
       if (restarts > 0)
         found.push(`its counter has begun again ${restarts === 1 ? 'once' : `${restarts} times`}: the collar restarts`);
