@@ -83,7 +83,7 @@ export async function accountOf(
   const collars = new Set<string>();
   const decidedBy = new Map<string, Set<string>>();
   let [fromMs, toMs, coveredMs, readings, damaged] = [null as number | null, null as number | null, 0, 0, 0];
-  for await (const block of blocksOf(folder, () => (damaged += 1), onSegment)) {
+  for await (const block of blocksOf(folder, () => (damaged += 1), undefined, onSegment)) {
     const { live: then, anew: now } = rederiver.take(block, seen);
     const isWanted = (one: { readonly collar: string }) => collar === undefined || one.collar === collar;
     for (const one of then) if (isWanted(one)) live.push(one);
@@ -113,13 +113,15 @@ export function changesIn({ live, anew }: Pick<Account, 'live' | 'anew'>): Diffe
   return differenceOf(verdictsOf(live), verdictsOf(anew));
 }
 
-async function* blocksOf(
+/** Throws CommandError where they cannot be read. */
+export async function* blocksOf(
   folder: string,
   onDamage: () => void,
+  newestBytes?: number,
   onSegment?: (done: number, of: number) => void,
 ): AsyncGenerator<ReadBlock> {
   try {
-    yield* readKept(folder, onDamage, undefined, onSegment);
+    yield* readKept(folder, onDamage, newestBytes, onSegment);
   } catch (error) {
     throw unreadable(folder, error);
   }

@@ -1,7 +1,6 @@
 /** How many meows an hour each of some settings would have made of what is kept of a collar. */
-import { readKept } from '../agent/kept/read-kept.ts';
 import { createRederiver, timeOf } from '../agent/rederive.ts';
-import type { KeptSource } from './kept.ts';
+import { blocksOf, type KeptSource } from './kept.ts';
 import { type Changes, withChanges } from './tune-search.ts';
 
 /** The newest of it: a million readings, some hours of one collar at 50 Hz. */
@@ -23,7 +22,7 @@ export interface Weighed {
   readonly hours: number;
 }
 
-/** `without`: somebody shook the collar then, so what is found there is no false alarm. `quietMs`: the longest of what is asked. */
+/** Throws CommandError where it cannot be read. `without`: somebody shook the collar then, so what is found there is no false alarm. `quietMs`: the longest of what is asked. */
 export async function weighByKept(
   { folder, settings }: KeptSource,
   collar: string,
@@ -40,7 +39,7 @@ export async function weighByKept(
   const isWithout = (atMs: number) => atMs >= without.fromMs && atMs <= without.toMs;
   let coveredMs = 0;
   let lastMs: number | null = null;
-  for await (const block of readKept(folder, () => undefined, NEWEST_BYTES)) {
+  for await (const block of blocksOf(folder, () => undefined, NEWEST_BYTES)) {
     const { offsetMs } = block.head;
     const entries = block.entries.filter(({ input }) => input.type !== 'reading' || input.reading.collar === collar);
     if (!block.goesOn) lastMs = null;

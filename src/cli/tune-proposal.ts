@@ -1,10 +1,11 @@
 /** The end of the wizard: what fits the shakes that were made, told as a table and as lines of the configuration to paste. */
+import { existsSync } from 'node:fs';
 import { ownShake, SHAKE_DEFAULTS } from '../agent/detector/shake-settings.ts';
 import type { WatchSettings } from '../agent/detector/watch.ts';
-import { EXIT } from './exit.ts';
+import { CommandError, EXIT } from './exit.ts';
 import type { KeptSource } from './kept.ts';
 import { print, printJson, table, tell } from './output.ts';
-import { type Span, type Weighed, weighByKept } from './tune-kept.ts';
+import { type Span, weighByKept } from './tune-kept.ts';
 import { type Changes, entriesOf, type Search, search, type Trial } from './tune-search.ts';
 import { type Recorded, SHAKES } from './tune-wizard.ts';
 
@@ -66,12 +67,20 @@ async function weigh(
 ): Promise<{ readonly trials: readonly WeighedTrial[]; readonly hours: number | null }> {
   const trials = [now, ...(isBase ? fitting.slice(0, WEIGHED) : [])];
   const unweighed = { perHour: null, spellsPerHour: null };
-  if (kept === null || !isBase) return { trials: trials.map((one) => ({ ...one, ...unweighed })), hours: null };
+  const without = (hours: number | null) => ({ trials: trials.map((one) => ({ ...one, ...unweighed })), hours });
+  if (kept === null || !isBase) return without(null);
+  if (!existsSync(kept.folder)) return without(0);
   if (options.json !== true) tell('looking through what is kept …');
   const set = ownShake(configured.shake, options.collar).quietMs ?? SHAKE_DEFAULTS.quietMs;
   const quietMs = Math.max(set, ...trials.map(({ changes }) => changes.quietMs ?? 0));
   const asked = trials.map(({ changes }) => changes);
-  const weighed: Weighed = await weighByKept(kept, options.collar, asked, quietMs, shaken);
+  const weighed = await weighByKept(kept, options.collar, asked, quietMs, shaken).catch((error: unknown) => {
+    // Ten shakes were made for it: what they have shown is told all the same.
+    if (!(error instanceof CommandError)) throw error;
+    tell(error.message);
+    return null;
+  });
+  if (weighed === null) return without(null);
   return {
     trials: trials.map((one, i) => ({
       ...one,
@@ -137,7 +146,7 @@ function fittingWords(
   hours: number | null,
 ): readonly string[] {
   const { options, configured } = parts;
-  const kept = keptWords(hours);
+  const kept = keptWords(parts.kept !== null, hours);
   if (proposed === null) {
     const words = now.faults === 0 ? 'As it is set, it fits: nothing is to be changed.' : 'No setting does better.';
     return ['', words, ...kept];
@@ -166,7 +175,8 @@ function fittingWords(
   ];
 }
 
-function keptWords(hours: number | null): readonly string[] {
+function keptWords(isKept: boolean, hours: number | null): readonly string[] {
+  if (hours === null && isKept) return ['What is kept cannot be read, so false alarms cannot be told.'];
   if (hours === null)
     return ['No readings are kept, so false alarms cannot be told: readings: { keep: 48h / 200 MB } in agent.yaml.'];
   if (hours === 0) return ['Nothing of this collar is kept yet, so false alarms cannot be told.'];

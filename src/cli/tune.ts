@@ -1,5 +1,5 @@
 /** `collard tune`: looks on while the detector of shakes decides about one collar, and finds the settings that fit it. Changes nothing. */
-import { statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { agentSchema } from '../agent/config.ts';
 import { type DecoderOptions, FORMATS } from '../agent/decoder/decoder.ts';
@@ -129,7 +129,8 @@ function partsOf(options: Options): {
   const config = file === undefined ? null : loadAgentConfig(file);
   const configured = config === null ? agentSchema.shape.detect.parse({}) : watchSettings(config);
   const folder = config === null ? null : keptFolder(config);
-  const isKept = folder !== null && statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
+  // What an agent keeps begins to be there a minute later.
+  const isKept = folder !== null && (config?.readings.keep !== undefined || existsSync(folder));
   const kept = isKept ? { folder, settings: configured } : null;
   if (port !== undefined)
     return { configured, kept, source: fromPort({ port, baud, format, unit }, collar), name: port };
@@ -184,9 +185,10 @@ async function show(session: Session, signal: AbortSignal, over: () => void): Pr
 }
 
 function promptOf({ wizard, model, beganAt, options }: Session): string[] {
-  if (model.view().readings === 0 && performance.now() - beganAt > SILENT_MS)
-    return [`nothing is heard from ${safe(options.collar)}: is it on, and is that its name?`];
-  return wizard === null ? [] : [...askedOf(wizard)];
+  const isSilent = model.view().readings === 0 && performance.now() - beganAt > SILENT_MS;
+  const silent = `nothing is heard from ${safe(options.collar)} yet: is it on, and is that its name?`;
+  // A switch says nothing while it lies: what it is asked for is said all the same.
+  return [...(isSilent ? [silent] : []), ...(wizard === null ? [] : askedOf(wizard))];
 }
 
 /** Keys, until the signal aborts. */

@@ -241,6 +241,22 @@ test('without kept readings it says so, and which settings fit', async () => {
   expect(stdout).toMatch(/ {6}"C0FFEE01": \{ sensitivity: [\d.]+ \}\n$/);
 });
 
+test('of readings that are kept from now on, or that cannot be read, the wizard says so', async () => {
+  const home = tempFolder();
+  const config = await fakeAgent(home, slowly);
+  appendFileSync(config, 'readings: { keep: 1h }\n');
+  const args = ['tune', '--collar', COLLAR, '--config', config, '--wizard'];
+  const fresh = await collard(args);
+  expect([fresh.status, fresh.stderr]).toEqual([0, '']);
+  expect(fresh.stdout).toContain('Nothing of this collar is kept yet');
+  writeFileSync(join(home, 'kept'), 'no folder');
+  const broken = await collard(args);
+  expect(broken.status).toBe(0);
+  expect(broken.stderr).toContain('cannot read kept readings in');
+  expect(broken.stdout).toContain('What is kept cannot be read');
+  expect(broken.stdout).toContain('"C0FFEE01": { quietMs: 4000 }');
+});
+
 test('too few shakes are no base, whoever ends it', async () => {
   const home = tempFolder();
   // It goes on until three minutes are over.
