@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
 import { openIngestSource, sourceHealth } from '../../src/agent/open-source.ts';
-import type { PortStream } from '../../src/agent/source/serial.ts';
+import type { PortStream } from '../../src/agent/source/system-port.ts';
 
 const WALL = Date.UTC(2026, 10, 26, 12);
 

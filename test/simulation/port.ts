@@ -1,5 +1,5 @@
 /** A serial port with collars behind it, that can be unplugged. */
-import type { PortStream } from '../../src/agent/source/serial.ts';
+import type { PortStream } from '../../src/agent/source/system-port.ts';
 import { type Life, within } from './machine.ts';
 
 export interface Port extends PortStream {

@@ -3,7 +3,6 @@
  * kept flowing: one that nobody reads never notices that it was unplugged.
  */
 import { stat } from 'node:fs/promises';
-import { SerialPort } from 'serialport';
 import type { UsbIdentity } from '../../contract/message.ts';
 import { type BackoffLimits, backoffMs, delay } from '../../lib/wait.ts';
 import { type ByteInbox, createByteInbox, type Taken } from './byte-inbox.ts';
@@ -12,6 +11,7 @@ import { type Exclusive, exclusiveOnce } from './exclusive.ts';
 import { explainPort } from './explain-port.ts';
 import { untilPlugged } from './plugged.ts';
 import type { Source, SourceInput } from './source.ts';
+import { createSystemPort, type PortStream } from './system-port.ts';
 import { readUsb } from './usb.ts';
 
 export interface SerialConfig {
@@ -19,16 +19,6 @@ export interface SerialConfig {
   readonly baud: number;
   /** No byte for so long, or less where it never pauses: the port is opened afresh. */
   readonly silentAfterMs: number;
-}
-
-/** What we use of `SerialPort` and `SerialPortMock`. */
-export interface PortStream {
-  readonly isOpen: boolean;
-  open(done: (error: Error | null) => void): void;
-  close(done: (error: Error | null) => void): void;
-  write(bytes: Buffer, done: (error: Error | null | undefined) => void): unknown;
-  on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
-  on(event: 'close' | 'error', listener: (error?: Error | null) => void): unknown;
 }
 
 export interface SerialPorts {
@@ -177,7 +167,7 @@ async function openPort(
   const inbox = createByteInbox(INBOX_BYTES);
   const explain = ports.explain ?? explainPort;
   try {
-    const port = (ports.create ?? createPort)(path, baud);
+    const port = (ports.create ?? createSystemPort)(path, baud);
     // Some drivers say close twice, or error and close: the first word counts, the inbox ignores the others.
     port.on('data', (bytes) => inbox.push({ bytes, atMs: ports.monoNow() }));
     port.on('error', (error) => inbox.end(gone(path, error)));
@@ -221,10 +211,6 @@ function createOutbox(port: PortStream): (bytes: Uint8Array) => boolean {
 
 function gone(path: string, error: Error | null | undefined): string {
   return `${path} went away${error instanceof Error ? ` (${error.message})` : ''}: waiting for it to come back`;
-}
-
-function createPort(path: string, baudRate: number): PortStream {
-  return new SerialPort({ path, baudRate, autoOpen: false, lock: true });
 }
 
 /** Device number and node: another port, or the same one plugged in again, has others. */

@@ -7,14 +7,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SerialPortMock } from 'serialport';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import {
-  INBOX_BYTES,
-  openSerialSource,
-  type PortStream,
-  type SerialPorts,
-  UNSENT_BYTES,
-} from '../../../src/agent/source/serial.ts';
+import { INBOX_BYTES, openSerialSource, type SerialPorts, UNSENT_BYTES } from '../../../src/agent/source/serial.ts';
 import type { Source, SourceInput } from '../../../src/agent/source/source.ts';
+import type { PortStream } from '../../../src/agent/source/system-port.ts';
 import { openPty as openMaster } from '../../../src/simulator/pty.ts';
 import { openPty, skipPty } from './pty.ts';
 
