@@ -37,7 +37,7 @@ export function encodeEvent(agent: string, event: StoredEvent, end?: BatchEnd): 
   const since = `${boot === null ? '' : `,"boot":${quoted(boot)}`}${monoMs === null ? '' : `,"monoMs":${JSON.stringify(monoMs)}`}`;
   const id = quoted(`${epoch}/${seq}`);
   const head = `"specversion":"1.0","id":${id},"source":${source},"type":${quoted(type)},${about}"time":${quoted(time)}`;
-  const tail = `"dataschema":${schema},"epoch":${quoted(epoch)},"seq":${JSON.stringify(seq)},"clock":${quoted(clock)}${since}`;
+  const tail = `"dataschema":${schema},"epoch":${quoted(epoch)},"seq":${seq},"clock":"${clock}"${since}`;
   return `{${head},${tail}${end === undefined ? '' : encodeEnd(end)},"data":${data}}`;
 }
 
@@ -67,10 +67,16 @@ function schemaOf({ type, version }: Pick<StoredEvent, 'type' | 'version'>): str
   return `urn:${type.replace(/^collard\./, 'collard:')}:${version}`;
 }
 
-/** The payload of `events` and `backlog`. The caller keeps to the limits. */
-export function encodeBatch(batch: EventBatch): string {
-  const last = batch.events.length - 1;
-  return `[${batch.events.map((event, i) => encodeEvent(batch.agent, event, i === last ? batch : undefined)).join(',')}]`;
+/**
+ * The payload of `events` and `backlog`. The caller keeps to the limits. `texts`: each event as `encodeEvent` gives it, by whoever has
+ * needed them already.
+ */
+export function encodeBatch(batch: EventBatch, texts?: readonly string[]): string {
+  const { agent, events } = batch;
+  const all = texts?.slice(0, -1) ?? events.slice(0, -1).map((event) => encodeEvent(agent, event));
+  const last = events.at(-1);
+  if (last !== undefined) all.push(encodeEvent(agent, last, batch));
+  return `[${all.join(',')}]`;
 }
 
 /** Reads a stranger's payload. Unknown types, newer versions and further attributes pass; a broken rule names itself. */

@@ -1,6 +1,5 @@
 /** Answers requests that come over MQTT: what central and `collard verify` ask of an agent. Reads only, bounded. */
 import { chainHex } from '../../contract/chain.ts';
-import { encodeEvent } from '../../contract/envelope.ts';
 import { encodeLive, type LiveTrace } from '../../contract/live.ts';
 import type { HealthMessage } from '../../contract/message.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -71,8 +70,7 @@ async function events(parts: AnswerParts, body: Body): Promise<Body | string> {
   if (!isSeq(from) || !isSeq(to) || from < 1 || to < from) return 'from and to must be whole numbers, from 1 up';
   const { epoch, firstSeq, lastSeq } = head;
   const read = await log.read(epoch, from, to, MAX_ANSWER_EVENTS, maxBytes);
-  const fitting = read.slice(0, fittingEvents(agent, read, maxBytes - 512));
-  const list = fitting.map((event) => JSON.parse(encodeEvent(agent, event)) as Body);
+  const list = fittingEvents(agent, read, maxBytes - 512).map((text) => JSON.parse(text) as Body);
   return { epoch, firstSeq, lastSeq, events: list };
 }
 

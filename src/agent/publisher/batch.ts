@@ -5,14 +5,17 @@ import type { StoredEvent } from '../../contract/event.ts';
 /** chain, chain before, signature (86 characters) and key id (16) with their names, the two brackets, and some room. */
 const FRAME_BYTES = 320;
 
-/** How many of `events`, from the first on, fit into `maxBytes` as one batch. 0: the first alone is too large. */
-export function fittingEvents(agent: string, events: readonly StoredEvent[], maxBytes: number): number {
+/** As many of `events`, from the first on, as fit into `maxBytes` as one batch, each in its text. None: the first alone is too large. */
+export function fittingEvents(agent: string, events: readonly StoredEvent[], maxBytes: number): readonly string[] {
+  const texts: string[] = [];
   let bytes = FRAME_BYTES;
-  for (const [index, event] of events.entries()) {
-    bytes += Buffer.byteLength(encodeEvent(agent, event)) + 1;
-    if (bytes > maxBytes) return index;
+  for (const event of events) {
+    const text = encodeEvent(agent, event);
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > maxBytes) break;
+    texts.push(text);
   }
-  return events.length;
+  return texts;
 }
 
 /** How many of `events`, from the first on, follow each other: a batch ends where the log has a hole. */

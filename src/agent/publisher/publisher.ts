@@ -40,8 +40,8 @@ export interface Publisher {
   readonly receiveMaximum: number;
   /** The largest payload of a batch. */
   readonly maxBatchBytes: number;
-  /** Resolves at PUBACK. Rejects with LINK_ENDED: "unknown", it will be sent again on the next link. */
-  publishBatch(lane: Lane, batch: EventBatch): Promise<Published>;
+  /** Resolves at PUBACK. Rejects with LINK_ENDED: "unknown", it will be sent again on the next link. `texts`: as of `encodeBatch`. */
+  publishBatch(lane: Lane, batch: EventBatch, texts?: readonly string[]): Promise<Published>;
   publishSync(message: SyncMessage): Promise<Published>;
   publishState(state: StateMessage['state']): Promise<Published>;
   /** QoS 0, retained: resolves when written. */
@@ -93,8 +93,8 @@ export async function openPublisher(
     protocol: link.protocol,
     receiveMaximum: link.receiveMaximum,
     maxBatchBytes: Math.min(MAX_BATCH_BYTES, link.maxPacketBytes - topicOf('backlog').length - PACKET_OVERHEAD),
-    publishBatch(lane, batch) {
-      const text = encodeBatch(batch);
+    publishBatch(lane, batch, texts) {
+      const text = encodeBatch(batch, texts);
       return send(topicOf(lane), compress && takesGzip ? pack(text) : text);
     },
     publishSync: (message) => send(topicOf('sync'), encodeSync(message)),

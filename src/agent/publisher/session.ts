@@ -134,7 +134,8 @@ async function launch(session: Session, flight: Flight): Promise<void> {
   const read = await log.read(epoch, from, to, rules.batchEvents, publisher.maxBatchBytes);
   const first = read[0];
   const following = read.slice(0, followingEvents(read));
-  const events = following.slice(0, fittingEvents(log.agent, following, publisher.maxBatchBytes));
+  const texts = fittingEvents(log.agent, following, publisher.maxBatchBytes);
+  const events = following.slice(0, texts.length);
   const last = events.at(-1);
   if (first === undefined) {
     apply(session, { type: 'read', flight: id, from: 1, to: 0 });
@@ -151,7 +152,7 @@ async function launch(session: Session, flight: Flight): Promise<void> {
   const batch = await chained(session, epoch, events, first.seq, last.seq);
   // Trimmed since it was read: the next round sees what is left.
   if (batch === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
-  publisher.publishBatch(lane, batch).then(
+  publisher.publishBatch(lane, batch, texts).then(
     (result) => {
       if (result.ok) acknowledged(session, flight);
       else refused(session, flight, result.reason);

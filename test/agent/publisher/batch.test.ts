@@ -30,7 +30,14 @@ describe('what fits', () => {
     [320 + 3 * one, 3],
     [1e9, 3],
   ])('into %d bytes are %d events', (bytes, count) => {
-    expect(fittingEvents('porch', events, bytes)).toBe(count);
+    expect(fittingEvents('porch', events, bytes)).toEqual(
+      events.slice(0, count).map((event) => encodeEvent('porch', event)),
+    );
+  });
+
+  test('has the texts of its batch', () => {
+    const batch = { agent: 'porch', events, chain: Buffer.alloc(32) };
+    expect(encodeBatch(batch, fittingEvents('porch', events, 1e9))).toBe(encodeBatch(batch));
   });
 
   test('leaves room for what a signed batch has besides', () => {
