@@ -144,6 +144,7 @@ function remember(core: LogCore): () => void {
     Object.assign(core, { lastPos, lastChain, closed, marksDirty });
     core.tells.restore(tells);
     core.memory.restore(memory);
+    core.rows.forget();
   };
 }
 

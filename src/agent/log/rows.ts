@@ -5,6 +5,7 @@ import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { SeqRange } from '../../contract/message.ts';
 import { logError } from './log-error.ts';
 import type { Db } from './log-file.ts';
+import { createWords, type Words } from './words.ts';
 
 /** Where an epoch lies in the file: its events have pos in (base, end]. */
 export interface EpochSpan {
@@ -31,6 +32,8 @@ export function epochCopy({ no, epoch, agent, base }: EpochSpan): string {
 export interface Rows {
   /** Writes one event. Within the caller's transaction. */
   insert(pos: number, event: NewEvent): void;
+  /** After a transaction that was rolled back: what it wrote is not there. */
+  forget(): void;
   /** Rows with pos in [from, to], in order. The iterator must be finished before the next statement that writes. */
   iterate(span: EpochSpan, from: number, to: number): Iterable<StoredEvent>;
   /** Deletes rows with pos in [from, to]; returns how many. */
@@ -90,6 +93,7 @@ export function createRows(db: Db): Rows {
       const { version, subject, time, monoMs, data } = event;
       insert.run(pos, words.number(event.type), version, subject, Date.parse(time), synced, boot, monoMs, data);
     },
+    forget: words.forget,
     *iterate(span, from, to) {
       for (const row of select.iterate(from, to)) yield toEvent(row, span, words);
     },
@@ -217,28 +221,5 @@ function toEvent(row: EventRow, span: EpochSpan, words: Words): StoredEvent {
     boot: row.boot === null ? null : words.text(row.boot),
     monoMs: row.mono,
     data: row.data,
-  };
-}
-
-interface Words {
-  number(text: string): number;
-  text(no: number): string;
-}
-
-/** Few words, much used: kept in memory, written when new. A rolled-back transaction leaves none behind (`forget`). */
-function createWords(db: Db): Words {
-  const byNo = db.prepare<[number], string>('SELECT text FROM word WHERE no = ?').pluck();
-  const byText = db.prepare<[string], number>('SELECT no FROM word WHERE text = ?').pluck();
-  const insert = db.prepare('INSERT INTO word (text) VALUES (?)');
-  const texts = new Map<number, string>();
-  return {
-    // Looked up each time: a number from memory might belong to a transaction that was rolled back.
-    number: (text) => byText.get(text) ?? Number(insert.run(text).lastInsertRowid),
-    text(no) {
-      const known = texts.get(no) ?? byNo.get(no);
-      if (known === undefined) throw logError('SQLITE_CORRUPT', `the log's dictionary has no word ${no}`);
-      texts.set(no, known);
-      return known;
-    },
   };
 }
