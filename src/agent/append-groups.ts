@@ -5,6 +5,8 @@
 import type { NewEvent } from '../contract/event.ts';
 import type { Queue } from '../lib/queue.ts';
 import type { IngestLog } from './log/event-log.ts';
+import { codeOf } from './log/log-error.ts';
+import { whyNotStorable } from './log/rows.ts';
 
 /** Events of one flush at most. */
 export const GROUP_EVENTS = 2_000;
@@ -43,10 +45,11 @@ interface Parts {
   readonly log: Pick<IngestLog, 'append'>;
   readonly clock: { readonly monoNow: () => number };
   readonly groupMs: number;
+  readonly logger: { readonly warn: (fields: object, message: string) => void };
 }
 
 /** Appends until the queue is closed and empty: what was detected is written, also while stopping. Rejects with the log's error. */
-export async function appendGroups(pending: Queue<NewEvent>, { log, clock, groupMs }: Parts): Promise<void> {
+export async function appendGroups(pending: Queue<NewEvent>, { log, clock, groupMs, logger }: Parts): Promise<void> {
   const pace = createPace(groupMs);
   // Never aborted: the end is that the queue is closed.
   const { signal } = new AbortController();
@@ -55,7 +58,23 @@ export async function appendGroups(pending: Queue<NewEvent>, { log, clock, group
     if (first.length === 0) return;
     await pending.filled(ENOUGH_EVENTS - 1, pace.waitMs(clock.monoNow()), signal);
     const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS - 1, signal);
-    await log.append([...first, ...rest]);
+    await appendStorable(log, [...first, ...rest], logger);
     pace.flushed(clock.monoNow());
+  }
+}
+
+/** The log looks at each event; only of a group that it refuses we look which. */
+async function appendStorable(log: Parts['log'], events: readonly NewEvent[], logger: Parts['logger']): Promise<void> {
+  try {
+    await log.append(events);
+  } catch (error) {
+    if (codeOf(error) !== 'BAD_EVENT') throw error;
+    const storable = events.filter((event) => {
+      const reason = whyNotStorable(event);
+      // It would block all that comes after it: central would never take it.
+      if (reason !== null) logger.warn({ type: event.type, reason }, 'an event cannot be stored');
+      return reason === null;
+    });
+    await log.append(storable);
   }
 }

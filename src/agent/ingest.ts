@@ -24,7 +24,6 @@ import {
 import { nameDetectors } from './detector-names.ts';
 import type { Keeper } from './kept/keeper.ts';
 import type { IngestLog, RememberedCollar } from './log/event-log.ts';
-import { whyNotStorable } from './log/rows.ts';
 import type { Heard } from './source/heard.ts';
 import { createReplay } from './source/replay.ts';
 import type { Source, SourceInput } from './source/source.ts';
@@ -109,24 +108,18 @@ interface Desk {
 }
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
-  const { clock, logger, detect, keeper, live } = parts;
+  const { clock, detect, keeper, live } = parts;
   const receivers = createReceivers(parts.sources.length);
   const names = nameDetectors(detect);
   let state: WatchState = createWatch();
-  const isStorable = (event: NewEvent): boolean => {
-    const reason = whyNotStorable(event);
-    // It would block all that comes after it: central would never take it.
-    if (reason !== null) logger.warn({ type: event.type, reason }, 'an event cannot be stored');
-    return reason === null;
-  };
   const putLater = async (events: readonly NewEvent[]) => {
-    for (const event of events.filter(isStorable)) {
+    for (const event of events) {
       while (!failed.aborted && !pending.push(event)) await pending.room(failed);
     }
   };
   const put = (events: readonly NewEvent[]): Promise<void> | null => {
     for (const [i, event] of events.entries()) {
-      if (isStorable(event) && !pending.push(event)) return putLater(events.slice(i));
+      if (!pending.push(event)) return putLater(events.slice(i));
     }
     return null;
   };

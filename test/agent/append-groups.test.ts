@@ -59,6 +59,12 @@ describe('the pace of flushes', () => {
   });
 });
 
+const logger = {
+  warn: (fields: object, message: string) => {
+    throw new Error(`${message} ${JSON.stringify(fields)}`);
+  },
+};
+
 describe('appending in groups', () => {
   function rig(groupMs: number, before = 0) {
     const pending = createQueue<NewEvent>(10_000);
@@ -71,7 +77,7 @@ describe('appending in groups', () => {
       },
     };
     // The time stands still: what was spent is not regained.
-    const done = appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs });
+    const done = appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs, logger });
     return { pending, groups, done };
   }
 
@@ -120,11 +126,32 @@ describe('appending in groups', () => {
     expect(groups).toEqual([GROUP_EVENTS, GROUP_EVENTS, 1]);
   });
 
+  it('appends of a group that is refused what can be stored, and tells the rest', async () => {
+    const pending = createQueue<NewEvent>(10);
+    const bad = { ...low(), data: 'no JSON' };
+    for (const one of [low(), bad, low()]) pending.push(one);
+    pending.close();
+    const appended: number[] = [];
+    const log = {
+      append: async (events: readonly NewEvent[]) => {
+        if (events.includes(bad)) throw Object.assign(new Error('refused'), { code: 'BAD_EVENT' });
+        appended.push(events.length);
+        return { epoch: '', firstSeq: 1, lastSeq: events.length };
+      },
+    };
+    const lines: string[] = [];
+    const telling = { warn: (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`) };
+    await appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, logger: telling });
+    expect(appended).toEqual([2]);
+    const fields = { type: bad.type, reason: 'data is not JSON' };
+    expect(lines).toEqual([`an event cannot be stored ${JSON.stringify(fields)}`]);
+  });
+
   it('ends with the error of the log', async () => {
     const pending = createQueue<NewEvent>(10);
     pending.push(low());
     const broken = Object.assign(new Error('no'), { code: 'SQLITE_IOERR' });
     const log = { append: () => Promise.reject(broken) };
-    await expect(appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0 })).rejects.toBe(broken);
+    await expect(appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, logger })).rejects.toBe(broken);
   });
 });
