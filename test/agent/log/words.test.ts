@@ -1,0 +1,40 @@
+import Database from 'better-sqlite3';
+import { describe, expect, it } from 'vitest';
+import { createWords } from '../../../src/agent/log/words.ts';
+
+function open() {
+  const db = new Database(':memory:');
+  db.exec('CREATE TABLE word (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)');
+  return { db, words: createWords(db) };
+}
+
+describe('the dictionary of the log', () => {
+  it('gives a word one number, and a number its word', () => {
+    const { words } = open();
+    const [a, b] = [words.number('collard.meow.started'), words.number('boot-1')];
+    expect(a).not.toBe(b);
+    expect(words.number('collard.meow.started')).toBe(a);
+    expect([a, b].map(words.text)).toEqual(['collard.meow.started', 'boot-1']);
+  });
+
+  it('knows nothing of what was rolled back, once it has been told', () => {
+    const { db, words } = open();
+    db.exec('BEGIN');
+    const lost = words.number('never');
+    expect(words.text(lost)).toBe('never');
+    db.exec('ROLLBACK');
+    words.forget();
+    const next = words.number('instead');
+    expect(next).toBe(lost);
+    expect(words.text(next)).toBe('instead');
+    expect(words.number('never')).not.toBe(lost);
+    expect(db.prepare('SELECT text FROM word ORDER BY no').pluck().all()).toEqual(['instead', 'never']);
+  });
+
+  it('finds what an earlier run has written, and names a number that is none', () => {
+    const { db, words } = open();
+    const no = words.number('kept');
+    expect(createWords(db).number('kept')).toBe(no);
+    expect(() => createWords(db).text(99)).toThrow('no word 99');
+  });
+});
