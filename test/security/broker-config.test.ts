@@ -106,7 +106,9 @@ describe.skipIf(!able).each<HouseKind>(['certificates', 'passwords'])('the broke
   const knows = async (agent: string) => (await store.agents()).find((row) => row.agent === agent);
 
   test('agent and central work over it: events, backlog, sync, state, health, requests and marks', async () => {
-    const config = agentConfig('porch', 'porch');
+    const { forward, ...others } = agentConfig('porch', 'porch');
+    // A machine that has other things to do is late, and that is no fault of the broker's.
+    const config = { ...others, forward: { ...forward, stalledAfterMs: 60_000 } };
     const agent = startAgent(config);
     await until('all is stored and told', async () => {
       const health = (await knows('porch'))?.health;
