@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
+import { askedOf } from '../../src/cli/tune-screen.ts';
 import { createWizard, MOST_READINGS, REST_MS } from '../../src/cli/tune-wizard.ts';
 import { COLLAR, QUICK, SLOW, shakenAcceleration, shakenReadings, shakesIn } from './shaken.ts';
 
@@ -31,6 +32,22 @@ test('a collar that sends each two seconds is asked for longer shakes and pauses
   }
   expect([...asked]).toEqual(['4000 8000']);
   expect([wizard.phase, wizard.seen, wizard.found]).toEqual(['done', 10, 20]);
+});
+
+test('who holds the collar is told what to do, from before its first reading to the end', () => {
+  const wizard = createWizard(settings);
+  const told = new Set([askedOf(wizard).join(' ')]);
+  for (const reading of shakenReadings(SLOW, 2_000, level)) {
+    wizard.take(reading);
+    told.add(askedOf(wizard).join(' '));
+  }
+  const all = [...told];
+  expect(all.slice(0, 3)).toEqual([5, 3, 1].map((s) => `Let the collar lie still: ${s} s`));
+  expect(all[3]).toBe(
+    'Shake the collar now, 10 times, 4 s each, with 8 s of rest between. 0 seen, 0 meows. Enter: done',
+  );
+  expect(all.at(-2)).toContain(' 10 seen, 20 meows.');
+  expect(all.at(-1)).toBe('Looking what fits …');
 });
 
 test('a switch that says nothing while it lies is waited for by the clock of who looks on, at both ends', () => {
