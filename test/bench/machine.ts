@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** Of 4 KiB each, appended to one file for a second. */
 export function flushesASecond(folder: string): number {
-  const path = join(folder, 'flush');
+  const path = join(folder, `flush-${process.pid}`);
   const file = openSync(path, 'w');
   const page = Buffer.alloc(4_096, 1);
   let count = 0;

@@ -13,7 +13,7 @@ import { runFleet } from './run-fleet.ts';
 describe.skipIf(!requireServer('mosquitto', mosquittoPath))('over mosquitto', () => {
   test('what a fleet sends is stored once, and what it cost is told', async () => {
     const told: string[] = [];
-    const load = { agents: 50, minutes: 0.05, rate: 60, database: 'sqlite', workers: 1, seed: 7 } as const;
+    const load = { agents: 50, minutes: 0.05, rate: 60, database: 'sqlite', workers: 1, cats: 10, seed: 7 } as const;
     const result = await runFleet({ ...load, everyMs: 1_000, rampMs: 200, tell: (line) => void told.push(line) });
     expect(result.proof).toEqual({ rows: result.sent, agents: 50, faults: 0, told: [] });
     expect(result).toMatchObject({ sessions: 50, stored: result.sent });

@@ -1,8 +1,8 @@
 /**
- * npm run load:fleet -- [--agents 2000] [--minutes 10] [--rate 1] [--database sqlite|postgres|mariadb] [--workers 1] [--seed 1]
- *   [--every 10] [--ramp SECONDS] [--json]
+ * npm run load:fleet -- [--agents 2000] [--minutes 10] [--rate 1] [--database sqlite|postgres|mariadb] [--workers 1] [--cats 20]
+ *   [--seed 1] [--every 10] [--ramp SECONDS] [--json]
  * So many agents in one process, each with an MQTT session, a history and a chain of its own, against a real mosquitto and a real central.
- * `--rate`: events of each agent a minute. Exit code 1 where an event is not stored once, or a chain differs.
+ * `--rate`: events of each agent a minute. `--cats`: collars that a cat wears. Exit code 1 where an event is not stored once, or a chain differs.
  */
 
 import { loadavg, tmpdir } from 'node:os';
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '1' },
     database: { type: 'string', default: 'sqlite' },
     workers: { type: 'string', default: '1' },
+    cats: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     every: { type: 'string', default: '10' },
     ramp: { type: 'string' },
@@ -31,29 +32,32 @@ const { values } = parseArgs({
 });
 const database = DATABASES.find((name) => name === values.database);
 const agents = Number(values.agents);
-const [workers, seed] = [Number(values.workers), Number(values.seed)];
+const [workers, cats, seed] = [Number(values.workers), Number(values.cats), Number(values.seed)];
 const [minutes, rate, everyS] = [Number(values.minutes), Number(values.rate), Number(values.every)];
 const rampS = values.ramp === undefined ? agents / SESSIONS_PER_SECOND : Number(values.ramp);
 const areWhole =
-  [agents, workers].every((n) => Number.isInteger(n) && n >= 1) && workers <= 64 && Number.isInteger(seed);
-const arePositive = [minutes, rate, everyS].every((n) => n > 0) && rampS >= 0;
+  [agents, workers].every((n) => Number.isInteger(n) && n >= 1) &&
+  workers <= 64 &&
+  [cats, seed].every((n) => Number.isInteger(n) && n >= 0);
+const arePositive = [minutes, rate, everyS].every((n) => n > 0) && rampS >= 0 && cats <= agents;
 if (database === undefined || !areWhole || !arePositive) {
   process.stderr.write(
-    `options are numbers above 0, at most 64 workers, and --database one of ${DATABASES.join(', ')}\n`,
+    `options are numbers above 0, at most 64 workers and a cat for each agent, and --database one of ${DATABASES.join(', ')}\n`,
   );
   process.exit(USAGE);
 }
 
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
-tell(`${flushesASecond(tmpdir())} flushes/s, load ${loadavg()[0]?.toFixed(1)}`);
-const load = { agents, minutes, rate, database, workers, seed, everyMs: everyS * 1_000, rampMs: rampS * 1_000 };
+const machine = { flushesPerSecond: flushesASecond(tmpdir()), load: Number(loadavg()[0]?.toFixed(1)) };
+tell(`${machine.flushesPerSecond} flushes/s, load ${machine.load}`);
+const load = { agents, minutes, rate, database, workers, cats, seed, everyMs: everyS * 1_000, rampMs: rampS * 1_000 };
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error('stopped')));
 const result = await runFleet({ ...load, tell }, stop.signal).catch((error: Error) => {
   tell(error.message);
   process.exit(1);
 });
-process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : tableOf(result));
+process.stdout.write(values.json ? `${JSON.stringify({ machine, ...result }, null, 2)}\n` : tableOf(result));
 process.exitCode = result.proof.faults === 0 && result.stored === result.sent ? 0 : 1;
 
 function tableOf(one: FleetResult): string {

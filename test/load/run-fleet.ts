@@ -12,7 +12,7 @@ import { startMosquitto, until } from '../servers.ts';
 import { type AgentFleet, collarOfAgent, startAgents } from './agents.ts';
 import { type LagFigures, lagFigures, makeLoad, mapRoles, rounded, type Sample } from './make-load.ts';
 import { type Proof, proveStored, storeBytes } from './proof.ts';
-import { type BrokerCounts, type BrokerWatch, type Role, type Use, usesOf, watchBroker } from './watch.ts';
+import { type BrokerCounts, brokerCounts, type Role, type Use, usesOf } from './watch.ts';
 
 export interface FleetLoad {
   readonly agents: number;
@@ -22,6 +22,8 @@ export interface FleetLoad {
   readonly database: Database;
   /** Processes of central; 1: one alone. */
   readonly workers: number;
+  /** Collars that a cat wears, the first ones; those of the other agents are nobody's. */
+  readonly cats: number;
   readonly seed: number;
   /** Between two lines on the way. */
   readonly everyMs: number;
@@ -36,6 +38,7 @@ export interface FleetResult {
   readonly rate: number;
   readonly database: Database;
   readonly workers: number;
+  readonly cats: number;
   readonly seed: number;
   readonly sessions: number;
   readonly reconnects: number;
@@ -87,11 +90,10 @@ export async function runFleet(load: FleetLoad, signal = new AbortController().s
 interface House {
   readonly brokerUrl: string;
   readonly storeUrl: string;
-  readonly watch: BrokerWatch;
   readonly centrals: readonly number[];
 }
 
-/** A broker, a store with a cat for each agent, and centrals that answer. */
+/** A broker, a store with its cats, and centrals that answer. */
 async function openHouse(load: FleetLoad, begun: AsyncDisposableStack, signal: AbortSignal): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'collard-load-'));
   begun.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -100,24 +102,22 @@ async function openHouse(load: FleetLoad, begun: AsyncDisposableStack, signal: A
   const database = await openDatabase(load.database);
   begun.defer(database.stop);
   const storeUrl = await database.newUrl();
-  await addCats(storeUrl, load.agents, signal);
+  await addCats(storeUrl, load.cats, signal);
   signal.throwIfAborted();
-  load.tell(`${load.agents} cats are known`);
-  const watch = await watchBroker(broker.url);
-  begun.defer(watch.close);
+  load.tell(`${load.cats} cats are known`);
   const mqtt = `mqtt: { url: "${broker.url}", retryFirstMs: 100, retryMaxMs: 1000 }`;
   const centrals = await createCentrals(folder, { url: storeUrl, mqtt, workers: load.workers });
   for (const { part } of centrals) begun.defer(async () => void (await part.stop()));
   await startCentrals(centrals);
-  return { brokerUrl: broker.url, storeUrl, watch, centrals: centrals.map(({ part }) => part.pid()) };
+  return { brokerUrl: broker.url, storeUrl, centrals: centrals.map(({ part }) => part.pid()) };
 }
 
 async function loaded(load: FleetLoad, house: House, fleet: AgentFleet): Promise<FleetResult> {
-  const { storeUrl, watch, centrals } = house;
-  const { agents, minutes, rate, database, workers, seed } = load;
+  const { brokerUrl, storeUrl, centrals } = house;
+  const { agents, minutes, rate, database, workers, cats, seed } = load;
   const look = async () => ({
     bytes: await storeBytes(storeUrl),
-    broker: await watch.counts(),
+    broker: await brokerCounts(brokerUrl),
     uses: usesOf(centrals),
   });
   await allAreUp(fleet, load);
@@ -129,7 +129,7 @@ async function loaded(load: FleetLoad, house: House, fleet: AgentFleet): Promise
   const proof = await proveStored(storeUrl, fleet.logs);
   const per = (of: (one: typeof before) => number) => rounded((of(after) - of(before)) / sent, 2);
   return {
-    ...{ agents, minutes, rate, database, workers, seed },
+    ...{ agents, minutes, rate, database, workers, cats, seed },
     ...{ sessions: up, reconnects, sent, stored },
     eventsPerSecond: rounded(sent / seconds, 1),
     lagMs: lagFigures(fleet.lags),
@@ -160,7 +160,7 @@ function assertFiles(agents: number): void {
   throw new Error(`${agents} agents need ${needed} open files, and ${limit} are allowed: ulimit -n ${needed}`);
 }
 
-/** Each agent's collar has a cat, so that the models have their work. */
+/** So that the models have their work. */
 async function addCats(url: string, count: number, signal: AbortSignal): Promise<void> {
   const store = await openStore({ url });
   const cats = openCatService(store, () => new Date());

@@ -76,12 +76,6 @@ export interface BrokerCounts {
   readonly bytes: number;
 }
 
-export interface BrokerWatch {
-  /** What it counted by now, without what it tells us here: waits for its next word. */
-  counts(): Promise<BrokerCounts>;
-  close(): Promise<void>;
-}
-
 const NAMES = {
   received: 'publish/messages/received',
   sent: 'publish/messages/sent',
@@ -92,33 +86,27 @@ const NAMES = {
 } as const;
 type Name = keyof typeof NAMES;
 
-/** mosquitto with `sys_interval 1`. */
-export async function watchBroker(url: string): Promise<BrokerWatch> {
-  const client = await connectAsync(url, { clientId: 'load-watch', protocolVersion: 5 });
-  const heard = new Map<Name, number>();
-  const since = new Set<Name>();
-  let [own, ownBytes] = [0, 0];
-  client.on('message', (topic, payload) => {
-    const name = (Object.keys(NAMES) as Name[]).find((one) => topic === `$SYS/broker/${NAMES[one]}`);
-    if (name === undefined) return;
-    own += 1;
-    ownBytes += payload.length + topic.length + 5;
-    heard.set(name, Number(payload.toString()));
-    since.add(name);
-  });
-  await client.subscribeAsync(Object.values(NAMES).map((name) => `$SYS/broker/${name}`));
-  return {
-    async counts() {
-      since.clear();
-      await until('the broker tells what it counted', () => since.size === Object.keys(NAMES).length, 60_000);
-      const of = (name: Name) => heard.get(name) ?? Number.NaN;
-      return {
-        received: of('received'),
-        sent: of('sent') - own,
-        packets: of('packetsIn') + of('packetsOut') - own,
-        bytes: of('bytesIn') + of('bytesOut') - ownBytes,
-      };
-    },
-    close: () => client.endAsync(true),
-  };
+/**
+ * What mosquitto counted up to a second ago (`sys_interval 1`). Asked over a connection of its own, which gets what is retained: a counter
+ * that stands still is told to nobody who is there already.
+ */
+export async function brokerCounts(url: string): Promise<BrokerCounts> {
+  const client = await connectAsync(url, { protocolVersion: 5 });
+  try {
+    const heard = new Map<string, number>();
+    client.on('message', (topic, payload) => void heard.set(topic, Number(payload.toString())));
+    const topicOf = (name: Name) => `$SYS/broker/${NAMES[name]}`;
+    const names = Object.keys(NAMES) as Name[];
+    await client.subscribeAsync(names.map(topicOf));
+    await until('the broker tells what it counted', () => names.every((name) => heard.has(topicOf(name))), 60_000);
+    const of = (name: Name) => heard.get(topicOf(name)) ?? Number.NaN;
+    return {
+      received: of('received'),
+      sent: of('sent'),
+      packets: of('packetsIn') + of('packetsOut'),
+      bytes: of('bytesIn') + of('bytesOut'),
+    };
+  } finally {
+    await client.endAsync(true);
+  }
 }
