@@ -8,6 +8,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { aborted, childOf, delay, ticks } from '../lib/wait.ts';
 import { type Clock, eventTime, openClock } from './clock.ts';
+import { createComparer } from './compare.ts';
 import { type AgentConfig, fusionOf } from './config.ts';
 import { isForgetful } from './forgetful.ts';
 import { runForward } from './forward.ts';
@@ -18,7 +19,7 @@ import type { IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
-import { openKept } from './open-kept.ts';
+import { keptOf, openKept } from './open-kept.ts';
 import { openIngestSource } from './open-source.ts';
 import { loadPlaces } from './places-file.ts';
 import { createSigner, signingKeyPath } from './publisher/signing-key.ts';
@@ -76,10 +77,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const signer = deps.signer ?? createSigner(signingKeyPath(config), config.agent, logger);
     await signer();
     logger.info({ agent: config.agent, epoch: log.epochs().at(-1)?.epoch, log: config.log.path }, 'agent is running');
-    const { groupMs } = config.log;
-    const { monoNow } = clock;
+    const [{ monoNow }, { groupMs }, { stalledAfterMs }] = [clock, config.log, config.forward];
     const detect = { ...config.detect, place: { ...config.detect.place, rooms }, fusion: fusionOf(config) };
-    const { stalledAfterMs } = config.forward;
     const wentRound = () => vitals.moved('forward');
     const status = createForwardStatus({ log, stalledAfterMs, monoNow, now: clock.wallNow, wentRound });
     const heard = createHeard();
@@ -95,8 +94,9 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
     const health = () => healthOf({ config, version, log, clock, sources, heard, kept, status, disk, ...told });
     const openLink = openBrokers({ openLink: deps.openLink, discover: config.mqtt.discover, monoNow, random });
     const sent = new AbortController();
-    const { look } = traces;
-    const forwarded = { config, log, openLink, status, health, look, signer, version, logger, monoNow, random };
+    const comparer = createComparer({ kept: keptOf(config, detect), monoNow, wallNow: clock.wallNow });
+    const answers = { health, look: traces.look, compare: comparer.compare };
+    const forwarded = { config, log, openLink, status, ...answers, signer, version, logger, monoNow, random };
     await runAll(
       [
         async (stop) => {
@@ -119,6 +119,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
         () => runForward(forwarded, sent.signal),
         async () => kept?.run(),
         feed.run,
+        comparer.run,
         (stop) => runTrim({ log, clock, disk, logger, moved: () => vitals.moved('log') }, stop),
         async (stop) => clock.watch?.(stop),
         (stop) => beside.runReport({ config, health, vitals, status, logger }, stop),

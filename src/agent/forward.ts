@@ -9,7 +9,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { backoffMs, delay } from '../lib/wait.ts';
 import type { AgentConfig } from './config.ts';
 import type { EventLog } from './log/event-log.ts';
-import type { Look } from './publisher/answer.ts';
+import type { Compare, Look } from './publisher/answer.ts';
 import { createEpochGate, type EpochGate } from './publisher/epoch-gate.ts';
 import { createLossGate, type LossGate } from './publisher/loss-gate.ts';
 import type { PlanRules } from './publisher/plan-state.ts';
@@ -34,6 +34,7 @@ export interface ForwardParts {
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   /** For who looks on; absent: nobody may. */
   readonly look?: Look;
+  readonly compare?: Compare;
   /** Asked at each link. null, or absent: nothing is signed. */
   readonly signer?: () => Promise<SigningKey | null>;
   readonly version: string;
@@ -136,7 +137,7 @@ async function work(
   gates: Gates,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { config, log, status, health, look, logger, monoNow, random, signer } = parts;
+  const { config, log, status, health, look, compare, logger, monoNow, random, signer } = parts;
   const { confirm, batchEvents, windowBatches, unconfirmedEvents, syncAfterMs } = config.forward;
   const rules: PlanRules = {
     confirm,
@@ -163,6 +164,7 @@ async function work(
         healthEveryMs,
         health,
         look,
+        compare,
         status,
         logger,
         ...gates,

@@ -25,6 +25,12 @@ export function keptFolder({ readings, log }: Pick<AgentConfig, 'readings' | 'lo
   return readings.folder ?? join(dirname(log.path), 'kept');
 }
 
+/** Where they lie and how they are decided now; null where none are kept. */
+export function keptOf(config: Pick<AgentConfig, 'readings' | 'log'>, settings: WatchSettings) {
+  const isKept = config.readings.keep !== undefined && parseKeep(config.readings.keep) !== null;
+  return isKept ? { folder: keptFolder(config), settings } : null;
+}
+
 /** null where none are kept. */
 export function openKept(
   config: Pick<AgentConfig, 'readings' | 'log'>,

@@ -1,7 +1,6 @@
-/** Asks agents what a collar does now, over a link of its own that is there only while somebody wants to know. */
+/** Asks agents what a collar does now and what settings would change, over a link of its own that is there only while somebody wants to know. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { decodeLive, type LiveTrace } from '../contract/live.ts';
 import { parseObject } from '../contract/message.ts';
 import { parseAgentTopic, requestTopic } from '../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../lib/mqtt-link.ts';
@@ -9,11 +8,13 @@ import { createQueue } from '../lib/queue.ts';
 import { backoffMs, childOf, createWaiters, delay, ticks } from '../lib/wait.ts';
 
 export interface LiveLine {
-  /** Columns of a collar from `from` on. Rejects with code NO_ANSWER, NOT_CONNECTED or LOOK_REFUSED. */
-  ask(agent: string, collar: string, from: number): Promise<LiveTrace>;
+  /** What it says where it is willing. Rejects with code NO_ANSWER, NOT_CONNECTED or LOOK_REFUSED. */
+  ask(agent: string, verb: LiveVerb, question: Body): Promise<Body>;
   /** Resolves after the signal aborted. Never rejects: that there is no broker is told. */
   run(signal: AbortSignal): Promise<void>;
 }
+
+export type LiveVerb = 'live' | 'compare';
 
 export interface LiveLineParts {
   readonly openLink: OpenLink;
@@ -34,7 +35,7 @@ const MAX_INCOMING = 64;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const RETRY = { firstMs: 500, maxMs: 10_000 };
 
-type Body = Readonly<Record<string, unknown>>;
+export type Body = Readonly<Record<string, unknown>>;
 
 interface Asked {
   readonly agent: string;
@@ -54,7 +55,7 @@ export function createLiveLine(parts: LiveLineParts): LiveLine {
     if (body !== null && one?.agent === parseAgentTopic(base, topic)?.agent) one?.answer(body);
   };
   return {
-    async ask(agent, collar, from) {
+    async ask(agent, verb, question) {
       const over = new AbortController();
       const late = delay(ANSWER_MS, over.signal).then(() => over.abort());
       const transaction = randomUUID();
@@ -63,13 +64,13 @@ export function createLiveLine(parts: LiveLineParts): LiveLine {
         while (link === null && !over.signal.aborted) await connected.wait(over.signal);
         if (link === null) throw failure('NOT_CONNECTED', 'central has no connection to the broker');
         const answered = new Promise<Body>((answer) => asked.set(transaction, { agent, answer }));
-        const payload = JSON.stringify({ transaction, collar, from });
+        const payload = JSON.stringify({ transaction, ...question });
         // What gets lost is asked for again, and of an agent that is away nothing may wait at the broker.
-        const sent = link.publish(requestTopic(base, agent, 'live'), payload, { qos: 0, retain: false });
+        const sent = link.publish(requestTopic(base, agent, verb), payload, { qos: 0, retain: false });
         sent.catch(() => over.abort());
         const body = await Promise.race([answered, late.then(() => null)]);
         if (body === null) throw failure('NO_ANSWER', `${agent} does not answer: is it online?`);
-        return traceOf(agent, collar, body);
+        return willing(agent, verb, body);
       } finally {
         asked.delete(transaction);
         over.abort();
@@ -128,7 +129,7 @@ async function openTo(parts: LiveLineParts, signal: AbortSignal): Promise<MqttLi
       signal,
     );
     try {
-      await link.subscribe([`${base}/+/+/response/live`]);
+      await link.subscribe([`${base}/+/+/response/live`, `${base}/+/+/response/compare`]);
       return link;
     } catch (error) {
       await link.close();
@@ -141,17 +142,14 @@ async function openTo(parts: LiveLineParts, signal: AbortSignal): Promise<MqttLi
   }
 }
 
-function traceOf(agent: string, collar: string, body: Body): LiveTrace {
-  if (body.status !== 'ok') {
-    const words = String(body.reason ?? 'error').slice(0, 200);
-    const isOld = words.startsWith('unknown request');
-    throw failure('LOOK_REFUSED', isOld ? `${agent} is of a version that shows nothing live` : `${agent}: ${words}`);
-  }
-  const trace = decodeLive(body);
-  if (trace === null || trace.collar !== collar) throw failure('LOOK_REFUSED', `${agent} answers something else`);
-  return trace;
+function willing(agent: string, verb: LiveVerb, body: Body): Body {
+  if (body.status === 'ok') return body;
+  const words = String(body.reason ?? 'error').slice(0, 200);
+  const old = { live: 'shows nothing live', compare: 'compares no settings' }[verb];
+  const isOld = words.startsWith('unknown request');
+  throw failure('LOOK_REFUSED', isOld ? `${agent} is of a version that ${old}` : `${agent}: ${words}`);
 }
 
-function failure(code: string, message: string): Error {
+export function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }

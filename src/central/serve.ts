@@ -128,6 +128,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     pageDir,
     signal,
     look: parts.lookOn?.look,
+    compare: parts.lookOn?.compare,
     async status() {
       const found = await statusOf(parts.store, parts.shared, parts.clock(), signal);
       return { ...found, concerns: concernsOf(found) };

@@ -73,7 +73,7 @@ const PARAMETERS: Readonly<Record<string, object>> = {
   shard: { description: 's00 to s63: CRC-32 of the name of the agent, mod 64', examples: ['s17'] },
   agent: { description: `Its name: ${AGENT_NAME.source}`, examples: ['porch'] },
   catId: { description: 'Its number', examples: ['1'] },
-  verb: { description: 'What is asked', enum: ['health', 'epochs', 'chain', 'events', 'live'] },
+  verb: { description: 'What is asked', enum: ['health', 'epochs', 'chain', 'events', 'live', 'compare'] },
 };
 
 type Json = Readonly<Record<string, unknown>>;

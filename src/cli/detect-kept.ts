@@ -1,9 +1,10 @@
 /** `collard detect --from-kept`: kept readings under other settings, and what these would change. Nothing is changed by it. */
+import { changesIn } from '../agent/account.ts';
 import type { Difference, Verdict } from '../agent/detector/difference.ts';
 import { nameDetectors } from '../agent/detector-names.ts';
 import { lineOf } from './detect-line.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { type Account, accountOf, changesIn, loadAgentConfig, openKeptSource } from './kept.ts';
+import { type KeptAccount, keptAccount, loadAgentConfig, openKeptSource } from './kept.ts';
 import { drawKept } from './kept-picture.ts';
 import { createMeter } from './meter.ts';
 import { openOutput } from './out-file.ts';
@@ -26,7 +27,7 @@ export async function detectKept(options: KeptOptions): Promise<void> {
   const source = openKeptSource(config, fromKept === true ? undefined : fromKept);
   const meter = createMeter();
   const show = (done: number, of: number) => meter.at(done, of, 'deciding anew');
-  const account = await accountOf(source, collar, undefined, show).finally(meter.clear);
+  const account = await keptAccount(source, collar, undefined, show).finally(meter.clear);
   if (account.readings === 0) tell(`no readings are kept in ${safe(source.folder)} yet`);
   if (account.damaged > 0) tell(`${account.damaged} segments end before their time, as a cut of power leaves them`);
   const changes = changesIn(account);
@@ -46,7 +47,7 @@ export async function detectKept(options: KeptOptions): Promise<void> {
   else for (const line of comparison(account, changes, names)) print(line);
 }
 
-function asJson(account: Account, changes: Difference, names: object) {
+function asJson(account: KeptAccount, changes: Difference, names: object) {
   const { live: _live, anew: _anew, fromMs, toMs, ...rest } = account;
   const when = (ms: number | null) => (ms === null ? null : isoOf(ms));
   const told = (one: Verdict) => {
@@ -65,7 +66,7 @@ function asJson(account: Account, changes: Difference, names: object) {
 }
 
 /** For people. */
-function comparison(account: Account, changes: Difference, names: { readonly [kind: string]: string }): string[] {
+function comparison(account: KeptAccount, changes: Difference, names: { readonly [kind: string]: string }): string[] {
   const { fromMs, toMs, coveredMs, readings, collars, decidedBy } = account;
   if (fromMs === null || toMs === null) return [];
   const hours = coveredMs / 3_600_000;
@@ -83,7 +84,7 @@ function comparison(account: Account, changes: Difference, names: { readonly [ki
 
 const KINDS = ['meow', 'cat.moved', 'collar.silent', 'collar.heard', 'battery.low'] as const;
 
-function counts({ live, anew }: Account, { added, removed, moved }: Difference, hours: number): string {
+function counts({ live, anew }: KeptAccount, { added, removed, moved }: Difference, hours: number): string {
   const named = (type: Verdict['type']) => (type === 'meow' ? 'meow.started' : type);
   const rows = KINDS.map((type) => {
     const then = live.filter((one) => one.type === named(type)).length;

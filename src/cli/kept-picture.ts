@@ -3,7 +3,7 @@ import { type Difference, type Verdict, verdictsOf } from '../agent/detector/dif
 import { shakeBorders, viewShake } from '../agent/detector/shake-view.ts';
 import type { DetectorNames } from '../agent/detector-names.ts';
 import type { Seen } from '../agent/rederive.ts';
-import { type Account, accountOf, type KeptSource } from './kept.ts';
+import { type KeptAccount, type KeptSource, keptAccount } from './kept.ts';
 import { escaped, overviewOf, PAGE_STYLE, type Panel, panelOf } from './kept-svg.ts';
 
 /** Changes that are drawn from near; the others are in the list. */
@@ -21,7 +21,7 @@ type Meow = Verdict & { readonly type: 'meow' };
 /** Goes over what is kept once more, for the levels. */
 export async function drawKept(
   source: KeptSource,
-  account: Account,
+  account: KeptAccount,
   changes: Difference,
   names: DetectorNames,
 ): Promise<string> {
@@ -30,7 +30,7 @@ export async function drawKept(
   const shown = collars.slice(0, MAX_OVERVIEWS);
   const levels = new Map(shown.map((collar) => [collar, new Float64Array(BUCKETS)]));
   if (fromMs !== null && toMs !== null && toMs > fromMs)
-    await accountOf(source, undefined, gather(levels, panels, fromMs, toMs));
+    await keptAccount(source, undefined, gather(levels, panels, fromMs, toMs));
   const [then, now] = [verdictsOf(live), verdictsOf(anew)];
   const meowsOf = (verdicts: readonly Verdict[], collar: string) =>
     verdicts.filter((one): one is Meow => one.type === 'meow' && one.collar === collar);
@@ -110,7 +110,11 @@ function gather(
   };
 }
 
-function summary({ fromMs, toMs, coveredMs, decidedBy }: Account, changes: Difference, names: DetectorNames): string {
+function summary(
+  { fromMs, toMs, coveredMs, decidedBy }: KeptAccount,
+  changes: Difference,
+  names: DetectorNames,
+): string {
   const range = fromMs === null || toMs === null ? 'nothing is kept' : `${isoOf(fromMs)} to ${isoOf(toMs)}`;
   const { added, removed, moved, same } = changes;
   const then = (decidedBy.shake ?? []).join(', ');

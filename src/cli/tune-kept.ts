@@ -39,7 +39,7 @@ export async function weighByKept(
   const isWithout = (atMs: number) => atMs >= without.fromMs && atMs <= without.toMs;
   let coveredMs = 0;
   let lastMs: number | null = null;
-  for await (const block of blocksOf(folder, () => undefined, NEWEST_BYTES)) {
+  for await (const block of blocksOf(folder, () => undefined, { newestBytes: NEWEST_BYTES })) {
     const { offsetMs } = block.head;
     const entries = block.entries.filter(({ input }) => input.type !== 'reading' || input.reading.collar === collar);
     if (!block.goesOn) lastMs = null;

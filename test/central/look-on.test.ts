@@ -1,11 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { ANSWER_MS } from '../../src/central/ask-live.ts';
 import { ASK_EVERY_MS, createLookOn, MAX_LOOKS, UNASKED_MS } from '../../src/central/look-on.ts';
+import { encodeCompared } from '../../src/contract/compare.ts';
 import { encodeLive, type LiveTrace } from '../../src/contract/live.ts';
 import { parseObject } from '../../src/contract/message.ts';
 import { requestTopic, responseTopic } from '../../src/contract/topic.ts';
 import { type MqttLink, type OpenLink, openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { aborted } from '../../src/lib/wait.ts';
+import { ONE_MORE } from '../contract/compared.ts';
 import { startBroker, until } from './broker.ts';
 
 const base = 'collard/v1';
@@ -80,7 +82,8 @@ async function rig(openLink: OpenLink = openMqttLink) {
           const said = answer(body);
           if (said === null) continue;
           const text = JSON.stringify({ transaction: body.transaction, status: 'ok', ...said });
-          await link.publish(responseTopic(base, as, 'live'), text, { qos: 0, retain: false });
+          const verb = message.topic.split('/').at(-1) ?? '';
+          await link.publish(responseTopic(base, as, verb), text, { qos: 0, retain: false });
         }
       }
     })();
@@ -187,3 +190,43 @@ test('so many collars at once', async () => {
   await expect(lookOn.look('porch', 'one more')).rejects.toMatchObject({ code: 'TOO_MANY_LOOKS' });
   for (const one of await Promise.allSettled(asked)) expect(one.status).toBe('rejected');
 }, 30_000);
+
+const question = { collar: 'C0FFEE01', hours: 3, shake: { sensitivity: 1.4 } };
+const told = { working: false, ...encodeCompared(ONE_MORE) };
+
+test('an agent that compares settings is asked until it is done, by one at a time', async () => {
+  const { lookOn, agent, links } = await rig();
+  const answers: object[] = [{ working: true }, { working: true }, told];
+  const asked = await agent('porch', () => answers.shift() ?? told);
+  const comparing = lookOn.compare('porch', question, never);
+  await expect(lookOn.compare('porch', question, never)).rejects.toMatchObject({ code: 'TOO_MANY_LOOKS' });
+  expect(await comparing).toEqual(ONE_MORE);
+  expect(asked.map(({ transaction: _, ...body }) => body)).toEqual([question, question, question]);
+  expect(await lookOn.compare('porch', question, never)).toEqual(ONE_MORE);
+  // Nobody wants to know anything: the link ends.
+  await links[0]?.ended;
+  expect(links).toHaveLength(1);
+});
+
+test('an agent that refuses, is of before, or says something else, is told; who goes away is not waited for', async () => {
+  const { lookOn, agent } = await rig();
+  const refusals = [
+    [{ status: 'error', reason: 'nothing is kept here' }, 'porch: nothing is kept here'],
+    [
+      { status: 'error', reason: 'unknown request "compare": health' },
+      'porch is of a version that compares no settings',
+    ],
+    [{ ...told, changes: [1] }, 'porch answers something else'],
+    [{ ...told, collar: 'B' }, 'porch answers something else'],
+  ] as const;
+  let no = 0;
+  await agent('porch', () => refusals[no]?.[0] ?? { working: true });
+  for (const [, message] of refusals) {
+    await expect(lookOn.compare('porch', question, never)).rejects.toMatchObject({ code: 'LOOK_REFUSED', message });
+    no += 1;
+  }
+  const left = new AbortController();
+  const comparing = lookOn.compare('porch', question, left.signal);
+  setImmediate(() => left.abort());
+  await expect(comparing).rejects.toMatchObject({ code: 'LOOK_REFUSED' });
+});

@@ -40,6 +40,7 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/agents': ['GET'],
   '/api/v1/agents/1/gaps': ['GET'],
   '/api/v1/agents/1/collars/1/live': ['GET'],
+  '/api/v1/agents/1/collars/1/compare': ['POST'],
   '/api/v1/central': ['GET'],
   '/api/v1/agents/keys': ['GET'],
   '/api/v1/agents/1/keys': ['POST', 'DELETE'],

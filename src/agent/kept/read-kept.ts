@@ -13,18 +13,26 @@ export interface ReadBlock extends KeptBlock {
 /** Called with what could not be read: a segment, and from which byte on. */
 export type OnDamage = (segment: string, fromByte: number) => void;
 
+/** Which of the segments. */
+export interface KeptPart {
+  /** Only the newest, up to so many bytes of them or the last one. */
+  readonly newestBytes?: number;
+  /** Only those to which something was written since this wall time. */
+  readonly sinceMs?: number;
+}
+
 /**
- * Oldest first. A block that does not go on where the one before ended, and tells no start, is left out. `newestBytes`: only
- * the newest segments, up to so many bytes of them or the last one. `onSegment`: so many are read.
+ * Oldest first. A block that does not go on where the one before ended, and tells no start, is left out.
+ * `onSegment`: so many are read.
  */
 export async function* readKept(
   folder: string,
   onDamage: OnDamage,
-  newestBytes: number = Number.POSITIVE_INFINITY,
+  { newestBytes = Number.POSITIVE_INFINITY, sinceMs = Number.NEGATIVE_INFINITY }: KeptPart = {},
   onSegment: (done: number, of: number) => void = () => undefined,
 ): AsyncGenerator<ReadBlock> {
   let before: KeptBlock['head'] | null = null;
-  const names = await newestOf(folder, newestBytes);
+  const names = await newestOf(folder, newestBytes, sinceMs);
   for (const [i, name] of names.entries()) {
     onSegment(i, names.length);
     const file = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
@@ -51,12 +59,13 @@ export async function* readKept(
   }
 }
 
-async function newestOf(folder: string, bytes: number): Promise<readonly string[]> {
+async function newestOf(folder: string, bytes: number, sinceMs: number): Promise<readonly string[]> {
   const names = await segmentNames(folder);
-  if (bytes === Number.POSITIVE_INFINITY) return names;
+  if (bytes === Number.POSITIVE_INFINITY && sinceMs === Number.NEGATIVE_INFINITY) return names;
   let [left, first] = [bytes, names.length];
   while (first > 0) {
-    const { size } = await stat(join(folder, names[first - 1] ?? ''));
+    const { size, mtimeMs } = await stat(join(folder, names[first - 1] ?? ''));
+    if (mtimeMs < sinceMs) break;
     left -= size;
     if (left < 0 && first < names.length) break;
     first -= 1;

@@ -1,5 +1,11 @@
 /** Answers requests that come over MQTT: what central and `collard verify` ask of an agent. Reads only, bounded. */
 import { chainHex } from '../../contract/chain.ts';
+import {
+  type CompareAnswer,
+  type CompareQuestion,
+  encodeCompared,
+  parseCompareQuestion,
+} from '../../contract/compare.ts';
 import { encodeLive, type LiveTrace } from '../../contract/live.ts';
 import type { HealthMessage } from '../../contract/message.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -11,10 +17,13 @@ export interface AnswerParts {
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   /** What a collar does, from a column on, or why nobody more may look on; absent: nobody may. */
   readonly look?: Look | undefined;
+  /** What other settings would have made of kept readings, or why it is not to be had; absent: nobody may ask. */
+  readonly compare?: Compare | undefined;
   readonly maxBytes: number;
 }
 
 export type Look = (collar: string, from: number) => LiveTrace | string;
+export type Compare = (question: CompareQuestion) => CompareAnswer | string;
 
 /** Events in one answer; who wants more asks again from `to` + 1. */
 export const MAX_ANSWER_EVENTS = 500;
@@ -57,8 +66,15 @@ async function work(parts: AnswerParts, verb: string, body: Body): Promise<Body 
       const trace = parts.look?.(collar, from) ?? 'nobody may look on here';
       return typeof trace === 'string' ? trace : encodeLive(trace);
     }
+    case 'compare': {
+      const question = parseCompareQuestion(body);
+      const answer =
+        typeof question === 'string' ? question : (parts.compare?.(question) ?? 'nothing is compared here');
+      if (typeof answer === 'string') return answer;
+      return answer.working ? { working: true } : { working: false, ...encodeCompared(answer.compared) };
+    }
     default:
-      return `unknown request "${verb.slice(0, 32)}": health, epochs, chain, events, live are answered`;
+      return `unknown request "${verb.slice(0, 32)}": health, epochs, chain, events, live, compare are answered`;
   }
 }
 

@@ -19,6 +19,8 @@ import type { Lane } from './plan-state.ts';
 
 /** Messages from the broker that wait for the loop. */
 export const INCOMING_LIMIT = 256;
+/** Verbs whose answers may get lost. */
+const UNACKNOWLEDGED: ReadonlySet<string> = new Set(['live', 'compare']);
 /** Clean stop: "offline" has so long to be acknowledged. */
 const FAREWELL_MS = 500;
 /** A node of a cluster comes back, or its clients have moved to another one, long before. */
@@ -46,7 +48,7 @@ export interface Publisher {
   publishState(state: StateMessage['state']): Promise<Published>;
   /** QoS 0, retained: resolves when written. */
   publishHealth(health: HealthMessage): Promise<Published>;
-  /** QoS 1, but QoS 0 for `live`: what is of this second is not sent again, and takes no place of an event. */
+  /** QoS 1, but QoS 0 for `live` and `compare`: who looks on asks again, and it takes no place of an event. */
   respond(verb: string, body: Readonly<Record<string, unknown>>): Promise<Published>;
   /** Waits for at least one message. Empty when the link has ended or the signal aborts. */
   receive(signal: AbortSignal): Promise<readonly AgentMessage[]>;
@@ -102,7 +104,7 @@ export async function openPublisher(
     publishHealth: (health) => link.publish(topicOf('health'), JSON.stringify(health), { qos: 0, retain: true }),
     respond(verb, body) {
       const [topic, text] = [responseTopic(base, agent, verb), JSON.stringify(body)];
-      return verb === 'live' ? link.publish(topic, text, { qos: 0, retain: false }) : send(topic, text);
+      return UNACKNOWLEDGED.has(verb) ? link.publish(topic, text, { qos: 0, retain: false }) : send(topic, text);
     },
     async receive(stop) {
       const messages = await link.incoming.takeUpTo(INCOMING_LIMIT, stop);

@@ -3,7 +3,7 @@ import type { HealthMessage } from '../../contract/message.ts';
 import type { SigningKey } from '../../contract/signature.ts';
 import type { BackoffLimits } from '../../lib/wait.ts';
 import type { EventLog } from '../log/event-log.ts';
-import type { Look } from './answer.ts';
+import type { Compare, Look } from './answer.ts';
 import type { EpochGate } from './epoch-gate.ts';
 import type { LossGate } from './loss-gate.ts';
 import { step } from './plan.ts';
@@ -32,6 +32,7 @@ export interface SessionParts {
   readonly healthEveryMs: number;
   readonly health: () => HealthMessage | Promise<HealthMessage>;
   readonly look?: Look | undefined;
+  readonly compare?: Compare | undefined;
   readonly status: ForwardStatus;
   readonly logger: Logger;
   /** Both are shared by all links. */

@@ -229,8 +229,8 @@ async function answer(
   next: () => Promise<readonly (AgentMessage & { type: 'request' })[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log, health, look, publisher } = session;
-  const parts = { agent: log.agent, log, health, look, maxBytes: publisher.maxBatchBytes };
+  const { log, health, look, compare, publisher } = session;
+  const parts = { agent: log.agent, log, health, look, compare, maxBytes: publisher.maxBatchBytes };
   while (!signal.aborted) {
     for (const { verb, body } of await next()) {
       const response = await answerRequest(parts, verb, body);

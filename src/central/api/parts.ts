@@ -40,6 +40,8 @@ export interface ApiParts {
   readonly pictures: Pictures;
   /** What a collar does now; absent: nobody may look on. */
   readonly look?: LookOn['look'] | undefined;
+  /** What other settings would have made of kept readings; absent: nobody may ask. */
+  readonly compare?: LookOn['compare'] | undefined;
   readonly clock: () => Date;
   readonly version: string;
   /** Nothing here is real: said on the page and in the answers. */

@@ -8,6 +8,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fast
 import type { Logger } from 'pino';
 import { type Access, createAccess } from './access.ts';
 import { catCommandRoutes, catRoutes } from './cat-routes.ts';
+import { compareRoutes } from './compare-routes.ts';
 import { correctionRoutes } from './correction-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { eventRoutes } from './event-routes.ts';
@@ -100,6 +101,7 @@ export async function createServer(parts: ApiParts, logger: Logger): Promise<Fas
       await api.register(statsRoutes(parts));
       await api.register(deviceRoutes(parts));
       await api.register(liveRoutes(parts));
+      await api.register(compareRoutes(parts));
       await api.register(keyRoutes(parts));
       await api.register(quarantineRoutes(parts));
       await api.register(quarantineCommands(parts));

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import { answerRequest, MAX_ANSWER_EVENTS } from '../../../src/agent/publisher/answer.ts';
 import { fittingEvents } from '../../../src/agent/publisher/batch.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
+import { type CompareAnswer, type CompareQuestion, decodeCompareAnswer } from '../../../src/contract/compare.ts';
 import { encodeBatch, encodeEvent, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
 import type { LiveTrace } from '../../../src/contract/live.ts';
 import type { HealthMessage } from '../../../src/contract/message.ts';
+import { ONE_MORE } from '../../contract/compared.ts';
 import { event, levels, openLog, readAll, tempPath } from '../log/log-fixture.ts';
 
 const health = () => ({ queue: 1 }) as HealthMessage;
@@ -35,6 +37,11 @@ test.each([
   ['live', {}],
   ['live', { collar: 'A' }],
   ['live', { collar: 'A', from: -1 }],
+  ['compare', { hours: 1, shake: {} }],
+  ['compare', { collar: 'A', hours: 25, shake: {} }],
+  ['compare', { collar: 'A', hours: 1, shake: { forest: 1 } }],
+  ['compare', { collar: 'A', hours: 1, shake: { quietMs: 0.5 } }],
+  ['compare', { collar: 'A', hours: 1, shake: {} }],
   ['x'.repeat(1_000), { transaction: 'y'.repeat(10_000) }],
 ])('a request that makes no sense gets its reason: %s %j', async (verb, body) => {
   const log = await openLog(tempPath());
@@ -86,7 +93,11 @@ test.each([
   ['chain', { seq: 0.5 }, 'seq must be a whole number from 0 to 3'],
   ['events', { epoch: 'none', from: 1, to: 2 }, 'epoch is unknown here'],
   ['events', { from: 1 }, 'from and to must be whole numbers, from 1 up'],
-  ['x'.repeat(50), {}, `unknown request "${'x'.repeat(32)}": health, epochs, chain, events, live are answered`],
+  [
+    'x'.repeat(50),
+    {},
+    `unknown request "${'x'.repeat(32)}": health, epochs, chain, events, live, compare are answered`,
+  ],
 ])('a request that cannot be answered says why: %s %j', async (verb, body, reason) => {
   const log = await openLog(tempPath());
   await log.append(levels(3));
@@ -135,5 +146,25 @@ test('who looks on gets columns from where they ask, or why not', async () => {
     from: 7,
   });
   expect(await answerRequest(parts, 'live', { collar: 'B' })).toMatchObject({ status: 'error', reason: 'no more' });
+  await log.close();
+});
+
+test('who asks what settings would change is told to ask again, and then all of it', async () => {
+  const log = await openLog(tempPath());
+  const answers: (CompareAnswer | string)[] = [{ working: true }, { working: false, compared: ONE_MORE }, 'no more'];
+  const asked: unknown[] = [];
+  const compare = (question: CompareQuestion) => {
+    asked.push(question);
+    return answers.shift() ?? 'no more';
+  };
+  const parts = { agent: 'porch', log, health, compare, maxBytes: 1_000 };
+  const question = { collar: 'C0FFEE01', hours: 3, shake: { sensitivity: 1.4 } };
+  const ask = () => answerRequest(parts, 'compare', { transaction: 't', ...question, more: 1 });
+  expect(await ask()).toEqual({ transaction: 't', status: 'ok', working: true });
+  const told = await ask();
+  expect(told).toMatchObject({ transaction: 't', status: 'ok' });
+  expect(decodeCompareAnswer(JSON.parse(JSON.stringify(told)))).toEqual({ working: false, compared: ONE_MORE });
+  expect(await ask()).toEqual({ transaction: 't', status: 'error', reason: 'no more' });
+  expect(asked).toEqual([question, question, question]);
   await log.close();
 });

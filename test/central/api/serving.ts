@@ -16,10 +16,12 @@ import { retry } from '../../../src/central/retry.ts';
 import { runServe } from '../../../src/central/serve.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { chainOver, chainStart } from '../../../src/contract/chain.ts';
+import type { Compared, CompareQuestion } from '../../../src/contract/compare.ts';
 import { type EventData, type EventType, newEvent, type StoredEvent } from '../../../src/contract/event.ts';
 import type { LiveTrace } from '../../../src/contract/live.ts';
 import { DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
 import { aborted } from '../../../src/lib/wait.ts';
+import { ONE_MORE } from '../../contract/compared.ts';
 
 export const EPOCH = '01a20867-068a-70da-b9ee-759f41bde6a8';
 
@@ -62,6 +64,8 @@ export interface ServingOptions {
   readonly fold?: CentralConfig['fold'];
   /** What the only collar that can be looked at does now. */
   readonly look?: () => LiveTrace;
+  /** What other settings would make of it. */
+  readonly compare?: (question: CompareQuestion, signal: AbortSignal) => Promise<Compared>;
   readonly onAlert?: (change: 'raised' | 'cleared') => void;
 }
 
@@ -137,7 +141,7 @@ async function startServer(
       watchdog: openCatWatchDog({ store, rules, clock, onAlert: options.onAlert ?? (() => undefined) }),
       metrics: createMetrics('0.0.0-test'),
       shared: { group: 'central' },
-      lookOn: scriptedLook(options.look ?? (() => STILL)),
+      lookOn: scriptedLook(options.look ?? (() => STILL), options.compare ?? (async () => ONE_MORE)),
       http: { host: options.host ?? '127.0.0.1', port, pictures: options.pictures, ...options.http },
       logger: pino({ level: 'silent' }),
       version: '0.0.0-test',
@@ -174,8 +178,12 @@ const STILL: LiveTrace = {
   warnings: [],
 };
 
-function scriptedLook(look: () => LiveTrace): LookOn {
+function scriptedLook(look: () => LiveTrace, compare: NonNullable<ServingOptions['compare']>): LookOn {
   return {
+    async compare(agent, question, signal) {
+      if (agent === 'porch' && question.collar === 'C0FFEE01') return compare(question, signal);
+      throw Object.assign(new Error(`${agent}: nothing is kept here`), { code: 'LOOK_REFUSED' });
+    },
     async look(agent, collar) {
       if (agent === 'porch' && collar === 'C0FFEE01') return look();
       throw Object.assign(new Error(`${agent} does not hear ${collar}`), { code: 'LOOK_REFUSED' });

@@ -93,6 +93,11 @@ export async function tour(central: Serving): Promise<readonly Asked[]> {
   await ask(`GET ${live}`, `${v1}/agents/porch/collars/C0FFEE01/live`);
   await ask(`GET ${live}`, `${v1}/agents/porch/collars/NONE/live`);
   await ask(`GET ${live}`, `${v1}/agents/a.b/collars/C0FFEE01/live`);
+  const compare = `${v1}/agents/{agent}/collars/{collar}/compare`;
+  const tried = { hours: 3, shake: { sensitivity: 1.4 } };
+  await ask(`POST ${compare}`, `${v1}/agents/porch/collars/C0FFEE01/compare`, tried);
+  await ask(`POST ${compare}`, `${v1}/agents/porch/collars/NONE/compare`, tried);
+  await ask(`POST ${compare}`, `${v1}/agents/porch/collars/C0FFEE01/compare`, { ...tried, hours: 25 });
   await askKeys(ask, v1);
   await askQuarantine(ask, v1);
   return asked;

@@ -2,6 +2,7 @@
 import type {
   ActivityAnswer,
   CentralAnswer,
+  Compared,
   EventsAnswer,
   Gap,
   HistoryAnswer,
@@ -76,6 +77,17 @@ export function getGaps(agent: string): Promise<{ readonly gaps: readonly Gap[] 
 export function getLive(agent: string, collar: string): Promise<LiveTrace> {
   const [at, of] = [encodeURIComponent(agent), encodeURIComponent(collar)];
   return call('GET', `api/v1/agents/${at}/collars/${of}/live`) as Promise<LiveTrace>;
+}
+
+/** Answers when the agent is done. */
+export function compareSettings(
+  agent: string,
+  collar: string,
+  question: { readonly hours: number; readonly shake: Readonly<Record<string, number>> },
+  signal: AbortSignal,
+): Promise<Compared> {
+  const [at, of] = [encodeURIComponent(agent), encodeURIComponent(collar)];
+  return call('POST', `api/v1/agents/${at}/collars/${of}/compare`, question, signal) as Promise<Compared>;
 }
 
 export function getCentral(): Promise<CentralAnswer> {

@@ -4,6 +4,7 @@ import { clockTime } from './ago.ts';
 import { renameCat } from './api.ts';
 import { batteriesOf } from './batteries.ts';
 import { createCatCollars, isOfCollars } from './cat-collars.ts';
+import { createCatCompare } from './cat-compare.ts';
 import { createCatCorrections } from './cat-corrections.ts';
 import { createCatLive } from './cat-live.ts';
 import { readRules } from './cat-rules.ts';
@@ -28,6 +29,7 @@ export function createCatView(corrections: Corrections, pictureOf: (catId: numbe
   const collars = createCatCollars();
   const corrected = createCatCorrections();
   const live = createCatLive();
+  const compare = createCatCompare();
   let cat: Cat | null = null;
   let cats: readonly Cat[] = [];
   /** What of the cat its rules and corrections are told with. */
@@ -57,6 +59,7 @@ export function createCatView(corrections: Corrections, pictureOf: (catId: numbe
       showAvatar(byId('cat-avatar', HTMLElement), cat, pictureOf(id));
       collars.know(cat, cats, unassigned);
       live.show(cat, agents);
+      compare.show(cat, agents);
       timeline.of(id);
       const key = JSON.stringify(cats.map((one) => [one.id, one.name, one.id === id]));
       if (key !== read) {

@@ -195,6 +195,32 @@ export interface HistoryAnswer {
   readonly corrected: readonly Corrected[];
 }
 
+/** Start and end in milliseconds after `fromMs`; null: not ended. */
+export type ComparedShake = readonly [startMs: number, endMs: number | null];
+
+export interface ComparedChange {
+  readonly what: 'added' | 'removed' | 'moved';
+  readonly before: ComparedShake | null;
+  readonly after: ComparedShake | null;
+}
+
+/** What other settings would have made of kept readings. */
+export interface Compared {
+  readonly collar: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly coveredMs: number;
+  readonly levels: readonly number[];
+  readonly past: readonly ComparedShake[];
+  readonly anew: readonly ComparedShake[];
+  readonly changes: readonly ComparedChange[];
+  readonly added: number;
+  readonly removed: number;
+  readonly moved: number;
+  readonly same: number;
+  readonly own: Readonly<Record<string, number>>;
+}
+
 /** The last minute of a collar, in the clock of its agent. */
 export interface LiveTrace {
   readonly nowMs: number;
