@@ -33,8 +33,8 @@ export interface AgentFleet {
   /** Since the last look, and since the start. */
   readonly window: Lags;
   readonly lags: Lags;
-  /** Sessions that are up, links that were opened beyond the first, events appended, confirmed. */
-  counts(): { readonly up: number; readonly reconnects: number; readonly sent: number; readonly stored: number };
+  /** Sessions that are up, links that were opened beyond the first, events appended, confirmed, and words on health. */
+  counts(): Counts;
   /** What agents warned of, and how often. */
   readonly lines: ReadonlyMap<string, number>;
   /** Events come from now on until the signal aborts. */
@@ -43,6 +43,14 @@ export interface AgentFleet {
   readonly failed: Promise<never>;
   /** All say "offline". */
   stop(): Promise<void>;
+}
+
+interface Counts {
+  readonly up: number;
+  readonly reconnects: number;
+  readonly sent: number;
+  readonly stored: number;
+  readonly healths: number;
 }
 
 interface SimulatedAgent {
@@ -72,6 +80,7 @@ export function startAgents({ agents: count, seed, brokerUrl, perMinute, rampMs 
   };
   const logger = { info: () => undefined, warn: note, error: note };
   const ended: Promise<void>[] = [];
+  let healths = 0;
   const monoNow = () => performance.now();
   const agents = Array.from({ length: count }, (_, n): SimulatedAgent => {
     const name = agentName(n);
@@ -80,7 +89,10 @@ export function startAgents({ agents: count, seed, brokerUrl, perMinute, rampMs 
     const config = configOf(name, brokerUrl);
     const { stalledAfterMs } = config.forward;
     const status = createForwardStatus({ log, stalledAfterMs, monoNow, now: () => Date.now() });
-    const health = () => healthOf(n, log, status);
+    const health = () => {
+      healths += 1;
+      return healthOf(n, log, status);
+    };
     const openLink = openMqttLink;
     const parts = { config, log, openLink, status, health, version: 'load', logger, monoNow, random: random.next };
     const stop = new AbortController();
@@ -100,7 +112,7 @@ export function startAgents({ agents: count, seed, brokerUrl, perMinute, rampMs 
     lags,
     lines,
     failed,
-    counts: () => countsOf(agents),
+    counts: () => ({ ...countsOf(agents), healths }),
     async makeEvents(signal) {
       await Promise.all(agents.map((agent, n) => makeEvents(agent, n, perMinute, signal)));
     },

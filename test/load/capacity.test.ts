@@ -14,7 +14,7 @@ const measured: MeasuredLoad = {
     broker: { cpuPercent: 1, rssMb: 20 },
     database: { cpuPercent: 0, rssMb: 0 },
   },
-  perEvent: { received: 3, sent: 4, bytes: 2_000 },
+  perEvent: { received: 3, sent: 4, bytes: 2_000, healths: 1 },
   storedBytesPerEvent: 400,
 };
 const question = {

@@ -11,8 +11,13 @@ export interface MeasuredLoad {
   readonly uses: Readonly<
     Record<'central' | 'broker' | 'database', { readonly cpuPercent: number; readonly rssMb: number }>
   >;
-  /** PUBLISH at the broker, with the health that each agent tells once a minute, and bytes of all packets. */
-  readonly perEvent: { readonly received: number; readonly sent: number; readonly bytes: number };
+  /** PUBLISH at the broker, bytes of all packets, and how many of the messages were of health. */
+  readonly perEvent: {
+    readonly received: number;
+    readonly sent: number;
+    readonly bytes: number;
+    readonly healths: number;
+  };
   readonly storedBytesPerEvent: number;
 }
 
@@ -61,11 +66,11 @@ export function capacityOf(measured: MeasuredLoad, question: Question): Capacity
   const { agents, perMinute, headroom } = question;
   const eventsPerSecond = (agents * perMinute) / 60;
   const healthPerSecond = (agents * HEALTH_PER_MINUTE) / 60;
-  const healthPerEvent = HEALTH_PER_MINUTE / measured.rate;
-  const messages = (perEvent: number) => eventsPerSecond * Math.max(0, perEvent - healthPerEvent) + healthPerSecond;
+  const { healths } = measured.perEvent;
+  const messages = (perEvent: number) => eventsPerSecond * Math.max(0, perEvent - healths) + healthPerSecond;
   /** Processor time goes with what is written down and passed on: events and health alike. */
   const words = eventsPerSecond + healthPerSecond;
-  const measuredWords = measured.eventsPerSecond * (1 + healthPerEvent);
+  const measuredWords = measured.eventsPerSecond * (1 + healths);
   const coresOf = (percent: number, share: number) =>
     ((percent / 100 / measuredWords) * words * share) / headroom / question.coreFactor;
   const stores = Math.ceil(agents / question.agentsPerStore);
@@ -94,7 +99,7 @@ export function capacityOf(measured: MeasuredLoad, question: Question): Capacity
 function oneBoxOf(measured: MeasuredLoad, question: Question): Capacity['oneBox'] {
   const { perMinute, headroom, flushesPerSecond, coreFactor, agentsPerStore } = question;
   const wordsOfAgent = (perMinute + HEALTH_PER_MINUTE) / 60;
-  const measuredWords = measured.eventsPerSecond * (1 + HEALTH_PER_MINUTE / measured.rate);
+  const measuredWords = measured.eventsPerSecond * (1 + measured.perEvent.healths);
   const percent =
     measured.uses.central.cpuPercent + measured.uses.database.cpuPercent + measured.uses.broker.cpuPercent;
   const limits = [

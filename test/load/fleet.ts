@@ -75,9 +75,12 @@ function tableOf(one: FleetResult): string {
     if (rssMb > 0)
       rows.push([role, `${cpuPercent} % of a core, ${rssMb} MB at the end (${slope} in the later two thirds)`]);
   }
-  const { received, sent, packets, bytes } = perEvent;
+  const { received, sent, packets, bytes, healths } = perEvent;
   const written = Object.entries(one.writtenBytesPerEvent).filter(([, n]) => n > 0);
-  rows.push(['broker, per event', `${received} PUBLISH in, ${sent} out, ${packets} packets, ${bytes} bytes`]);
+  rows.push([
+    'broker, per event',
+    `${received} PUBLISH in, ${sent} out, ${packets} packets, ${bytes} bytes; ${healths} words on health are in it`,
+  ]);
   rows.push(['store, per event', `${one.storedBytesPerEvent} bytes on the disk with the models`]);
   rows.push(['given to the disk', written.map(([who, n]) => `${who} ${Math.round(n)} bytes an event`).join(', ')]);
   rows.push(['proof', `${proof.rows} rows of ${proof.agents} agents, ${proof.faults} faults`]);

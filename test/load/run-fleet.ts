@@ -50,8 +50,8 @@ export interface FleetResult {
   readonly agentsLoopMs: { readonly p99: number; readonly max: number };
   /** Over the time of events: mean CPU in percent of a core, RSS at the end and its slope over the later two thirds. */
   readonly uses: Readonly<Record<Role, RoleFigures>>;
-  /** Of the broker, for each event: PUBLISH in and out, packets of all kinds and bytes. Health and states are in it. */
-  readonly perEvent: BrokerCounts;
+  /** Of the broker, for each event: PUBLISH in and out, packets of all kinds and bytes; and words on health, which are in them. */
+  readonly perEvent: BrokerCounts & { readonly healths: number };
   readonly storedBytesPerEvent: number;
   readonly writtenBytesPerEvent: { readonly central: number; readonly database: number };
   readonly proof: Proof;
@@ -119,6 +119,7 @@ async function loaded(load: FleetLoad, house: House, fleet: AgentFleet): Promise
     bytes: await storeBytes(storeUrl),
     broker: await brokerCounts(brokerUrl),
     uses: usesOf(centrals),
+    healths: fleet.counts().healths,
   });
   await allAreUp(fleet, load);
   const before = await look();
@@ -136,10 +137,12 @@ async function loaded(load: FleetLoad, house: House, fleet: AgentFleet): Promise
     agentsLoopMs: loop,
     uses: mapRoles((role) => roleFigures(role, samples, before.uses[role], after.uses[role], seconds)),
     perEvent: {
-      received: per(({ broker }) => broker.received),
+      // mosquitto does not count what is to be retained, as each word on health is.
+      received: per(({ broker, healths }) => broker.received + healths),
       sent: per(({ broker }) => broker.sent),
       packets: per(({ broker }) => broker.packets),
       bytes: per(({ broker }) => broker.bytes),
+      healths: per(({ healths }) => healths),
     },
     storedBytesPerEvent: per(({ bytes }) => bytes),
     writtenBytesPerEvent: {
