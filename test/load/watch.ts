@@ -86,19 +86,28 @@ const NAMES = {
 } as const;
 type Name = keyof typeof NAMES;
 
+const UPTIME = '$SYS/broker/uptime';
+
 /**
- * What mosquitto counted up to a second ago (`sys_interval 1`). Asked over a connection of its own, which gets what is retained: a counter
- * that stands still is told to nobody who is there already.
+ * What mosquitto has counted by now (`sys_interval 1`). Asked over a connection of its own, which gets what is retained: a counter that
+ * stands still is told to nobody who is there already. All that changed is told after the next second of its uptime.
  */
 export async function brokerCounts(url: string): Promise<BrokerCounts> {
   const client = await connectAsync(url, { protocolVersion: 5 });
   try {
     const heard = new Map<string, number>();
-    client.on('message', (topic, payload) => void heard.set(topic, Number(payload.toString())));
+    let isTold = false;
+    client.on('message', (topic, payload, { retain }) => {
+      heard.set(topic, Number(payload.toString()));
+      if (topic === UPTIME && !retain) isTold = true;
+    });
     const topicOf = (name: Name) => `$SYS/broker/${NAMES[name]}`;
     const names = Object.keys(NAMES) as Name[];
-    await client.subscribeAsync(names.map(topicOf));
-    await until('the broker tells what it counted', () => names.every((name) => heard.has(topicOf(name))), 60_000);
+    await client.subscribeAsync([UPTIME, ...names.map(topicOf)]);
+    const isWhole = () => isTold && names.every((name) => heard.has(topicOf(name)));
+    await until('the broker tells what it counted', isWhole, 60_000);
+    // Its answer stands behind the counters of that second.
+    await client.unsubscribeAsync(UPTIME);
     const of = (name: Name) => heard.get(topicOf(name)) ?? Number.NaN;
     return {
       received: of('received'),
