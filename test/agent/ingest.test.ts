@@ -5,10 +5,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Clock, eventTime } from '../../src/agent/clock.ts';
 import { agentSchema } from '../../src/agent/config.ts';
 import { createDecoder } from '../../src/agent/decoder/decoder.ts';
-import type { Decoder, Reading } from '../../src/agent/decoder/reading.ts';
+import type { Decoder, NodeRequest, Reading } from '../../src/agent/decoder/reading.ts';
 import { toEvent } from '../../src/agent/detected.ts';
+import type { Detection } from '../../src/agent/detector/detection.ts';
+import type { WatchInput } from '../../src/agent/detector/watch.ts';
 import { nameDetectors } from '../../src/agent/detector-names.ts';
 import { type IngestParts, PENDING_EVENTS, runIngest } from '../../src/agent/ingest.ts';
+import type { Keeper } from '../../src/agent/kept/keeper.ts';
 import type { IngestLog } from '../../src/agent/log/event-log.ts';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import { createHeard, type Heard } from '../../src/agent/source/heard.ts';
@@ -330,6 +333,34 @@ describe('ingest', () => {
     stop.abort();
     await done;
   });
+
+  it('stop the reading in the middle of a chunk, and lose none of its events', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source } = await rig(clock);
+    const appended: NewEvent[] = [];
+    const gate = new AbortController();
+    const append = async (events: readonly NewEvent[]) => {
+      await aborted(gate.signal);
+      appended.push(...events);
+      return { epoch: '', firstSeq: 1, lastSeq: 1 };
+    };
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, log: { ...parts.log, unsyncedBoot: null, append } }, stop.signal);
+    // Each collar's battery is charged and low again, over and over.
+    const count = PENDING_EVENTS + 2_500;
+    const lines = Array.from({ length: 2 * count }, (_, i) => `{"collar":"A","battery":${i % 2 === 0 ? 95 : 5}}\n`);
+    source.text(lines.join(''), hand.monoMs);
+    source.text('{"collar":"A","battery":50}\n', hand.monoMs);
+    const readings = () => parts.sources[0]?.tally.health().readings;
+    await expect.poll(() => source.taken).toBeGreaterThan(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(readings()).toBe(0);
+    gate.abort();
+    await expect.poll(readings, { timeout: 10_000 }).toBe(2 * count + 1);
+    await expect.poll(() => appended.length, { timeout: 10_000 }).toBe(count);
+    stop.abort();
+    await done;
+  });
 });
 
 describe('a source that fails', () => {
@@ -399,6 +430,67 @@ describe('an unsynced clock', () => {
     expect(told).toMatchObject({ clock: 'synced', boot: null });
     expect(JSON.parse(told?.data ?? '')).toEqual({ boot: 'boot-1', offsetMs: hand.wallMs });
     await running.stop();
+  });
+});
+
+describe('what else is told of what was read', () => {
+  it('goes to who looks on, who keeps it and who answers; a motion sensor is no collar that was heard', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source, heard, events } = await rig(clock);
+    const readings: Reading[] = [
+      { collar: 'A', atMs: hand.monoMs, batteryPercent: 5 },
+      { collar: 'hall', atMs: hand.monoMs, place: 'hall', motion: false },
+      { collar: 'C', atMs: hand.monoMs, counter: 1, place: 'hall' },
+      // The same words by another receiver, which does not say how strong it hears them.
+      { collar: 'C', atMs: hand.monoMs, counter: 1, place: 'loft' },
+    ];
+    const requests = [{ type: 'time', node: 7, child: 0 }] as const;
+    const decoder: Decoder = {
+      push: () => ({ readings, discards: [], requests }),
+      end: () => ({ readings: [], discards: [] }),
+      lostSamples: 0,
+    };
+    const told: string[] = [];
+    const note = (who: string) => (input: WatchInput, detections: readonly Detection[]) => {
+      const of = input.type === 'reading' ? input.reading.collar : input.type;
+      told.push(`${who}: ${of}, ${detections.map(({ type }) => type)}`);
+    };
+    const keeper: Keeper = {
+      begin: () => void told.push('kept: begin'),
+      round: (input) =>
+        input.type === 'reading' && input.reading.collar === 'A'
+          ? { type: 'reading', reading: { ...input.reading, collar: 'B' } }
+          : input,
+      note: note('kept'),
+      close: () => void told.push('kept: close'),
+    };
+    const answered: NodeRequest[] = [];
+    const answering = {
+      source,
+      decoder,
+      tally: createTally(source.name),
+      answer: (one: NodeRequest) => answered.push(one),
+    };
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, sources: [answering], keeper, live: { note: note('live') } }, stop.signal);
+    source.text('anything', hand.monoMs);
+    await expect.poll(events).toMatchObject([{ type: 'collard.battery.low', subject: 'collar/B' }]);
+    stop.abort();
+    await done;
+    expect(told.filter((line) => !line.includes('tick'))).toEqual([
+      'kept: begin',
+      'kept: B, battery.low',
+      'live: B, battery.low',
+      'kept: hall, ',
+      'live: hall, ',
+      'kept: C, ',
+      'live: C, ',
+      'kept: end, ',
+      'live: end, ',
+      'kept: close',
+    ]);
+    expect(answered).toEqual(requests);
+    expect(heard.health(() => '').map(({ collar }) => collar)).toEqual(['A', 'C']);
   });
 });
 

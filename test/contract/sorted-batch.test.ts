@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chainHex, chainOver, chainStart } from '../../src/contract/chain.ts';
@@ -51,6 +52,12 @@ describe('a batch with bad items', () => {
         { epoch: epochId(1), seq, reason: expect.stringContaining(reason), text: expect.any(String) },
       ]);
     }
+  });
+
+  test('is no batch at all where its gzip is broken', () => {
+    const packed = gzipSync(encodeBatch(porch.batch(3, 12)));
+    expect(sortBatch(packed)).toMatchObject({ ok: true, batch: { chained: porch.events.slice(2) } });
+    expect(sortBatch(packed.subarray(0, -5))).toEqual({ ok: false, reason: expect.stringContaining('broken gzip') });
   });
 
   test('keeps the chain of its end, also where the last item is bad', () => {

@@ -10,7 +10,7 @@ const LINK = ['answer', 'hear', 'publisher', 'session', 'session-state', 'signin
 export const GROUPS: Readonly<Record<string, Group>> = {
   envelope: {
     mutate: ['envelope', 'json', 'sorted-batch'].map((name) => `src/contract/${name}.ts`),
-    tests: ['envelope', 'json', 'sorted-batch'].map((name) => `test/contract/${name}.test.ts`),
+    tests: ['envelope', 'cloud-events', 'json', 'sorted-batch'].map((name) => `test/contract/${name}.test.ts`),
   },
   ingest: {
     mutate: ['src/agent/ingest.ts', 'src/agent/append-groups.ts'],
@@ -46,6 +46,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     'tell-missing',
     'tells',
     'whole',
+    'words',
   ]),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
   'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk', 'salvage', 'trim']),

@@ -16,7 +16,7 @@ import {
   write,
 } from './core.ts';
 import { chainOfEpoch } from './epoch-chain.ts';
-import type { Head } from './head-witness.ts';
+import type { FoundHead, Head } from './head-witness.ts';
 
 export type Lost = EventData['history.lost'];
 
@@ -45,7 +45,12 @@ export interface Damage {
  * Sees to it that there is an epoch whose next number was never used, and tells in it what was lost. Returns what it told.
  * `damage`: null for a file that was found sound.
  */
-export function beginLog(core: LogCore, head: Head | null, damage: Damage | null, ports: BeginPorts): readonly Lost[] {
+export function beginLog(
+  core: LogCore,
+  head: FoundHead | null,
+  damage: Damage | null,
+  ports: BeginPorts,
+): readonly Lost[] {
   const mine = head?.agent === core.agent ? head : null;
   const missing = mine === null ? null : missingOf(core, mine);
   if (core.epochs.length > 0 && missing === null && damage === null) return [];
@@ -82,7 +87,7 @@ interface Missing {
 }
 
 /** What the witness has seen and the log has not; null where the log holds all of it. */
-function missingOf(core: LogCore, head: Head): Missing | null {
+function missingOf(core: LogCore, head: FoundHead): Missing | null {
   const epoch = core.epochs.find((one) => one.epoch === head.epoch) ?? null;
   if (epoch === null) return { reason: core.epochs.length === 0 ? REASONS.log : REASONS.tail, epoch, through: 0 };
   if (head.lastSeq > epoch.lastSeq) return { reason: REASONS.tail, epoch, through: epoch.lastSeq };
@@ -97,8 +102,8 @@ function missingOf(core: LogCore, head: Head): Missing | null {
  * Its mark stays as the file has it: the central that confirmed more may have been put back with the file. Within `write`. Returns
  * those before it of which the file knew nothing.
  */
-function closeBehind(core: LogCore, head: Head, known: EpochState | null): readonly Head[] {
-  const unknown = known === null ? endThoseBefore(core, head.ended ?? []) : [];
+function closeBehind(core: LogCore, head: FoundHead, known: EpochState | null): readonly Head[] {
+  const unknown = known === null ? endThoseBefore(core, head.ended) : [];
   endNewest(core, head, known);
   return unknown;
 }
@@ -118,11 +123,11 @@ function endThoseBefore(core: LogCore, ended: readonly Head[]): readonly Head[] 
   return unknown;
 }
 
-function endNewest(core: LogCore, head: Head, known: EpochState | null): void {
+function endNewest(core: LogCore, head: FoundHead, known: EpochState | null): void {
   const [chain, closed] = [parseChainHex(head.chain), parseChainHex(head.closed)];
   const before = core.epochs.at(-1);
   // A witness of an older version notes no ends.
-  const isNoted = head.ended?.some((end) => end.epoch === head.previous && end.chain !== '') === true;
+  const isNoted = head.ended.some((end) => end.epoch === head.previous && end.chain !== '');
   if (known === null && !isNoted && before?.epoch === head.previous && closed !== null)
     endAt(core, before, head.base - before.base, closed);
   if (chain === null || head.lastSeq === 0) return;

@@ -25,8 +25,12 @@ export interface Head {
   readonly storedSeq: number;
   /** chain at lastSeq, in hex. */
   readonly chain: string;
-  /** No part of the record: how epochs before it ended, oldest first, as far as that was noted. */
-  readonly ended?: readonly Head[];
+}
+
+/** As it was found. */
+export interface FoundHead extends Head {
+  /** How epochs before it ended, oldest first, as far as that was noted. */
+  readonly ended: readonly Head[];
 }
 
 /** An epoch that is not written any more. */
@@ -34,12 +38,12 @@ export type Ended = Pick<Head, 'epoch' | 'no' | 'base' | 'lastSeq' | 'storedSeq'
 
 export interface HeadWitness {
   /** The newest readable record when it was opened, with the ends of epochs before it, or null. */
-  readonly found: Head | null;
+  readonly found: FoundHead | null;
   /**
    * Writes where the log stands, and what is new of the epochs before: `chainAtEnd` is asked once for each. What it says must be
    * durable. Never throws for the disk's sake: an old record stays true.
    */
-  note(head: Head, before?: readonly Ended[], chainAtEnd?: (no: number) => string | null): void;
+  note(head: Head, before: readonly Ended[], chainAtEnd: (no: number) => string | null): void;
   /** Flushes and closes. */
   close(): void;
 }
@@ -86,7 +90,7 @@ export function openHeadWitness(path: string): HeadWitness {
   };
   return {
     found,
-    note(head, before = [], chainAtEnd = () => null) {
+    note(head, before, chainAtEnd) {
       for (const span of before.slice(-MAX_ENDED)) noteEnd(head, span, chainAtEnd);
       turn += 1;
       const record = encode({ ...head, turn });

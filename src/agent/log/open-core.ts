@@ -3,7 +3,7 @@
 import { hasSalvage, markMade, putAside, removeFiles, salvagePaths, takeSalvage } from './aside.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
-import type { Head } from './head-witness.ts';
+import type { FoundHead } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, logError, messageOf } from './log-error.ts';
 import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
 import { copyKey, epochCopy } from './rows.ts';
@@ -25,7 +25,7 @@ interface Place {
 }
 
 /** Resolves with a log that has an epoch to be written. Rejects with LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER, LOG_UNSAFE or the disk's code. */
-export async function openCore(place: Place, head: Head | null, ports: OpenPorts): Promise<LogCore> {
+export async function openCore(place: Place, head: FoundHead | null, ports: OpenPorts): Promise<LogCore> {
   const { path } = place;
   if (hasSalvage(path))
     ports.onDamaged?.(takeSalvage(path, timeOf(ports)), 'a salvage that was interrupted is finished');
@@ -38,13 +38,13 @@ export async function openCore(place: Place, head: Head | null, ports: OpenPorts
 }
 
 /** The file says that it is not ours, but the witness knows better: its header is damaged. */
-function isDisguised(error: unknown, { agent }: Place, head: Head | null): boolean {
+function isDisguised(error: unknown, { agent }: Place, head: FoundHead | null): boolean {
   const code = codeOf(error);
   if (head?.agent !== agent) return false;
   return code === 'LOG_FOREIGN' || (code === 'LOG_NEWER' && head.version <= SCHEMA_VERSION);
 }
 
-function begun(core: LogCore, head: Head | null, ports: OpenPorts): LogCore {
+function begun(core: LogCore, head: FoundHead | null, ports: OpenPorts): LogCore {
   try {
     for (const lost of beginLog(core, head, null, ports)) ports.onLost?.(lost);
     return core;
@@ -54,7 +54,7 @@ function begun(core: LogCore, head: Head | null, ports: OpenPorts): LogCore {
   }
 }
 
-async function replace(place: Place, head: Head | null, ports: OpenPorts, reason: string): Promise<LogCore> {
+async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, reason: string): Promise<LogCore> {
   const { path } = place;
   const saved = await save(place, head, ports);
   const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
@@ -69,7 +69,7 @@ async function replace(place: Place, head: Head | null, ports: OpenPorts, reason
 }
 
 /** null where the disk has no room even for what is not confirmed. */
-async function save({ path, agent }: Place, head: Head | null, ports: OpenPorts): Promise<Salvaged | null> {
+async function save({ path, agent }: Place, head: FoundHead | null, ports: OpenPorts): Promise<Salvaged | null> {
   const target = salvagePaths(path).making;
   const make = ports.salvage ?? salvage;
   for (const onlyUnconfirmed of [false, true]) {
@@ -85,7 +85,7 @@ async function save({ path, agent }: Place, head: Head | null, ports: OpenPorts)
   return null;
 }
 
-function load({ path, agent }: Place, head: Head | null): LogCore {
+function load({ path, agent }: Place, head: FoundHead | null): LogCore {
   const db = openLogFile(path);
   try {
     const suspected = isSuspect(path);
@@ -104,7 +104,7 @@ function load({ path, agent }: Place, head: Head | null): LogCore {
 }
 
 /** Another name is another agent's log, if all that tells it agrees; else bytes have changed. */
-function assertNames(core: LogCore, head: Head | null): void {
+function assertNames(core: LogCore, head: FoundHead | null): void {
   const { path, agent, db } = core;
   const without: EpochState[] = [];
   for (const epoch of core.epochs) {

@@ -10,7 +10,7 @@ import { lostData, lostRanges } from '../../contract/lost.ts';
 import type { SeqRange } from '../../contract/message.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { addEpoch, currentEpoch, type LogCore, loadCore, write } from './core.ts';
-import type { Head } from './head-witness.ts';
+import type { FoundHead, Head } from './head-witness.ts';
 import { openLogFile, prepareFile } from './log-file.ts';
 import { type Group, type Kept, provenGroups } from './prove.ts';
 import { without } from './without.ts';
@@ -26,7 +26,7 @@ export interface SalvageOptions {
   /** The file that is made. */
   readonly target: string;
   readonly agent: string;
-  readonly head: Head | null;
+  readonly head: FoundHead | null;
   /** Leaves behind what central holds: for a disk with little room. */
   readonly onlyUnconfirmed: boolean;
 }
@@ -70,12 +70,12 @@ interface Guess extends EpochGuess {
   readonly end: number;
 }
 
-function guessesOf(head: Head | null): readonly Guess[] {
-  return head === null ? [] : [...(head.ended ?? []), head].map((one) => ({ ...one, end: one.base + one.lastSeq }));
+function guessesOf(head: FoundHead | null): readonly Guess[] {
+  return head === null ? [] : [...head.ended, head].map((one) => ({ ...one, end: one.base + one.lastSeq }));
 }
 
 /** One story for each epoch, in order of their places. */
-function chosen(wreck: Wreck, agent: string, head: Head | null): readonly Guess[] {
+function chosen(wreck: Wreck, agent: string, head: FoundHead | null): readonly Guess[] {
   const byNo = new Map<number, EpochGuess[]>();
   const mine = head?.agent === agent ? [head] : [];
   for (const guess of [...wreck.epochs(head?.no ?? 0), ...mine]) {
@@ -112,7 +112,7 @@ async function saveEpoch(
   guess: Guess,
   { agent, head, onlyUnconfirmed }: SalvageOptions,
 ): Promise<SavedEpoch> {
-  const known = head === null ? [] : [head, ...(head.agent === agent ? (head.ended ?? []) : [])];
+  const known = head === null ? [] : [head, ...(head.agent === agent ? head.ended : [])];
   const witness = known.find(({ epoch }) => epoch === guess.epoch) ?? null;
   const storedSeq = witness?.storedSeq ?? guess.storedSeq;
   const missing: SeqRange[] = [];

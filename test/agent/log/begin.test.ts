@@ -171,6 +171,59 @@ describe('a log whose witness has seen more than it holds', () => {
     await again.close();
   });
 
+  it('knows from the next one how an epoch ended, where the witness is of an older version and notes no ends', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    const end = await log.chainAt(epoch, 15);
+    const next = await log.startEpoch('test');
+    await log.append(levels(2));
+    await log.close();
+    putBack(path);
+    truncateSync(`${path}.head`, 4_096 + 512);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toMatchObject([{ epoch: next, fromSeq: 1, toSeq: 2 }]);
+    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 15 }, { epoch: next, lastSeq: 2 }, { lastSeq: 1 }]);
+    expect(await again.chainAt(epoch, 15)).toEqual(end);
+    await again.close();
+  });
+
+  it('leaves an older epoch of the file as it is', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(3));
+    const second = await log.startEpoch('test');
+    await log.append(levels(2));
+    const [first] = log.epochs();
+    keepCopy(path);
+    const third = await log.startEpoch('test');
+    await log.append(levels(4));
+    await log.close();
+    putBack(path);
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toMatchObject([{ epoch: third, fromSeq: 1, toSeq: 4 }]);
+    expect(again.epochs()).toMatchObject([
+      first,
+      { epoch: second, lastSeq: 2 },
+      { epoch: third, lastSeq: 4 },
+      { lastSeq: 1 },
+    ]);
+    await again.close();
+  });
+
+  it('asks nothing about one of which only the name was noted', async () => {
+    const { path, epoch } = await grownSinceCopy();
+    const log = await openLog(path);
+    const empty = await log.startEpoch('test');
+    const next = await log.startEpoch('test');
+    await log.append(levels(1));
+    await log.close();
+    putBack(path);
+    const { log: again } = await reopen(path);
+    expect(again.epochs().map((head) => head.epoch)).not.toContain(empty);
+    expect(again.epochs().map((head) => head.epoch)).toEqual([epoch, next, expect.any(String)]);
+    await again.close();
+  });
+
   it('knows how an epoch ended, also where the same copy comes back once more', async () => {
     const { path, epoch } = await grownSinceCopy();
     const whole = await openLog(path);

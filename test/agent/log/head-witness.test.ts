@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Head, MAX_ENDED, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
+import { type FoundHead, type Head, MAX_ENDED, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
 import { tempPath } from './log-fixture.ts';
 
 const HEAD: Head = {
@@ -15,15 +15,18 @@ const HEAD: Head = {
   chain: 'ab'.repeat(32),
 };
 
+/** No epoch before it. */
+const ALONE = [[], () => null] as const;
+
 /** A witness of `count` records with lastSeq 1 to `count`. */
 function noted(count: number, path = tempPath()): string {
   const witness = openHeadWitness(path);
-  for (let lastSeq = 1; lastSeq <= count; lastSeq += 1) witness.note({ ...HEAD, lastSeq });
+  for (let lastSeq = 1; lastSeq <= count; lastSeq += 1) witness.note({ ...HEAD, lastSeq }, ...ALONE);
   witness.close();
   return path;
 }
 
-function found(path: string): Head | null {
+function found(path: string): FoundHead | null {
   const witness = openHeadWitness(path);
   witness.close();
   return witness.found;
@@ -44,7 +47,7 @@ describe('the witness of a log', () => {
     const most = Number.MAX_SAFE_INTEGER;
     const numbers = { no: 9_999, base: most, lastSeq: most, storedSeq: most };
     const head = { ...HEAD, agent: 'x'.repeat(64), previous: HEAD.epoch, closed: HEAD.chain, ...numbers };
-    witness.note(head);
+    witness.note(head, ...ALONE);
     witness.close();
     expect(found(path)).toMatchObject(head);
   });
@@ -66,16 +69,19 @@ describe('the witness of a log', () => {
     const marked = before.map((end) => (end.no === 7 ? { ...end, storedSeq: 4 } : end));
     witness.note(head, marked, chainAtEnd);
     witness.close();
+    const nameless = openHeadWitness(tempPath());
+    nameless.note(head, before.slice(0, 1), () => null);
+    nameless.close();
     const newest = marked.slice(-MAX_ENDED);
     expect(asked).toEqual(newest.map(({ no }) => no));
     expect(found(path)?.ended).toMatchObject(newest.map((end) => ({ ...end, agent: 'porch', chain: HEAD.chain })));
     // At the places of these stand epochs of a log that was here before.
     const other = openHeadWitness(path);
-    other.note({ ...HEAD, no: 9 });
+    other.note({ ...HEAD, no: 9 }, ...ALONE);
     other.close();
     expect(found(path)?.ended?.map(({ no }) => no)).toEqual([4, 5, 6, 7, 8]);
     const stranger = openHeadWitness(path);
-    stranger.note({ ...HEAD, agent: 'shed', no: 99 });
+    stranger.note({ ...HEAD, agent: 'shed', no: 99 }, ...ALONE);
     stranger.close();
     expect(found(path)?.ended).toEqual([]);
   });
@@ -106,7 +112,7 @@ describe('the witness of a log', () => {
     witness.close();
     witness.close();
     // Its descriptor is gone: each write fails, and says nothing.
-    for (let i = 0; i < 3; i += 1) witness.note(HEAD);
+    for (let i = 0; i < 3; i += 1) witness.note(HEAD, ...ALONE);
     expect(found(path)).toBeNull();
   });
 

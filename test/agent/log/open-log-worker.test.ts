@@ -167,7 +167,12 @@ describe('what the thread tells', () => {
     expect(again.epochs()).toMatchObject([{ lastSeq: 40 }, { lastSeq: 1 }]);
     expect(await again.chainAt(head?.epoch ?? '', 20)).toEqual(hash);
     expect(await again.chainAt(head?.epoch ?? '', 30)).toBeNull();
+    await again.append(levels(1));
+    const { epoch = '', lastSeq = 0 } = again.epochs().at(-1) ?? {};
+    expect(await again.chainAt(epoch, lastSeq)).not.toBeNull();
     await again.close();
+    // What is still in memory is no answer of a log that is closed.
+    await expect(again.chainAt(epoch, lastSeq)).rejects.toMatchObject({ code: 'LOG_THREAD' });
   });
 
   it('is why it cannot be opened', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { appendRows, readEvents, write } from '../../../src/agent/log/core.ts';
 import { chainOfEpoch } from '../../../src/agent/log/epoch-chain.ts';
 import { assertStorable, whyNotStorable } from '../../../src/agent/log/rows.ts';
+import { MAX_DATA_BYTES } from '../../../src/contract/envelope.ts';
 import type { NewEvent } from '../../../src/contract/event.ts';
 import { event, levels, tempPath } from './log-fixture.ts';
 import { newCore } from './thin-rig.ts';
@@ -19,6 +20,11 @@ describe('an event that cannot be stored', () => {
     [{ ...good, data: '{"level":"\ud800"}' }, 'text is not well-formed Unicode'],
     [{ ...good, data: '{"level":' }, 'data is not JSON'],
     [{ ...good, data: '{"level":1 }' }, 'data does not survive JSON'],
+    [{ ...good, data: '7' }, 'data is not an object'],
+    [{ ...good, data: 'null' }, 'data is not an object'],
+    [{ ...good, data: '[1]' }, 'data is not an object'],
+    [{ ...good, data: `{"text":"${'x'.repeat(MAX_DATA_BYTES)}"}` }, expect.stringContaining('is too long')],
+    [{ ...good, data: `{"text":"${'x'.repeat(MAX_DATA_BYTES - 11)}"}` }, null],
     [{ ...good, data: '{"1":2,"0":1}' }, expect.stringContaining('data')],
     [{ ...good, time: '2026-11-23T06:00:00Z' }, 'time is not RFC 3339 in UTC with milliseconds'],
     [{ ...good, time: '2026-02-30T06:00:00.000Z' }, 'time does not survive'],

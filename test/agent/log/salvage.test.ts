@@ -13,6 +13,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { ASIDE_LIMIT, salvagePaths } from '../../../src/agent/log/aside.ts';
 import type { Lost } from '../../../src/agent/log/begin.ts';
+import { openHeadWitness } from '../../../src/agent/log/head-witness.ts';
 import { salvage } from '../../../src/agent/log/salvage.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
@@ -106,6 +107,23 @@ describe('a damaged log', () => {
     const after = await Promise.all([100, 105, 300].map((seq) => log.chainAt(epochs[0] ?? '', seq)));
     expect(after.map((hash) => hash && chainHex(hash))).toEqual(hashes.map((hash) => hash && chainHex(hash)));
     expect(await log.chainAt(epochs[0] ?? '', 95)).toBeNull();
+    await log.close();
+  });
+
+  it('takes nothing from a witness of another agent but its newest word', async () => {
+    const { path, epochs, events } = await soundLog();
+    const before = openHeadWitness(path);
+    const { found } = before;
+    if (found === null) throw new Error('the log had a witness');
+    const { ended: _, ...head } = found;
+    before.note({ ...head, agent: 'shed' }, [{ ...head, no: 1, lastSeq: 999 }], () => head.chain);
+    before.close();
+    spoil(path, 'DELETE FROM event WHERE pos = 95');
+    const { log, lost } = await reopen(path);
+    expect(lost).toEqual([{ epoch: epochs[0], fromSeq: 91, toSeq: 100, count: 10, reason: 'damaged log' }]);
+    expect(meows(await readAll(log))).toEqual(
+      events.filter((one) => one.epoch !== epochs[0] || one.seq <= 90 || one.seq > 100),
+    );
     await log.close();
   });
 

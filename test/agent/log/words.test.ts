@@ -31,6 +31,13 @@ describe('the dictionary of the log', () => {
     expect(db.prepare('SELECT text FROM word ORDER BY no').pluck().all()).toEqual(['instead', 'never']);
   });
 
+  it('keeps no more in memory than it must, and gives the same numbers beyond it', () => {
+    const { words } = open();
+    const numbers = Array.from({ length: 1_200 }, (_, i) => words.number(`word ${i}`));
+    expect(new Set(numbers).size).toBe(1_200);
+    expect([words.number('word 0'), words.number('word 1199')]).toEqual([numbers[0], numbers[1_199]]);
+  });
+
   it('finds what an earlier run has written, and names a number that is none', () => {
     const { db, words } = open();
     const no = words.number('kept');
