@@ -12,21 +12,21 @@ export const MAX_ALERTS_READ = 200;
 const TYPES = (['alert.raised', 'alert.cleared'] as const).map(fullType);
 
 export interface AlertLog {
-  /** What stands for a cat, by the key of its rule. */
-  standing(catId: number): Promise<ReadonlyMap<string, Alert>>;
+  /** What stands for a cat, by the key of its rule. `look`: asked as part of one. */
+  standing(catId: number, look: Pick<ReadStore, 'newest'>): Promise<ReadonlyMap<string, Alert>>;
   /** Resolves to false where it is so already: then nothing is written. */
   write(change: 'raised' | 'cleared', catId: number, alert: Alert): Promise<boolean>;
 }
 
 /** `notify`: who outside is to be told of such a change, kept in the transaction that writes it. */
 export function openAlertLog(
-  store: CommandStore & Pick<ReadStore, 'newest'>,
+  store: CommandStore,
   clock: () => Date,
   notify: (change: 'raised' | 'cleared') => readonly string[] = () => [],
 ): AlertLog {
   return {
-    async standing(catId) {
-      const { events } = await store.newest({ catId, types: TYPES, limit: MAX_ALERTS_READ });
+    async standing(catId, look) {
+      const { events } = await look.newest({ catId, types: TYPES, limit: MAX_ALERTS_READ });
       return standingOf(events);
     },
     write(change, catId, alert) {

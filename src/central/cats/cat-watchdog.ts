@@ -16,6 +16,7 @@ import {
   MAX_KEPT_MEOWS,
   meowTimes,
   noMemory,
+  type RuleInput,
   type RuleMemory,
   rulesFor,
   shakesOf,
@@ -48,7 +49,7 @@ export interface CatWatchDog {
 }
 
 export interface WatchDogParts {
-  readonly store: Pick<ReadStore, 'newest' | 'cats'>;
+  readonly store: Pick<ReadStore, 'oneLook' | 'cats'>;
   readonly rules: readonly Rule[];
   readonly clock: () => Date;
   /** Who may look when, over all processes; without it, this one alone. */
@@ -80,15 +81,11 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
   const watched = new Map<number, Watched>();
 
   /** With a claim it looks whatever it remembers: nobody else may. */
-  const checkOne = async (
-    id: number,
-    known: CatRow | null,
-    nowMs: number,
-    claim?: CheckClaim,
-  ): Promise<CatActivity> => {
+  const checkOne = async (asked: Asked): Promise<CatActivity> => {
+    const { id, nowMs, claim } = asked;
     const last = watched.get(id);
     if (last !== undefined && claim === undefined && isFresh(last, nowMs)) return (await last.answer).activity;
-    const answer = check(parts, { id, known, nowMs, claim }, last?.answer);
+    const answer = check(parts, asked, last?.answer);
     watched.delete(id);
     watched.set(id, { atMs: nowMs, answer });
     for (const oldest of watched.keys()) {
@@ -111,14 +108,18 @@ export function openCatWatchDog(parts: WatchDogParts): CatWatchDog {
   };
   return {
     rulesFor: (cat) => rulesFor(parts.rules, cat),
-    checkCatActivity: (id) => checkOne(id, null, parts.clock().getTime()),
+    checkCatActivity: (id) =>
+      checkOne({ id, known: null, nowMs: parts.clock().getTime(), claim: undefined, look: parts.store.oneLook() }),
     async checkCats(cats) {
       const nowMs = parts.clock().getTime();
       const due = cats.map(({ id }) => ({ id, last: watched.get(id) })).filter(({ last }) => !isFresh(last, nowMs));
       // In one transaction; what is found later is of the moment in which it was allowed.
       const claims = await claimChecks(parts, due, nowMs);
+      const look = parts.store.oneLook();
       const activities: CatActivity[] = [];
-      for (const cat of cats) activities.push(await checkOne(cat.id, cat, nowMs, claims?.get(cat.id)));
+      for (const cat of cats) {
+        activities.push(await checkOne({ id: cat.id, known: cat, nowMs, claim: claims?.get(cat.id), look }));
+      }
       return activities;
     },
   };
@@ -146,11 +147,13 @@ interface Asked {
   readonly known: CatRow | null;
   readonly nowMs: number;
   readonly claim: CheckClaim | undefined;
+  /** Of all cats that are checked together: otherwise each would have the assignments of all read anew. */
+  readonly look: Pick<ReadStore, 'newest'>;
 }
 
 async function check(
   parts: WatchDogParts,
-  { id, known, nowMs, claim }: Asked,
+  { id, known, nowMs, claim, look }: Asked,
   before: Promise<Checked> | undefined,
 ): Promise<Checked> {
   const { store, rules, clock, checks, log, onAlert } = parts;
@@ -159,8 +162,8 @@ async function check(
   if (cat === undefined) throw Object.assign(new Error('cat not found'), { code: 'CAT_NOT_FOUND' });
   const wanted = [{ catId: id, lastMs: last?.lookedMs ?? null }];
   const claimed = claim ?? (await checks?.claimChecks(wanted, nowMs, CHECK_EVERY_MS))?.get(id) ?? { type: 'mine' };
-  if (claimed.type === 'taken') return takenAnswer(parts, id, claimed.atMs, last);
-  const { events } = await store.newest({ catId: id, limit: MAX_EVENTS_READ });
+  if (claimed.type === 'taken') return takenAnswer(parts, id, claimed.atMs, look, last);
+  const { events } = await look.newest({ catId: id, limit: MAX_EVENTS_READ });
   // By id and not by time: what arrives late has an early time and is new all the same.
   const seen = new Map(events.map((event) => [idOf(event), event.time]));
   const unseen = events.filter((event) => last?.seen.has(idOf(event)) !== true);
@@ -169,7 +172,7 @@ async function check(
   const kept = claimed.type === 'mine' && !isMoved ? last?.memory : undefined;
   const fresh = kept === undefined ? events : unseen;
   const blank = isMoved && last !== undefined ? { ...noMemory, alerts: last.memory.alerts } : noMemory;
-  const memory = kept ?? (log === undefined ? blank : await remember(parts, log, cat, nowMs, fresh));
+  const memory = kept ?? (log === undefined ? blank : await remember(rules, log, look, { cat, events: fresh, nowMs }));
   const step = applyRules(rules, memory, { cat, events: fresh, nowMs });
   const changes = [
     ...step.raised.map((alert) => ['raised', alert] as const),
@@ -199,9 +202,10 @@ async function takenAnswer(
   { log, rules }: WatchDogParts,
   id: number,
   atMs: number,
+  look: Asked['look'],
   last: Checked | undefined,
 ): Promise<Checked> {
-  const standing = await log?.standing(id);
+  const standing = await log?.standing(id, look);
   const alerts = rules.flatMap((rule) => standing?.get(keyOf(rule)) ?? []);
   return {
     activity: { catId: id, checkedAt: new Date(atMs).toISOString(), newEvents: 0, alerts },
@@ -214,16 +218,15 @@ async function takenAnswer(
 
 /** What was known before this process began: alerts that stand, and meows that still count. */
 async function remember(
-  { store, rules }: WatchDogParts,
+  rules: readonly Rule[],
   log: AlertLog,
-  cat: CatRow,
-  nowMs: number,
-  fresh: readonly CentralEvent[],
+  look: Asked['look'],
+  { cat, events: fresh, nowMs }: RuleInput,
 ): Promise<RuleMemory> {
-  const standing = await log.standing(cat.id);
+  const standing = await log.standing(cat.id, look);
   const from = new Date(nowMs - longestWindowMs(rules)).toISOString();
   const types = (['meow.started', 'meow.ended'] as const).map(fullType);
-  const { events } = await store.newest({ catId: cat.id, types, from, limit: 2 * MAX_KEPT_MEOWS });
+  const { events } = await look.newest({ catId: cat.id, types, from, limit: 2 * MAX_KEPT_MEOWS });
   const counted = new Set(fresh.map(idOf));
   // Those among the fresh are counted as such.
   const older = events.filter((event) => !counted.has(idOf(event)));

@@ -1,7 +1,7 @@
 /** What the API reads. Every query follows an index. */
 import type { Kysely } from 'kysely';
 import { type ChainPoint, chainNext, chainStart, parseChainHex } from '../../contract/chain.ts';
-import type { CatModel } from '../models/model.ts';
+import type { CatModel, Wearings } from '../models/model.ts';
 import { agentRows, unassignedCollars } from './agent-rows.ts';
 import { readArrivals, readByPosition, shardHeads } from './by-position.ts';
 import { readByTime } from './by-time.ts';
@@ -22,15 +22,17 @@ import type { SegmentTable, Tables } from './tables.ts';
 import { openWhole } from './whole.ts';
 
 type Newest = EventFilter & { readonly limit: number; readonly fused?: boolean };
+type WhoWore = () => Promise<Wearings>;
 
 const CHAIN_PAGE_ROWS = 2_000;
 
 export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNames): ReadStore {
-  const wearingsFor = async ({ catId, fused }: EventFilter & { readonly fused?: boolean }) =>
-    catId === undefined && fused !== true ? null : await readWearings(db, model, names);
-  const byTime = async (query: Newest, order: 'asc' | 'desc', place?: string) => {
+  const whoWore = () => readWearings(db, model, names);
+  const wearingsFor = async ({ catId, fused }: EventFilter & { readonly fused?: boolean }, read: WhoWore = whoWore) =>
+    catId === undefined && fused !== true ? null : await read();
+  const byTime = async (query: Newest, order: 'asc' | 'desc', place?: string, read?: WhoWore) => {
     const beyond = place === undefined ? null : decodeTimePlace(place);
-    const wearings = await wearingsFor(query);
+    const wearings = await wearingsFor(query, read);
     const { limit } = query;
     const { events, last } = await readByTime(db, names, model, query, wearings, { order, beyond, limit });
     return { events, next: last === null ? '' : encodeTimePlace(last) };
@@ -38,6 +40,14 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
   return {
     events: async (query) => readByPosition(db, names, model, query, await wearingsFor(query)),
     newest: ({ before, ...query }) => byTime(query, 'desc', before),
+    oneLook() {
+      let known: Promise<Wearings> | null = null;
+      const once = () => {
+        known ??= whoWore();
+        return known;
+      };
+      return { newest: ({ before, ...query }) => byTime(query, 'desc', before, once) };
+    },
     oldest: ({ after, ...query }) => byTime(query, 'asc', after),
     event: (epoch, seq) => readEvent(db, names, epoch, seq),
     whole: (dir, filter, from) => openWhole({ db, model, names }, dir, filter, from),
@@ -50,10 +60,10 @@ export function createReader(db: Kysely<Tables>, model: CatModel, names: EpochNa
     catsAt: (at) => catsAt(db, model, names, at),
     catHistory: (catId, limit) => catHistory(db, catId, limit),
     async correctedEvents(catId, limit) {
-      return correctedEvents(db, names, model, { catId }, await readWearings(db, model, names), limit);
+      return correctedEvents(db, names, model, { catId }, await whoWore(), limit);
     },
     agents: () => agentRows(db),
-    unassignedCollars: async () => unassignedCollars(db, await readWearings(db, model, names)),
+    unassignedCollars: async () => unassignedCollars(db, await whoWore()),
     chainAt: (epoch, seq, since, onHashed) => chainAt(db, epoch, seq, since, onHashed),
     counts: () => counts(db),
     async foldStatus() {

@@ -239,6 +239,11 @@ export interface ReadStore {
   newest(
     query: EventFilter & { readonly limit: number; readonly before?: string; readonly fused?: boolean },
   ): Promise<EventPage>;
+  /**
+   * For several questions that belong together: who wore which collar is read once, for the first that needs it, and holds for all
+   * of them. What was assigned since then is seen by the next look only.
+   */
+  oneLook(): Pick<ReadStore, 'newest'>;
   /** Oldest first, by time; `after` is an opaque cursor of this order. What comes late may lie before it. */
   oldest(query: EventFilter & { readonly limit: number; readonly after?: string }): Promise<EventPage>;
   /** One event by its key, or null. */

@@ -117,9 +117,14 @@ describe('alerts in the log', () => {
       openCatWatchDog({
         store: {
           cats: (now) => store.cats(now),
-          newest(query) {
-            if (query.types === undefined) looks.push(name);
-            return store.newest(query);
+          oneLook() {
+            const look = store.oneLook();
+            return {
+              newest(query) {
+                if (query.types === undefined) looks.push(name);
+                return look.newest(query);
+              },
+            };
           },
         },
         rules: RULES,

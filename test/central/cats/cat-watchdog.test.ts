@@ -28,11 +28,16 @@ describe('CatWatchDog', () => {
     reads = 0;
     told = [];
     store = await openStore({ url: 'sqlite::memory:', now: clock });
-    const counted: Pick<Store, 'newest' | 'cats'> = {
+    const counted: Pick<Store, 'oneLook' | 'cats'> = {
       cats: (now) => store.cats(now),
-      newest(query) {
-        reads += 1;
-        return store.newest(query);
+      oneLook() {
+        const look = store.oneLook();
+        return {
+          newest(query) {
+            reads += 1;
+            return look.newest(query);
+          },
+        };
       },
     };
     const onAlert = (change: string, cat: CatRow, { rule }: { rule: string }) =>
@@ -141,7 +146,10 @@ describe('CatWatchDog', () => {
     const flaky = openCatWatchDog({
       store: {
         cats: (now) => store.cats(now),
-        newest: (query) => (broken ? Promise.reject(new Error('disk')) : store.newest(query)),
+        oneLook() {
+          const look = store.oneLook();
+          return { newest: (query) => (broken ? Promise.reject(new Error('disk')) : look.newest(query)) };
+        },
       },
       rules: [],
       clock,
@@ -154,6 +162,16 @@ describe('CatWatchDog', () => {
     await expect(flaky.checkCatActivity(1)).rejects.toThrow('disk');
     broken = false;
     expect(await flaky.checkCatActivity(1)).toMatchObject({ newEvents: 2 });
+  });
+
+  test('a collar that a cat is given between two checks is looked at by the next', async () => {
+    const cats = await store.cats(clock());
+    await dog.checkCats(cats);
+    await openCatService(store, () => new Date(nowMs - 1_000)).assignCollar(1, 'C2');
+    await sender.send('meow.started', 'collar/C2', { level: 1 }, new Date(nowMs));
+    nowMs += CHECK_EVERY_MS;
+    // The assignment itself is one of them.
+    expect(await dog.checkCats(cats)).toMatchObject([{ newEvents: 2 }]);
   });
 
   test('it remembers no more than MAX_CATS_REMEMBERED cats', async () => {
