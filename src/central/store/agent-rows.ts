@@ -4,77 +4,80 @@ import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { Wearings } from '../models/model.ts';
 import { readHeard } from './heard.ts';
 import { createKeys, signedBy } from './keys.ts';
+import { countMissing } from './missing.ts';
 import type { AgentRow, UnassignedCollar } from './store.ts';
-import type { EpochTable, Tables } from './tables.ts';
-import { missingRanges } from './walk.ts';
+import type { Tables } from './tables.ts';
 
 /** Collars that are told: a place with more than these has another problem. */
 const MAX_COLLARS = 1_000;
 
+/** In the same number of queries for few agents and for many. */
 export async function agentRows(db: Kysely<Tables>): Promise<readonly AgentRow[]> {
   const agents = await db.selectFrom('agent').selectAll().where('name', '<>', CENTRAL_AGENT).orderBy('name').execute();
-  const rows: AgentRow[] = [];
-  const keys = await createKeys(db).keys();
-  for (const agent of agents) {
-    const newest = await db
-      .selectFrom('event')
-      .select('time')
-      .where('agent_no', '=', agent.no)
-      .orderBy('time', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    const epochs = await db.selectFrom('epoch').selectAll().where('agent_no', '=', agent.no).orderBy('epoch').execute();
-    rows.push({
+  const keys = Map.groupBy(await createKeys(db).keys(), (key) => key.agent);
+  const newest = await newestTimes(db);
+  const [conflicts, gaps] = [await countByEpoch(db, 'conflict'), await countByEpoch(db, 'gap')];
+  const quarantined = await countQuarantined(db);
+  const all = await db.selectFrom('epoch').selectAll().orderBy('epoch').execute();
+  const missing = await countMissing(db, all);
+  const epochsOf = Map.groupBy(all, (epoch) => epoch.agent_no);
+  return agents.map((agent): AgentRow => {
+    const epochs = epochsOf.get(agent.no) ?? [];
+    const sum = (counts: ReadonlyMap<number, number>) => epochs.reduce((n, { no }) => n + (counts.get(no) ?? 0), 0);
+    return {
       agent: agent.name,
       state: agent.state === 'online' || agent.state === 'offline' ? agent.state : 'unknown',
       session: agent.session,
       version: agent.version,
-      signed: signedBy(keys.filter((key) => key.agent === agent.name)),
+      signed: signedBy(keys.get(agent.name) ?? []),
       lastHeard: agent.last_heard,
-      lastEvent: newest?.time ?? null,
+      lastEvent: newest.get(agent.no) ?? null,
       lastStored: agent.last_stored,
       health: agent.health === null ? null : (JSON.parse(agent.health) as Record<string, unknown>),
-      epochs: await Promise.all(epochs.map((epoch) => epochOf(db, epoch))),
-      conflicts: await countOf(db, 'conflict', epochs),
-      gaps: await countOf(db, 'gap', epochs),
-      quarantined: await quarantinedOf(db, agent.name),
-    });
-  }
-  return rows;
+      epochs: epochs.map(({ no, epoch, mark, highest_seq, chain_ok }) => {
+        return { epoch, mark, highestSeq: highest_seq, missing: missing.get(no) ?? 0, chainOk: chain_ok === 1 };
+      }),
+      conflicts: sum(conflicts),
+      gaps: sum(gaps),
+      quarantined: quarantined.get(agent.name) ?? 0,
+    };
+  });
 }
 
-async function epochOf(db: Kysely<Tables>, epoch: EpochTable): Promise<AgentRow['epochs'][number]> {
-  const missing = await missingRanges(db, epoch, Number.MAX_SAFE_INTEGER);
-  return {
-    epoch: epoch.epoch,
-    mark: epoch.mark,
-    highestSeq: epoch.highest_seq,
-    missing: missing.reduce((sum, [from, to]) => sum + to - from + 1, 0),
-    chainOk: epoch.chain_ok === 1,
-  };
-}
-
-async function countOf(db: Kysely<Tables>, table: 'conflict' | 'gap', epochs: readonly EpochTable[]): Promise<number> {
-  if (epochs.length === 0) return 0;
-  const { n } = await db
-    .selectFrom(table)
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .where(
-      'epoch_no',
-      'in',
-      epochs.map((epoch) => epoch.no),
+/** Looked up for each agent in the index of its events: a maximum by groups would read all of them. */
+async function newestTimes(db: Kysely<Tables>): Promise<ReadonlyMap<number, string | null>> {
+  const rows = await db
+    .selectFrom('agent')
+    .select('agent.no')
+    .select((eb) =>
+      eb
+        .selectFrom('event')
+        .select('event.time')
+        .whereRef('event.agent_no', '=', 'agent.no')
+        .orderBy('event.time', 'desc')
+        .limit(1)
+        .as('newest'),
     )
-    .executeTakeFirstOrThrow();
-  return n;
+    .execute();
+  return new Map(rows.map(({ no, newest }) => [no, newest]));
 }
 
-async function quarantinedOf(db: Kysely<Tables>, agent: string): Promise<number> {
-  const { n } = await db
+async function countByEpoch(db: Kysely<Tables>, table: 'conflict' | 'gap'): Promise<ReadonlyMap<number, number>> {
+  const rows = await db
+    .selectFrom(table)
+    .select((eb) => ['epoch_no', eb.fn.countAll<number>().as('n')])
+    .groupBy('epoch_no')
+    .execute();
+  return new Map(rows.map(({ epoch_no, n }) => [epoch_no, n]));
+}
+
+async function countQuarantined(db: Kysely<Tables>): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
     .selectFrom('quarantine')
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .where('agent', '=', agent)
-    .executeTakeFirstOrThrow();
-  return n;
+    .select((eb) => ['agent', eb.fn.countAll<number>().as('n')])
+    .groupBy('agent')
+    .execute();
+  return new Map(rows.map(({ agent, n }) => [agent, n]));
 }
 
 /** Collars that were heard and that no cat wears now, newest first. */

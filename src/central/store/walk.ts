@@ -175,8 +175,7 @@ export async function forgetClaims(trx: Trx, epoch: EpochTable): Promise<void> {
 /** What is known to exist above the mark and is neither stored nor lost, oldest first. */
 export async function missingRanges(db: Db, epoch: EpochTable, limit: number): Promise<readonly SeqRange[]> {
   if (epoch.highest_seq <= epoch.mark) return [];
-  const runs: SeqRange[] = [];
-  let looked = epoch.highest_seq;
+  const runs: SeqRange[][] = [];
   for (const table of ['island', 'gap'] as const) {
     const rows = await db
       .selectFrom(table)
@@ -186,18 +185,25 @@ export async function missingRanges(db: Db, epoch: EpochTable, limit: number): P
       .orderBy('from_seq')
       .limit(MAX_RUNS)
       .execute();
-    runs.push(...rows.map((row): SeqRange => [row.from_seq, row.to_seq]));
-    // Beyond the last run that was looked at nothing is known: asking for what is held would have it sent again for ever.
-    if (rows.length === MAX_RUNS) looked = Math.min(looked, rows.at(-1)?.to_seq ?? looked);
+    runs.push(rows.map((row) => [row.from_seq, row.to_seq]));
   }
+  return missingAmong(epoch, runs).slice(0, limit);
+}
+
+/** `runs` that are stored, and that are lost: of each the first MAX_RUNS above the mark, in order. */
+export function missingAmong(epoch: EpochTable, runs: readonly (readonly SeqRange[])[]): readonly SeqRange[] {
+  // Beyond the last run that was looked at nothing is known: asking for what is held would have it sent again for ever.
+  const ends = runs.filter(({ length }) => length === MAX_RUNS).map((some) => some.at(-1)?.[1] ?? epoch.highest_seq);
+  const looked = Math.min(epoch.highest_seq, ...ends);
   const missing: SeqRange[] = [];
   let next = epoch.mark + 1;
-  for (const [from, to] of [...runs.sort((a, b) => a[0] - b[0]), [looked + 1, looked + 1] as const]) {
+  const sorted = runs.flat().sort((a, b) => a[0] - b[0]);
+  for (const [from, to] of [...sorted, [looked + 1, looked + 1] as const]) {
     const until = Math.min(from - 1, looked);
     if (until >= next) missing.push([next, until]);
     next = Math.max(next, to + 1);
   }
-  return missing.slice(0, limit);
+  return missing;
 }
 
 export async function storedMessage(db: Db, incarnation: string, epoch: EpochTable): Promise<StoredMessage> {

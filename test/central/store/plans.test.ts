@@ -136,6 +136,11 @@ describe('a plan', () => {
     }
   });
 
+  it('the newest event of each agent is found without reading the others', async () => {
+    const found = await faultsOf(() => reader.agents());
+    expect(found).toEqual({ made: 1, faults: [] });
+  });
+
   it('one event is found by its key', async () => {
     const found = await faultsOf(() => reader.event(epochId(1), 7));
     expect(found).toEqual({ made: 1, faults: [] });
