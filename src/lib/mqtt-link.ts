@@ -11,6 +11,7 @@ import {
   ReasonCodes,
   UniqueMessageIdProvider,
 } from 'mqtt';
+import { writeToStream } from 'mqtt-packet';
 import { createQueue, type Queue } from './queue.ts';
 import { aborted, childOf, delay } from './wait.ts';
 
@@ -251,6 +252,8 @@ function cut(client: MqttClient): void {
 
 /** What is thrown here comes from the PEM texts. */
 function connectFast(client: MqttClient): Error | null {
+  // Otherwise the first packet makes 65 536 buffers, one for each packet id, and they are never given up: 8 MB.
+  writeToStream.cacheNumbers = false;
   try {
     client.connect();
   } catch (error) {

@@ -1,5 +1,6 @@
 // What one writes in an evening: a port, lines, MQTT.js. Arguments: port, broker's port, folder, and how events are kept:
 // `jsonl` (mqtt-jsonl-store, written behind) or `sqlite` (a row an event, flushed before it is published, deleted with its PUBACK).
+import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -10,7 +11,9 @@ const [path, brokerPort, folder, keeping, peers = ''] = process.argv.slice(2);
 const stores = {};
 if (keeping === 'jsonl') {
   const { Manager } = createRequire(join(peers, 'package.json'))('mqtt-jsonl-store');
-  const manager = new Manager(join(folder, 'store'));
+  const store = join(folder, 'store');
+  mkdirSync(store, { recursive: true });
+  const manager = new Manager(store);
   await manager.open();
   Object.assign(stores, { incomingStore: manager.incoming, outgoingStore: manager.outgoing });
 }
