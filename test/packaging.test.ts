@@ -76,7 +76,8 @@ describe.each(['agent', 'central'] as const)('the unit of the %s', (kind) => {
   const unit = readText(`systemd/collard-${kind}.service`);
 
   test('starts the program that is built, on the Node.js that came along', () => {
-    const exec = `ExecStart=/usr/lib/collard/bin/node /usr/lib/collard/${manifest.bin.collard} ${kind} --config`;
+    const flags = kind === 'agent' ? ' --expose-gc' : '';
+    const exec = `ExecStart=/usr/lib/collard/bin/node${flags} /usr/lib/collard/${manifest.bin.collard} ${kind} --config`;
     expect(unit).toContain(`${exec} /etc/collard/${kind}.yaml`);
   });
 

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { runAgent } from '../agent/agent.ts';
 import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
 import { filesystemOf } from '../agent/forgetful.ts';
+import { giveBack } from '../agent/log/give-back.ts';
 import { codeOf } from '../agent/log/log-error.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
@@ -14,6 +15,8 @@ import { tell } from './output.ts';
 import { onHangUp, stopOnSignals } from './stop.ts';
 import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
+
+const SETTLED_MS = 5_000;
 
 interface AgentOptions {
   readonly config: string;
@@ -44,6 +47,8 @@ async function agent(options: AgentOptions): Promise<void> {
   const logger = await openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version(), filesystemOf };
   const manager = await openServiceManager(process.env);
+  // What reading modules and settings left behind: given back once, by when all is connected.
+  const settled = setTimeout(giveBack, SETTLED_MS);
   try {
     await runAsService(
       {
@@ -58,6 +63,8 @@ async function agent(options: AgentOptions): Promise<void> {
     );
   } catch (error) {
     throw asFailure(error);
+  } finally {
+    clearTimeout(settled);
   }
 }
 

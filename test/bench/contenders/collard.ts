@@ -26,7 +26,7 @@ mqtt: { url: "${url}", retryFirstMs: 200, retryMaxMs: 200 }
 forward: { confirm: broker }
 `,
       );
-      const child = begin(process.execPath, [bin, 'agent', '--config', config], { env });
+      const child = begin(process.execPath, ['--expose-gc', bin, 'agent', '--config', config], { env });
       await child.says(/source is open/, 60_000);
       return child;
     },
