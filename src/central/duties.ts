@@ -90,7 +90,7 @@ function receiving(house: House, duty: Duty, held: Held, onConnection: (connecte
   };
   return {
     ...options,
-    store: { ...store, incarnation: store.incarnation, ...own },
+    store: { ...store, ...own },
     subscriber: { ...options.subscriber, duty },
     async openLink(link, signal) {
       await still();

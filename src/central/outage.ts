@@ -59,6 +59,13 @@ export function isAway(error: unknown): error is Error & { readonly code: 'STORE
   return error instanceof Error && 'code' in error && error.code === 'STORE_AWAY';
 }
 
+/** A database that is away is waited for; what else a store says ends the loop. */
+export function storeFailed(cause: unknown): Error {
+  if (isAway(cause)) return cause;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return Object.assign(new Error(`the store failed: ${text}`, { cause }), { code: 'STORE_FAILED' });
+}
+
 /** Asks again once the database is there again. Rejects with the signal's reason, or as `work` does. */
 export async function lasting<T>(outage: Outage, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (;;) {

@@ -98,9 +98,9 @@ describe('receive', () => {
     });
     const slow: Store = {
       ...store,
-      ingest: async (batch, now) => {
+      ingestAll: async (works, now) => {
         await gate;
-        return store.ingest(batch, now);
+        return store.ingestAll(works, now);
       },
     };
     start({ store: slow });
@@ -175,12 +175,12 @@ describe('receive', () => {
       release = resolve;
     });
     const order: number[] = [];
-    const ingest: Store['ingest'] = async (batch, now) => {
-      order.push(batch.events[0]?.seq ?? 0);
+    const ingestAll: Store['ingestAll'] = async (works, now) => {
+      for (const work of works) if (work.type === 'batch') order.push(work.batch.events[0]?.seq ?? 0);
       await released;
-      return store.ingest(batch, now);
+      return store.ingestAll(works, now);
     };
-    start({ store: { ...store, ingest }, openLink });
+    start({ store: { ...store, ingestAll }, openLink });
     await until('central is there', () => connected);
     const porch = meowing('porch', epochId(1), 5_010);
     const chain = porch.chain(5_010);
@@ -298,7 +298,7 @@ describe('receive', () => {
       return { ...link, incoming: { ...link.incoming, takeUpTo } };
     };
     const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
-    start({ openLink: counting, store: { ...store, ingest: () => Promise.reject(full) } });
+    start({ openLink: counting, store: { ...store, ingestAll: () => Promise.reject(full) } });
     await until('central is there', () => connected);
     agent.publish(topic('events'), encodeBatch(meowing('porch', epochId(1), 2).batch(1, 2)), { qos: 1 });
     await expect(running).rejects.toMatchObject({ code: 'STORE_FAILED', cause: full });

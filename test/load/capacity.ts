@@ -45,7 +45,7 @@ export interface Capacity {
   readonly stores: number;
   readonly agentsPerStore: number;
   readonly rowsPerSecondPerStore: number;
-  /** An event of another agent is a commit of its own, and so is each word on its health. */
+  /** At most: an event of an agent that comes alone is a commit, and so is a word on its health. What waits at once shares one. */
   readonly commitsPerSecondPerStore: number;
   /** Of the disk of a store, with headroom: above 1 it does not come along. */
   readonly diskShare: number;

@@ -8,7 +8,7 @@ import { type CatService, openCatService } from '../../src/central/cats/cat-serv
 import { openStore } from '../../src/central/open-store.ts';
 import { runProject } from '../../src/central/project.ts';
 import { runReceive } from '../../src/central/receive.ts';
-import type { Store } from '../../src/central/store/store.ts';
+import type { IngestBatch, Outcome, Store } from '../../src/central/store/store.ts';
 import { createOutbox } from '../../src/central/subscriber/outbox.ts';
 import { createTrust } from '../../src/central/trust.ts';
 import { decodeStored } from '../../src/contract/message.ts';
@@ -272,7 +272,7 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
         await gate(born);
         return result;
       };
-    const early: Store['ingest'] = async (batch, now) => {
+    const early = (batch: IngestBatch, now: string): Outcome => {
       time.after(EARLY_MS, () => {
         if (!born.dead) within(born, () => void real.ingest(batch, now).catch(() => undefined));
       });
@@ -281,18 +281,23 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
       const chain = batch.chain ?? new Uint8Array(32);
       const stored = { incarnation, epoch: last?.epoch ?? '', seq: last?.seq ?? 0, chain, need: [] };
       const none = { duplicates: 0, conflicts: 0, unkept: 0, rejected: 0, waiting: 0 };
-      return { stored, inserted: batch.events.length, ...none, chainOk: true };
+      return { type: 'ingested', result: { stored, inserted: batch.events.length, ...none, chainOk: true } };
+    };
+    const ingestAll: Store['ingestAll'] = async (works, now) => {
+      for (const work of works) {
+        if (work.type !== 'quarantine') continue;
+        const { topic, payload, reason } = work.message;
+        if (!Buffer.from(payload).includes(POISON)) world.breach(`central refused a message: ${topic}: ${reason}`);
+      }
+      if (!settings.answersEarly) return real.ingestAll(works, now);
+      const outcomes: Outcome[] = [];
+      for (const work of works) {
+        outcomes.push(...(work.type === 'batch' ? [early(work.batch, now)] : await real.ingestAll([work], now)));
+      }
+      return outcomes;
     };
     const own: Partial<Store> = {
-      ingest: guard(settings.answersEarly ? early : real.ingest),
-      sync: guard(real.sync),
-      saveState: guard(real.saveState),
-      saveHealth: guard(real.saveHealth),
-      quarantine: guard(async (...args: Parameters<Store['quarantine']>) => {
-        const { topic, payload, reason } = args[0];
-        if (!Buffer.from(payload).includes(POISON)) world.breach(`central refused a message: ${topic}: ${reason}`);
-        await real.quarantine(...args);
-      }),
+      ingestAll: guard(ingestAll),
       project: guard(real.project),
       cats: guard(real.cats),
     };

@@ -6,7 +6,7 @@ import { shardOf } from '../../contract/topic.ts';
 import { wordsOf } from './dialect.ts';
 import { saveHeard } from './heard.ts';
 import type { EpochTable, Tables } from './tables.ts';
-import { takeLock, transact } from './transact.ts';
+import { takeLock } from './transact.ts';
 
 /** More than any home has: a flood of names or of epochs must not fill the store. */
 export const MAX_AGENTS = 4_096;
@@ -78,45 +78,37 @@ export async function claimEpoch(trx: Trx, agent: string, epoch: string): Promis
   return row;
 }
 
-export async function saveState(
-  db: Kysely<Tables>,
-  agent: string,
-  message: StateMessage,
-  now: string | null,
-): Promise<void> {
-  await transact(db, async (trx) => {
-    const no = await agentNo(trx, agent);
-    const row = trx.selectFrom('agent').select('session').where('no', '=', no);
-    const { session } = await (wordsOf(trx).rowLocks ? row.forUpdate() : row).executeTakeFirstOrThrow();
-    // A late will of an older connection says nothing about the one that lives. "online" comes from a living one.
-    if (message.state === 'offline' && message.session < session) return;
-    const { state, version } = message;
-    const heard = state === 'online' && now !== null ? { last_heard: now } : {};
-    await trx
-      .updateTable('agent')
-      .set({ state, session: message.session, version, ...heard })
-      .where('no', '=', no)
-      .execute();
-  });
+/** `now` null: when the agent said so is not known. */
+export async function saveState(trx: Trx, agent: string, message: StateMessage, now: string | null): Promise<void> {
+  const no = await agentNo(trx, agent);
+  const row = trx.selectFrom('agent').select('session').where('no', '=', no);
+  const { session } = await (wordsOf(trx).rowLocks ? row.forUpdate() : row).executeTakeFirstOrThrow();
+  // A late will of an older connection says nothing about the one that lives. "online" comes from a living one.
+  if (message.state === 'offline' && message.session < session) return;
+  const { state, version } = message;
+  const heard = state === 'online' && now !== null ? { last_heard: now } : {};
+  await trx
+    .updateTable('agent')
+    .set({ state, session: message.session, version, ...heard })
+    .where('no', '=', no)
+    .execute();
 }
 
 /** `ceiling`: the moment of now, also where `now` is not known. */
 export async function saveHealth(
-  db: Kysely<Tables>,
+  trx: Trx,
   agent: string,
   health: Readonly<Record<string, unknown>>,
   now: string | null,
   ceiling: string,
 ): Promise<void> {
-  await transact(db, async (trx) => {
-    const no = await agentNo(trx, agent);
-    await saveHeard(trx, no, health, ceiling);
-    await trx
-      .updateTable('agent')
-      .set({ health: JSON.stringify(health), ...(now === null ? {} : { last_heard: now }) })
-      .where('no', '=', no)
-      .execute();
-  });
+  const no = await agentNo(trx, agent);
+  await saveHeard(trx, no, health, ceiling);
+  await trx
+    .updateTable('agent')
+    .set({ health: JSON.stringify(health), ...(now === null ? {} : { last_heard: now }) })
+    .where('no', '=', no)
+    .execute();
 }
 
 /** Looks again once nobody else can make what was not there. */

@@ -20,7 +20,20 @@ type Trx = Transaction<Tables>;
 export interface Holdings {
   /** Null: a central alone, which takes a shard when it writes to it for the first time. Others have taken theirs before. */
   readonly owner: string | null;
-  readonly tokens: Map<number, number>;
+  readonly tokens: Pick<Map<number, number>, 'get' | 'has' | 'set'>;
+}
+
+/** What one transaction takes, over what is held already; others of this process may take something meanwhile. */
+export function takingOver({ owner, tokens }: Holdings): Holdings {
+  const taken = new Map<number, number>();
+  return {
+    owner,
+    tokens: {
+      get: (shard) => taken.get(shard) ?? tokens.get(shard),
+      has: (shard) => taken.has(shard) || tokens.has(shard),
+      set: (shard, token) => taken.set(shard, token),
+    },
+  };
 }
 
 /**

@@ -116,7 +116,7 @@ class ServerConnection implements DatabaseConnection {
 
   run(text: string, parameters: readonly unknown[]): Promise<WireResult> {
     if (/^(begin|start transaction)\b/.test(text)) this.#open = true;
-    else if (/^(commit|rollback)\b/.test(text)) this.#open = false;
+    else if (/^(commit|rollback)\b(?! to\b)/.test(text)) this.#open = false;
     const begin = () => this.#run(text, parameters);
     const result = this.#last.then(begin, begin);
     this.#last = result;

@@ -57,7 +57,8 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     let self = await identity(db, dialect, now());
     const names = createEpochNames();
     await settle(db, model, names, now().toISOString());
-    const holdings: Holdings | null = options.shared === true ? null : { owner: null, tokens: new Map() };
+    const tokens = new Map<number, number>();
+    const holdings: Holdings | null = options.shared === true ? null : { owner: null, tokens };
     const deriver = createDeriver(model, names, fold);
     const commands = createCommands({ db, names, deriver, epoch: () => self.epoch, now });
     const incarnation = () => self.incarnation;
@@ -80,8 +81,9 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...commands,
       ...createReader(db, model, names),
       ...createGapReader(db),
-      saveState: (agent, message, at) => saveState(db, agent, message, at),
-      saveHealth: (agent, health, at) => saveHealth(db, agent, health, at, at ?? now().toISOString()),
+      saveState: (agent, message, at) => transact(db, (trx) => saveState(trx, agent, message, at)),
+      saveHealth: (agent, health, at) =>
+        transact(db, (trx) => saveHealth(trx, agent, health, at, at ?? now().toISOString())),
       ...createQuarantine(db),
       ...lead(null),
       segments: () => segmentRows(db),
@@ -90,7 +92,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
         dialect.expect(null);
         names.forget();
         deriver.forget();
-        holdings?.tokens.clear();
+        tokens.clear();
         await migrate(db, dialect);
         await settle(db, model, names, now().toISOString());
         self = await identity(db, dialect, now());

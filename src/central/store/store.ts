@@ -187,6 +187,26 @@ export interface IngestBatch {
   readonly topic?: string;
 }
 
+/** A piece of what the receive loop gives to the store: what one agent said. `heard` null: when it said so is not known (a retained message). */
+export type Work =
+  | { readonly type: 'batch'; readonly batch: IngestBatch }
+  | { readonly type: 'sync'; readonly agent: string; readonly message: SyncMessage }
+  | { readonly type: 'state'; readonly agent: string; readonly message: StateMessage; readonly heard: string | null }
+  | {
+      readonly type: 'health';
+      readonly agent: string;
+      readonly health: Readonly<Record<string, unknown>>;
+      readonly heard: string | null;
+    }
+  | { readonly type: 'quarantine'; readonly message: Parameters<QuarantineStore['quarantine']>[0] };
+
+export type Outcome =
+  | { readonly type: 'ingested'; readonly result: IngestResult }
+  | { readonly type: 'answered'; readonly stored: StoredMessage }
+  | { readonly type: 'noted' }
+  /** Nothing of it is stored. Code REFUSED: it never will be. Else what the database says of it, or of one that came before it. */
+  | { readonly type: 'failed'; readonly error: Error };
+
 /** What the receive loop needs. */
 export interface IngestStore {
   readonly incarnation: string;
@@ -197,6 +217,12 @@ export interface IngestStore {
   /** `now` null: when the agent said it is not known (a retained message). */
   saveState(agent: string, message: StateMessage, now: string | null): Promise<void>;
   saveHealth(agent: string, health: Readonly<Record<string, unknown>>, now: string | null): Promise<void>;
+  /**
+   * All of it in one transaction, in this order, each with the outcome that it would have alone: what cannot be written stops no other
+   * agent. Resolves after the commit, to an outcome for each. Rejects where the database can write nothing now, and of what it was
+   * given nothing is known.
+   */
+  ingestAll(works: readonly Work[], now: string): Promise<readonly Outcome[]>;
 }
 
 /** What commands need: central's own events, decided inside the transaction that appends them. */
@@ -316,7 +342,7 @@ export interface Store
     ToldStore,
     RecoverableStore {
   /** Of a shard that was taken. Rejects with code FENCED, and nothing is stored, once a higher token is there. */
-  ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync'>;
+  ofShard(shard: number, claim: Claim & { readonly token: number }): Pick<IngestStore, 'ingest' | 'sync' | 'ingestAll'>;
   /** With the token of `takeLead`; rejects with code FENCED, and changes nothing, once a higher one is there. */
   asLeader(token: number): ProjectStore & Pick<RetentionStore, 'expire'>;
   close(): Promise<void>;

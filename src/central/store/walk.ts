@@ -42,6 +42,14 @@ export async function walk(trx: Trx, epoch: EpochTable, shard: ShardState): Prom
   return true;
 }
 
+/** Does something stand right after the mark, that is stored or lost? Else a walk moves nothing. */
+export async function mayWalk(db: Db, epoch: EpochTable): Promise<boolean> {
+  const next = epoch.mark + 1;
+  return (
+    (await covering(db, 'island', epoch.no, next)) !== null || (await covering(db, 'gap', epoch.no, next)) !== null
+  );
+}
+
 /** Rows after the mark up to `to`, all of which are there. */
 async function walkRows(trx: Trx, epoch: EpochTable, shard: ShardState, to: number): Promise<void> {
   const rows = await trx
@@ -112,8 +120,8 @@ async function anchorBeyondGap(trx: Trx, epoch: EpochTable): Promise<{ seq: numb
   return null;
 }
 
-async function covering(trx: Db, table: 'island' | 'gap', epochNo: number, seq: number) {
-  const row = await trx
+async function covering(db: Db, table: 'island' | 'gap', epochNo: number, seq: number) {
+  const row = await db
     .selectFrom(table)
     .select(['from_seq', 'to_seq'])
     .where('epoch_no', '=', epochNo)

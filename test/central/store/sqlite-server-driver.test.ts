@@ -52,6 +52,16 @@ it('a statement of a transaction is not: all of it was undone', async () => {
   expect(asked).toEqual(['begin', 'change', 'rollback', 'change']);
 });
 
+it('a transaction of which a part was taken back goes on: no statement of it is made again alone', async () => {
+  const { asked, driver } = scripted(1);
+  const connection = await driver.acquireConnection();
+  await driver.beginTransaction(connection, {});
+  await connection.executeQuery(CompiledQuery.raw('rollback to savepoint one'));
+  await expect(connection.executeQuery(CompiledQuery.raw('change'))).rejects.toMatchObject({ code: 'STORE_AGAIN' });
+  await driver.rollbackTransaction(connection);
+  expect(asked).toEqual(['begin', 'rollback to savepoint one', 'change', 'rollback']);
+});
+
 it('a statement that is always undone, and one that cannot begin a transaction, say that the database is away', async () => {
   const { asked, driver } = scripted(Number.POSITIVE_INFINITY);
   const connection = await driver.acquireConnection();

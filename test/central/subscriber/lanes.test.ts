@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLanes, MAX_TAKEN_BYTES } from '../../../src/central/subscriber/lanes.ts';
+import { createLanes, MAX_BESIDE_BYTES, MAX_TAKEN_BYTES } from '../../../src/central/subscriber/lanes.ts';
 
 const acknowledged: string[] = [];
 
@@ -41,7 +41,23 @@ describe('lanes', () => {
     ],
     ['an agent that is called events is none', ['events backlog', 'b events'], [['b events'], ['events backlog']]],
   ])('%s', (_what, names, expected) => {
-    expect(orderOf(names)).toEqual(expected);
+    expect(orderOf(names, MAX_BESIDE_BYTES + 1)).toEqual(expected);
+  });
+
+  test('short words are heard beside live events, however many of these wait', () => {
+    const names = ['a state', 'a sync', 'b backlog', ...Array.from({ length: 10 }, () => 'c events'), 'b sync'];
+    expect(orderOf(names, 10, 8)).toEqual([
+      [...Array.from({ length: 6 }, () => 'c events'), 'a state', 'a sync'],
+      [...Array.from({ length: 4 }, () => 'c events'), 'b backlog', 'b sync'],
+    ]);
+  });
+
+  test('live events do not wait for what is long beside them', () => {
+    const lanes = createLanes();
+    const long = MAX_BESIDE_BYTES / 2;
+    lanes.add([message('a sync', long), message('a backlog', long), message('b sync'), message('c events')]);
+    expect(lanes.next(64).map(({ topic }) => topic.slice(-7))).toEqual(['/events', '/a/sync', 'backlog']);
+    expect(lanes.next(64)).toHaveLength(1);
   });
 
   test('no more of a backlog is taken at once than one full batch, and always at least one message', () => {
@@ -62,7 +78,7 @@ describe('lanes', () => {
 
   test('acknowledgements go out in the order of arrival', () => {
     const lanes = createLanes();
-    lanes.add([message('a backlog'), message('a events'), message('a sync')]);
+    lanes.add([message('a backlog', MAX_BESIDE_BYTES + 1), message('a events'), message('a sync')]);
     for (const { done } of lanes.next(64)) done();
     expect(acknowledged).toEqual([]);
     for (const { done } of lanes.next(64)) done();

@@ -1,7 +1,7 @@
 /** What databases that are servers do differently by default, and must not do here. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../../src/central/open-store.ts';
-import type { CentralEvent, Cursor, Store } from '../../../../src/central/store/store.ts';
+import type { CentralEvent, Cursor, Store, Work } from '../../../../src/central/store/store.ts';
 import { shardOf } from '../../../../src/contract/topic.ts';
 import { engine, freshUrl, insertRows, rowsOf } from '../../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW } from '../events.ts';
@@ -147,6 +147,40 @@ describe('four writers at once', () => {
     for (const shard of new Set(numbers.map((row) => row.shard))) {
       const own = numbers.filter((row) => row.shard === shard);
       expect(own.map(({ position }) => position)).toEqual(own.map((_, i) => i + 1));
+    }
+  });
+
+  it('for many agents each, in opposite orders and with strangers between, store all of it and skip no number', async () => {
+    const other = await openStore({ url, shared: true });
+    const names = (word: string, like: readonly string[] = []) =>
+      Array.from({ length: 20 }, (_, i) => {
+        const shard = shardOf(like[i] ?? `${word}${i}`);
+        const all = Array.from({ length: 2_000 }, (_, n) => `${word}${i + n}`);
+        return all.find((name) => shardOf(name) === shard && !like.includes(name)) ?? '';
+      });
+    const own = names('porch');
+    const shared = names('shed', own).reverse();
+    const write = async (to: Store, agents: readonly string[], first: number) => {
+      const writers = agents.map((name, i) => meowing(name, epochId(first + i), 20));
+      for (let from = 1; from <= 20; from += 5) {
+        const works = writers.flatMap((writer): Work[] => [
+          { type: 'batch', batch: writer.batch(from, from + 4) },
+          {
+            type: 'quarantine',
+            message: { agent: '', topic: writer.agent, payload: Buffer.of(from), kind: 'unreadable', reason: '' },
+          },
+        ]);
+        const outcomes = await to.ingestAll(works, NOW);
+        expect(outcomes.filter(({ type }) => type === 'ingested')).toHaveLength(20);
+      }
+    };
+    await Promise.all([write(store, own, 1), write(other, shared, 101)]);
+    expect(await other.counts()).toMatchObject({ events: 800, quarantined: 160 });
+    await other.close();
+    const numbers = await rowsOf(url, 'select shard, position from event order by shard, position');
+    for (const shard of new Set(numbers.map((row) => row.shard))) {
+      const positions = numbers.filter((row) => row.shard === shard).map(({ position }) => Number(position));
+      expect(positions).toEqual(positions.map((_, i) => i + 1));
     }
   });
 
