@@ -12,7 +12,7 @@ const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts'];
 const SERVER_TESTS = ['test/central/store/server/*.test.ts'];
 const CLUSTER_TESTS = ['test/clusters/galera.test.ts'];
 /** Of what must hold on every database, that in which nodes of a cluster could differ; all of it: `npm run galera`. */
-const CLUSTER_CHOICE = ['test/central/store/{ingest,two-centrals,corrections,fence,keys,heard}.test.ts'];
+const CLUSTER_CHOICE = ['test/central/store/{ingest,ingest-all,two-centrals,corrections,fence,keys,heard}.test.ts'];
 const isWhole = process.env.npm_lifecycle_event === 'galera';
 const DEBIAN = { mariadb: 'mariadb-server', postgres: 'postgresql' } as const;
 
