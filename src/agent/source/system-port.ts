@@ -7,13 +7,13 @@ import { EventEmitter } from 'node:events';
 import { readSync } from 'node:fs';
 import { SerialPort } from 'serialport';
 
-/**
- * So long it is not looked again after bytes have come: at 115 200 baud they come in up to a thousand pieces a second. What waits
- * meanwhile is in the kernel, which holds 4 KiB ready to be read, and 64 KiB behind them.
- */
+/** So long it is not looked again after bytes have come: at 115 200 baud they come in up to a thousand pieces a second. */
 const REST_MS = 5;
-/** Where so many come at once, there may be more than the kernel holds after a rest. */
-const MANY_BYTES = 2_048;
+/**
+ * Where so many come at once the line is faster than 460 800 baud, and is not kept waiting: a terminal holds 4 KiB, and a rest after each
+ * piece would be what limits it.
+ */
+const MANY_BYTES = 256;
 const READ_BYTES = 65_536;
 
 /** What we use of a port: that of the system, or `SerialPortMock` as it is. */
