@@ -9,15 +9,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { encodeFrame } from '../../src/simulator/encode.ts';
 import { openPty, type Pty } from '../../src/simulator/pty.ts';
 import { startMosquitto } from '../servers.ts';
 import type { Contender } from './contender.ts';
 import { begin } from './contenders/child.ts';
 import { collard } from './contenders/collard.ts';
-import { COLLARS, collarName } from './input.ts';
 import { cpuSeconds } from './machine.ts';
 import { median } from './report.ts';
+import { framesOfRest, jsonOfRest } from './rest.ts';
 
 const { values } = parseArgs({
   options: {
@@ -29,9 +28,6 @@ const { values } = parseArgs({
 /** V8 has compiled what is used much, and the log has found its size. */
 const SETTLE_MS = 4_000;
 const EACH_MS = 1;
-/** Of a frame: a collar of 50 Hz speaks five times a second. */
-const FRAME_SAMPLES = 10;
-const ROUNDS = 500;
 
 /** The library as its manual shows it, and what nobody can do without: JSON.parse. */
 function readline(parses: boolean): Contender {
@@ -108,32 +104,4 @@ async function paced(pty: Pty, bytes: Uint8Array, from: number, rate: number, fo
     await pause(EACH_MS);
   }
   return at;
-}
-
-function jsonOfRest(): Uint8Array {
-  const lines = Array.from({ length: ROUNDS * COLLARS }, (_, n) => {
-    const [round, collar] = [Math.floor(n / COLLARS), collarName(1 + (n % COLLARS))];
-    return `{"collar":"${collar}","n":${round},"ax":0.01${round % 10},"ay":-0.02,"az":0.99,"rssi":-61,"battery":80}\n`;
-  });
-  return Buffer.from(lines.join(''));
-}
-
-function framesOfRest(): Uint8Array {
-  const frames = Array.from({ length: ROUNDS * COLLARS }, (_, n) => {
-    const round = Math.floor(n / COLLARS);
-    const samples = Array.from({ length: FRAME_SAMPLES }, (_, i): [number, number, number] => [10 + (i % 3), -20, 990]);
-    const no = 1 + (n % COLLARS);
-    const counter = (round * FRAME_SAMPLES) % 65_536;
-    return encodeFrame({
-      collar: collarName(no),
-      id: 0xc0ffee00 + no,
-      counter,
-      firstMs: 0,
-      rateHz: 50,
-      samples,
-      rssiDbm: -61,
-      batteryPercent: 80,
-    });
-  });
-  return Buffer.concat(frames);
 }
