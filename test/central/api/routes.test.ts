@@ -352,6 +352,7 @@ describe('HTTP API', () => {
       'GET /api/v1/stats',
       'GET /api/v1/stream',
       'PATCH /api/v1/cats/{id}',
+      'POST /api/v1/agents/{agent}/collars/{collar}/compare',
       'POST /api/v1/agents/{agent}/keys',
       'POST /api/v1/cats',
       'POST /api/v1/events/reassign',
