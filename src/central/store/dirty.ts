@@ -24,7 +24,8 @@ export async function dirtyCats(
   events: readonly CentralEvent[],
 ): Promise<Dirty> {
   const cats = new Map<number, FactKey>();
-  const skipped: Skipped[] = [];
+  const skipped = new Map<string, Skipped>();
+  const skip = (event: CentralEvent) => noteUnread(skipped, model, event);
   const mark = (catId: number | null, key: FactKey) => {
     const earlier = catId === null ? undefined : cats.get(catId);
     if (catId !== null && (earlier === undefined || key < earlier)) cats.set(catId, key);
@@ -35,7 +36,11 @@ export async function dirtyCats(
     if (boots.has(id)) return;
     boots.add(id);
     for await (const moved of eventsOfBoot(db, names, boot)) {
-      for (const event of moved) for (const { catId, key } of concerned(model, wearings, event)) mark(catId, key);
+      for (const event of moved) {
+        // Who reads by time may have passed where it is now before it came there.
+        skip(event);
+        for (const { catId, key } of concerned(model, wearings, event)) mark(catId, key);
+      }
     }
   };
   const visit = (event: CentralEvent) => {
@@ -58,12 +63,12 @@ export async function dirtyCats(
     }
   };
   for (const event of events) {
-    const meaning = model.meaning(event);
-    if (meaning.type === 'skipped') skipped.push({ event, reason: meaning.reason, needed: meaning.needed });
-    else if (syncOf(event) !== null) {
+    if (skip(event)) continue;
+    const { type } = model.meaning(event);
+    if (syncOf(event) !== null) {
       const boot = await bootAt(db, await epochNo(db, event), event.seq);
       if (boot !== null) await visitBoot(boot);
-    } else if (meaning.type !== 'revoked' && meaning.type !== 'reassigned') visit(event);
+    } else if (type !== 'revoked' && type !== 'reassigned') visit(event);
     else {
       const corrected = await correctedEvent(db, names, event);
       if (corrected === null) continue;
@@ -76,7 +81,15 @@ export async function dirtyCats(
       for (const catId of catIds) mark(catId, model.key(target));
     }
   }
-  return { cats, skipped };
+  return { cats, skipped: [...skipped.values()] };
+}
+
+/** Is it one that is left out? */
+function noteUnread(skipped: Map<string, Skipped>, model: CatModel, event: CentralEvent): boolean {
+  const meaning = model.meaning(event);
+  if (meaning.type !== 'skipped') return false;
+  skipped.set(`${event.epoch}/${event.seq}`, { event, reason: meaning.reason, needed: meaning.needed });
+  return true;
 }
 
 /** The time of this event is another than before: it may have been any cat that ever wore the collar. */

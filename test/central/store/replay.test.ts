@@ -113,6 +113,26 @@ describe('a replay', () => {
   }, 240_000);
 });
 
+it('counts what it cannot read, also where its time moves behind what has been read already', async () => {
+  const { store, replay } = await house();
+  const shed = createWriter('shed', epochId(2));
+  const odd = { level: 'loud' as unknown as number };
+  shed.addUnset('meow.started', 'collar/C0FFEE01', odd, { time: at(35), boot: 'b', monoMs: 1_000 });
+  shed.add('clock.synced', null, { boot: 'b', offsetMs: Date.parse(at(1)) }, 36);
+  await store.ingest(shed.batch(1, 1), NOW);
+  await projectAll(store);
+  expect((await store.counts()).skipped).toBe(1);
+  const build = await replay.build(everything);
+  await build.step();
+  await build.step();
+  await store.ingest(shed.batch(2, 2), NOW);
+  await projectAll(store);
+  await finish(build);
+  await build.catchUp();
+  expect(await build.swap()).toBe(true);
+  expect((await store.counts()).skipped).toBe(1);
+});
+
 describe('the cats at a moment', () => {
   it('are the fold of all events before it, whatever has been folded so far', async () => {
     await fc.assert(
