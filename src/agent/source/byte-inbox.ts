@@ -13,6 +13,8 @@ export interface ByteInbox {
   /** The oldest chunk; or how the wait ended: nothing came in `withinMs`, the driver ended, the signal aborted. */
   take(withinMs: number, signal: AbortSignal): Promise<Taken>;
   readonly overrunBytes: number;
+  /** So many more bytes would be taken. */
+  readonly roomBytes: number;
 }
 
 export type Taken =
@@ -70,6 +72,9 @@ export function createByteInbox(limitBytes: number): ByteInbox {
     },
     get overrunBytes() {
       return overrun;
+    },
+    get roomBytes() {
+      return ended === null ? limitBytes - waiting : 0;
     },
   };
 }

@@ -170,6 +170,7 @@ async function openPort(
     const port = (ports.create ?? createSystemPort)(path, baud);
     // Some drivers say close twice, or error and close: the first word counts, the inbox ignores the others.
     port.on('data', (bytes) => inbox.push({ bytes, atMs: ports.monoNow() }));
+    port.holdUnless?.((bytes) => inbox.roomBytes >= bytes);
     port.on('error', (error) => inbox.end(gone(path, error)));
     port.on('close', (error) => inbox.end(gone(path, error)));
     await new Promise<void>((resolve, reject) => {

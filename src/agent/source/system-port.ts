@@ -14,7 +14,12 @@ const REST_MS = 5;
  * piece would be what limits it.
  */
 const MANY_BYTES = 256;
-const READ_BYTES = 65_536;
+export const READ_BYTES = 65_536;
+/**
+ * Bytes for which there is no room stay with the kernel, and a USB device with its own; longer than this they are read and thrown away, so
+ * that they are counted: a line of 230 400 baud fills what the kernel holds of it in three seconds, and then it drops bytes untold.
+ */
+export const HOLD_MS = 2_000;
 
 /** What we use of a port: that of the system, or `SerialPortMock` as it is. */
 export interface PortStream {
@@ -22,6 +27,8 @@ export interface PortStream {
   open(done: (error: Error | null) => void): void;
   close(done: (error: Error | null) => void): void;
   write(bytes: Buffer, done: (error: Error | null | undefined) => void): unknown;
+  /** Asked before each read, where the port is read by us: is there room for so many bytes? */
+  holdUnless?(hasRoom: (bytes: number) => boolean): void;
   on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
   on(event: 'close' | 'error', listener: (error?: Error | null) => void): unknown;
 }
@@ -38,13 +45,20 @@ export function createSystemPort(path: string, baudRate: number): PortStream & {
   const told = new EventEmitter<{ data: [Uint8Array]; close: [error?: Error | null]; error: [Error] }>();
   port.on('close', (error?: Error | null) => told.emit('close', error));
   port.on('error', (error) => told.emit('error', error));
+  let hasRoom: (bytes: number) => boolean = () => true;
   const read = () => {
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     const binding = port.port as unknown as Descriptor;
     const wait = () => binding.poller.once('readable', take);
+    let heldMs = 0;
     const take = (error: Error | null): unknown => {
       // A close of ours cancels the wait, or came while it rested.
       if (!port.isOpen || binding.fd === null) return;
+      if (hasRoom(READ_BYTES)) heldMs = 0;
+      else if (error === null && heldMs < HOLD_MS) {
+        heldMs += REST_MS;
+        return setTimeout(take, REST_MS, null);
+      }
       const bytes = readAvailable(binding.fd, buffer);
       if (bytes instanceof Error) return told.emit('error', bytes);
       // What the library says of a device that has gone is less than the read itself says.
@@ -70,6 +84,9 @@ export function createSystemPort(path: string, baudRate: number): PortStream & {
     },
     close: (done) => port.close(done),
     write: (bytes, done) => port.write(bytes, done),
+    holdUnless(ask) {
+      hasRoom = ask;
+    },
     on: told.on.bind(told) as PortStream['on'],
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createSystemPort } from '../../../src/agent/source/system-port.ts';
+import { createSystemPort, HOLD_MS, READ_BYTES } from '../../../src/agent/source/system-port.ts';
 import { openPty } from '../../../src/simulator/pty.ts';
 
 const whyNoPty = (() => {
@@ -61,6 +61,39 @@ describe.skipIf(whyNoPty !== null)('a port of the system', () => {
     await pty.write(Buffer.from('other'));
     await expect.poll(() => bytes().toString(), { timeout: 30_000 }).toBe('firstother');
     expect(Buffer.from(got[0] ?? []).toString()).toBe('first');
+  });
+
+  it('leaves with the kernel what there is no room for, and reads it then', async () => {
+    const { pty, port, bytes } = await open();
+    let room = 0;
+    const asked: number[] = [];
+    port.holdUnless?.((count) => {
+      asked.push(count);
+      return count <= room;
+    });
+    await pty.write(Buffer.from('waits'));
+    await expect.poll(() => asked.length, { timeout: 30_000 }).toBeGreaterThan(2);
+    expect(bytes().length).toBe(0);
+    room = READ_BYTES;
+    await expect.poll(() => bytes().toString(), { timeout: 30_000 }).toBe('waits');
+    expect(new Set(asked)).toEqual(new Set([READ_BYTES]));
+  });
+
+  it('does not leave it there for long: what is dropped is to be counted', async () => {
+    const { pty, port, bytes } = await open();
+    let asked = 0;
+    port.holdUnless?.(() => {
+      asked += 1;
+      return false;
+    });
+    await pty.write(Buffer.from('too much'));
+    await expect.poll(() => bytes().toString(), { timeout: 30_000 }).toBe('too much');
+    expect(asked).toBeGreaterThanOrEqual(HOLD_MS / 5);
+    // Once it is too long nothing is held before there was room again.
+    const before = asked;
+    await pty.write(Buffer.from(' and more'));
+    await expect.poll(() => bytes().toString(), { timeout: 30_000 }).toBe('too much and more');
+    expect(asked - before).toBeLessThan(HOLD_MS / 10);
   });
 
   it('tells that the device has gone', async () => {
