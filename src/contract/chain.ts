@@ -4,7 +4,7 @@
  * chain(0) = SHA-256(agent ‖ epoch). 32 raw bytes inside, lower-case hex on the wire.
  */
 import { createHash, hash } from 'node:crypto';
-import type { StoredEvent } from './event.ts';
+import type { NewEvent, StoredEvent } from './event.ts';
 
 export type ChainHash = Uint8Array;
 
@@ -19,16 +19,22 @@ export function chainStart(agent: string, epoch: string): ChainHash {
   return createHash('sha256').update(agent, 'utf8').update(epoch, 'utf8').digest();
 }
 
-/** chain(n) from chain(n-1) and event n. `data` is spliced in as text: it is compact JSON already. */
+/** chain(n) from chain(n-1) and event n. */
 export function chainNext(previous: ChainHash, event: StoredEvent): ChainHash {
-  const { epoch, seq, type, version, subject, time, clock, boot, monoMs, data } = event;
+  return chainAfter(previous, event.epoch, event.seq, event);
+}
+
+/** The same of an event that gets its number. `data` is spliced in as text: it is compact JSON already. */
+export function chainAfter(previous: ChainHash, epoch: string, seq: number, event: NewEvent): ChainHash {
+  const { type, version, subject, time, clock, boot, monoMs, data } = event;
   const fields = JSON.stringify([epoch, seq, type, version, subject, time, clock, boot, monoMs]);
   const text = `${fields.slice(0, -1)},${data}]`;
   // In one call: it is the larger part of what an event costs where many are looked at.
   const bytes = Buffer.allocUnsafe(previous.byteLength + Buffer.byteLength(text));
   bytes.set(previous);
   bytes.write(text, previous.byteLength, 'utf8');
-  return hash('sha256', bytes, 'buffer');
+  // As text and back: three times faster than asking it for a buffer.
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
 }
 
 /** chain over several events that follow each other. */

@@ -169,6 +169,10 @@ export function catOf(event: Pick<StoredEvent, 'subject'>): number | null {
   return match === null ? null : Number(match[1]);
 }
 
+const FULL_TYPES = Object.fromEntries(Object.keys(WRITTEN_VERSIONS).map((type) => [type, fullType(type)])) as Readonly<
+  Record<EventType, string>
+>;
+
 /** Builds an event of ours from typed data. */
 export function newEvent<T extends EventType>(
   type: T,
@@ -176,5 +180,5 @@ export function newEvent<T extends EventType>(
   data: EventData[T],
   when: Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>,
 ): NewEvent {
-  return { type: fullType(type), version: WRITTEN_VERSIONS[type], subject, ...when, data: JSON.stringify(data) };
+  return { type: FULL_TYPES[type], version: WRITTEN_VERSIONS[type], subject, ...when, data: JSON.stringify(data) };
 }

@@ -1,5 +1,5 @@
 /** What the open log holds in memory, and the one way to write to the file. Everything else of the log works on this. */
-import { type ChainHash, chainHex, chainNext, chainStart } from '../../contract/chain.ts';
+import { type ChainHash, chainAfter, chainHex, chainStart } from '../../contract/chain.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import { assertStart, assertTail, chainAtLast } from './epoch-chain.ts';
 import type { HeadWitness } from './head-witness.ts';
@@ -168,11 +168,12 @@ export function appendRows(
   const firstSeq = epoch.lastSeq + 1;
   const chains = new Uint8Array(events.length * core.lastChain.length);
   let hash = core.lastChain;
-  for (const [i, event] of events.entries()) {
-    const seq = firstSeq + i;
+  let seq = firstSeq;
+  for (const event of events) {
     core.rows.insert(epoch.base + seq, event);
-    hash = chainNext(hash, { ...event, epoch: epoch.epoch, seq });
-    chains.set(hash, i * hash.length);
+    hash = chainAfter(hash, epoch.epoch, seq, event);
+    chains.set(hash, (seq - firstSeq) * hash.length);
+    seq += 1;
   }
   const lastSeq = epoch.lastSeq + events.length;
   core.chains.save(epoch.base + lastSeq, hash);
