@@ -29,8 +29,10 @@ export type EventTime = Pick<StoredEvent, 'time' | 'clock' | 'boot' | 'monoMs'>;
 
 /** Before this year the clock has not been set: this program is younger. */
 const BUILD_YEAR = 2026;
-/** After this year it is no clock either: broken time servers have given the years of an overflow. */
-const LAST_YEAR = BUILD_YEAR + 20;
+/** After these years it is no clock either: broken time servers have given the years of an overflow. */
+const YEARS = 21;
+const [BUILT_MS, OVER_MS] = [Date.UTC(BUILD_YEAR, 0), Date.UTC(BUILD_YEAR + YEARS, 0)];
+const LATEST_MS = Date.UTC(9999, 11, 31);
 /** timedatectl answers through the bus, and starts its service for it. */
 const ASK_MS = 5_000;
 const ASK_EVERY_MS = 60_000;
@@ -65,8 +67,8 @@ export function openClock(timesync: string = TIMESYNC, ask: AskSynchronised = as
     wallNow: () => Date.now(),
     monoNow: () => originMs + performance.now(),
     quality() {
-      const year = new Date(Date.now()).getUTCFullYear();
-      if (year < BUILD_YEAR || year > LAST_YEAR) return 'unsynced';
+      const now = Date.now();
+      if (now < BUILT_MS || now >= OVER_MS) return 'unsynced';
       return (bySystemd() ?? told ?? true) ? 'synced' : 'unsynced';
     },
     boot: bootIdOf(process.env.BOOT_ID) ?? readBootId(),
@@ -103,8 +105,7 @@ export function eventTime(clock: Clock, monoMs: number): EventTime {
 
 /** RFC 3339 in UTC with milliseconds, within what a Date can say in four digits of a year. */
 export function isoTime(wallMs: number): string {
-  const latest = Date.UTC(9999, 11, 31);
-  return new Date(Math.min(latest, Math.max(0, Math.round(wallMs)))).toISOString();
+  return new Date(Math.min(LATEST_MS, Math.max(0, Math.round(wallMs)))).toISOString();
 }
 
 /** As systemd writes it (`%b`), for units that hide /proc/sys; null where it is none. */

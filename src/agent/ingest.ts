@@ -118,10 +118,8 @@ function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortS
     }
   };
   const put = (events: readonly NewEvent[]): Promise<void> | null => {
-    for (const [i, event] of events.entries()) {
-      if (!pending.push(event)) return putLater(events.slice(i));
-    }
-    return null;
+    const taken = events.findIndex((event) => !pending.push(event));
+    return taken < 0 ? null : putLater(events.slice(taken));
   };
   const known = () => rememberedCollars(state);
   /** A promise for each reading would cost more than the reading. */

@@ -9,7 +9,7 @@ import { createBoundedMap, MAX_COLLARS } from './bounded-map.ts';
 import { crc16 } from './crc16.ts';
 import type { Decoded, Decoder, Discard, DiscardReason, Reading } from './reading.ts';
 import { byteSample } from './sample.ts';
-import { advanceClock, type SampleClock, startClock } from './sample-clock.ts';
+import { advanceClock, type FrameTime, type SampleClock, startClock } from './sample-clock.ts';
 import { createSlip } from './slip.ts';
 
 const VERSION = 1;
@@ -40,14 +40,15 @@ export function createFrameDecoder(options: FrameOptions): Decoder {
   let arrivalMs: number | null = null;
   let latestMs = 0;
   let lostSamples = 0;
+  /** Of the frame at hand. One for all: it would be five numbers on the heap for each. */
+  const time: Mutable<FrameTime> = { counter: 0, samples: 0, stepMs: 0, atMs: null, latestMs: 0 };
 
   /** Places the frame in its collar's time. Null: the same frame again. */
   const clockFor = (frame: Uint8Array): KnownCollar | null => {
     const id = u32(frame, 1);
-    const samples = frame[10] as number;
-    const rateHz = frame[9] as number;
-    const stepMs = rateHz === 0 ? 0 : 1000 / rateHz;
-    const time = { counter: u16(frame, 5), samples, stepMs, atMs: arrivalMs, latestMs };
+    readTime(frame, time);
+    time.atMs = arrivalMs;
+    time.latestMs = latestMs;
     let known = collars.get(id);
     if (known === undefined) {
       known = { name: id.toString(16).toUpperCase().padStart(8, '0'), clock: startClock(time) };
@@ -112,6 +113,13 @@ function faultOf(frame: Uint8Array): DiscardReason | null {
   const battery = frame[8] as number;
   if (samples > 0 && frame[9] === 0) return 'bad-value';
   return battery > 100 && battery !== BATTERY_UNKNOWN ? 'bad-value' : null;
+}
+
+function readTime(frame: Uint8Array, time: Mutable<FrameTime>): void {
+  const rateHz = frame[9] as number;
+  time.counter = u16(frame, 5);
+  time.samples = frame[10] as number;
+  time.stepMs = rateHz === 0 ? 0 : 1000 / rateHz;
 }
 
 /** The readings of a sound frame whose clock has been moved to it. */

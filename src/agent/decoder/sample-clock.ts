@@ -26,7 +26,7 @@ export interface SampleClock {
 
 export type Tick = { readonly type: 'duplicate' } | { readonly type: 'placed'; readonly lostSamples: number };
 
-interface FrameTime {
+export interface FrameTime {
   readonly counter: number;
   /** Samples in the frame; 0 in a frame that only says that the collar is there. */
   readonly samples: number;

@@ -35,12 +35,19 @@ export function createSlip(maxBytes: number, sink: SlipSink): SlipDecoder {
   let wire = 0;
   let escaped = false;
   let fault: 'bad-escape' | 'too-long' | null = null;
+  /** By their length: a view for each frame would cost more than reading it. */
+  const views: Uint8Array[] = [];
+  const payload = (): Uint8Array => {
+    const view = views[length] ?? held.subarray(0, length);
+    views[length] = view;
+    return view;
+  };
 
   /** `terminator` is 1, or 0 at the end of the input. */
   const finish = (terminator: number) => {
     if (escaped) fault ??= 'bad-escape';
-    if (fault !== null) sink.discard(fault, wire + terminator, held.subarray(0, length));
-    else if (wire > 0) sink.frame(held.subarray(0, length), wire + terminator);
+    if (fault !== null) sink.discard(fault, wire + terminator, payload());
+    else if (wire > 0) sink.frame(payload(), wire + terminator);
     length = 0;
     wire = 0;
     escaped = false;
@@ -50,7 +57,7 @@ export function createSlip(maxBytes: number, sink: SlipSink): SlipDecoder {
   const take = (byte: number) => {
     if (fault !== null) {
       if (wire >= MAX_RUN_BYTES) {
-        sink.discard(fault, wire, held.subarray(0, length));
+        sink.discard(fault, wire, payload());
         wire = 0;
       }
       return;

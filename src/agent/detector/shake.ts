@@ -59,19 +59,14 @@ export function shakeReading(
   const backMs = state.burst === null ? 0 : state.burst.endMs - atMs;
   if (backMs > quietMs) shakeEnd(state, state.burst?.endMs ?? atMs, place, out);
   shakeTick(state, atMs, place, out);
-  const said = [ofAcceleration(state, reading, own), ofLevel(reading, own), ofEdges(state, reading, own)];
+  const motion = ofAcceleration(state, reading, own);
+  const level = ofLevel(reading, own);
+  const edges = ofEdges(state, reading, own);
   // Acceleration knows the strength in g; the others have a measure of their own.
-  const peakG = said.find((one) => one !== null)?.peakG ?? 0;
-  const start = said.find((one) => one?.start != null)?.start ?? null;
-  if (state.burst !== null)
-    goOn(
-      state,
-      atMs,
-      said.some((one) => one?.holds === true),
-      peakG,
-      place,
-      out,
-    );
+  const peakG = (motion ?? level ?? edges)?.peakG ?? 0;
+  const start = motion?.start ?? level?.start ?? edges?.start ?? null;
+  const holds = motion?.holds === true || level?.holds === true || edges?.holds === true;
+  if (state.burst !== null) goOn(state, atMs, holds, peakG, place, out);
   else if (start !== null) begin(state, atMs, start, peakG, quietMs, out);
 }
 

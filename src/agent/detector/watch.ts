@@ -55,6 +55,8 @@ interface Collar {
 /** Belongs to the watch and is changed in place: a state handed in is given away, use the one that comes back. */
 export interface WatchState {
   readonly collars: Map<string, Collar>;
+  /** Empty between steps: what is decided goes into it. */
+  decided: Detection[];
 }
 
 /** What is known of a collar from before a restart. */
@@ -72,7 +74,7 @@ export interface RememberedCollar {
 const nothing: readonly Detection[] = [];
 
 export function createWatch(): WatchState {
-  return { collars: new Map() };
+  return { collars: new Map(), decided: [] };
 }
 
 /** After a restart: what was told before is not told again. */
@@ -102,7 +104,8 @@ export function rememberedCollars(state: WatchState): RememberedCollar[] {
 }
 
 export function step(state: WatchState, input: WatchInput, settings: WatchSettings): Watched {
-  const out: Detection[] = [];
+  // Given away only where there is something in it: most readings decide nothing, and are many.
+  const out = state.decided;
   switch (input.type) {
     case 'reading':
       takeReading(state.collars, input.reading, settings, out);
@@ -121,7 +124,9 @@ export function step(state: WatchState, input: WatchInput, settings: WatchSettin
       }
       break;
   }
-  return { state, detections: out.length === 0 ? nothing : out };
+  if (out.length === 0) return { state, detections: nothing };
+  state.decided = [];
+  return { state, detections: out };
 }
 
 function takeReading(collars: Map<string, Collar>, reading: Reading, settings: WatchSettings, out: Detection[]): void {

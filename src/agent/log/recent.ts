@@ -76,10 +76,10 @@ export function createRecent(): Recent {
       const found: StoredEvent[] = [];
       let bytes = 0;
       for (const group of groups.slice(first)) {
-        const start = Math.max(from, group.firstSeq);
-        for (const [i, event] of group.events.slice(start - group.firstSeq).entries()) {
-          const seq = start + i;
+        const { firstSeq } = group;
+        for (let seq = Math.max(from, firstSeq); seq <= group.lastSeq; seq += 1) {
           if (seq > to) return found;
+          const event = group.events[seq - firstSeq] as NewEvent;
           bytes += event.data.length;
           if (found.length > 0 && bytes > maxBytes) return found;
           if (found.push({ ...event, epoch, seq }) >= limit) return found;

@@ -26,6 +26,14 @@ export interface Memory {
   readonly failedSources: readonly string[];
 }
 
+const NEWS: ReadonlyMap<string, Partial<RememberedCollar>> = new Map([
+  ['meow.started', { openMeow: true }],
+  ['meow.ended', { openMeow: false }],
+  ['collar.silent', { silent: true }],
+  ['collar.heard', { silent: false }],
+  ['battery.low', { batteryLow: true }],
+]);
+
 interface Row {
   readonly collar: string;
   readonly place: string | null;
@@ -56,7 +64,11 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
     if (type === 'sensor.recovered') failed.delete(sourceIn(event.data));
     const collar = collarOf(event);
     if (collar === null) return;
-    const next = evolve(collars.get(collar) ?? unknown(collar, event.time), event);
+    const next = {
+      ...(collars.get(collar) ?? unknown(collar, event.time)),
+      ...news(type, event.data),
+      lastEvent: event.time,
+    };
     // Set anew, so that the map stays in the order of the last event.
     collars.delete(collar);
     collars.set(collar, next);
@@ -101,16 +113,10 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
   };
 }
 
-function evolve(before: RememberedCollar, event: NewEvent): RememberedCollar {
-  const next = { ...before, lastEvent: event.time };
-  const type = shortType(event.type);
-  if (type === 'cat.moved') return { ...next, place: placeIn(event.data) };
-  if (type === 'meow.started') return { ...next, openMeow: true };
-  if (type === 'meow.ended') return { ...next, openMeow: false };
-  if (type === 'collar.silent') return { ...next, silent: true };
-  if (type === 'collar.heard') return { ...next, silent: false };
-  if (type === 'battery.low') return { ...next, batteryLow: true };
-  return next;
+/** What an event of this type says of its collar. */
+function news(type: string, data: string): Partial<RememberedCollar> {
+  if (type === 'cat.moved') return { place: placeIn(data) };
+  return NEWS.get(type) ?? {};
 }
 
 function placeIn(data: string): string | null {

@@ -59,6 +59,8 @@ interface EventRow {
 }
 
 const HASH_BYTES = 32;
+/** A day that every month has, an hour that every day has: only of others it has to be tried whether they are. */
+const PLAIN_TIME = /^\d{4}-\d\d-(?:0\d|1\d|2[0-8])T(?:[01]\d|2[0-3]):/;
 /** The last moment that a date can name. */
 const MAX_TIME_MS = 8.64e15;
 
@@ -178,7 +180,12 @@ export function chainAtPos(
  */
 export function whyNotStorable(event: NewEvent): string | null {
   const { boot, clock, data, monoMs, subject, time, type } = event;
-  if (![type, subject ?? '', boot ?? '', data].every((text) => text.isWellFormed()))
+  if (
+    !type.isWellFormed() ||
+    subject?.isWellFormed() === false ||
+    boot?.isWellFormed() === false ||
+    !data.isWellFormed()
+  )
     return 'text is not well-formed Unicode';
   const reason = whyNoHead(event);
   if (reason !== null) return reason;
@@ -191,7 +198,7 @@ export function whyNotStorable(event: NewEvent): string | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'data is not an object';
   if (data.length > MAX_DATA_BYTES) return `data of ${data.length} characters is too long`;
   if (JSON.stringify(value) !== data) return 'data does not survive JSON';
-  if (new Date(time).toISOString() !== time) return 'time does not survive';
+  if (!PLAIN_TIME.test(time) && new Date(time).toISOString() !== time) return 'time does not survive';
   const unsynced = clock === 'unsynced';
   if (unsynced !== (boot !== null) || unsynced !== (monoMs !== null))
     return 'boot and monoMs belong to unsynced events, and only to them';

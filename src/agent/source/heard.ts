@@ -37,7 +37,9 @@ export function createHeard(): Heard {
       last.batteryPercent = batteryPercent ?? last.batteryPercent;
       if (atMs < last.atMs) return;
       // Together: how strong it was, and where.
-      Object.assign(last, { atMs, place, rssiDbm });
+      last.atMs = atMs;
+      last.place = place;
+      last.rssiDbm = rssiDbm;
     },
     health: (wallOf) =>
       [...collars.values()]
