@@ -39,6 +39,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   'log-rows': logGroup([
     'core',
     'epoch-chain',
+    'insert',
     'read-proven',
     'recent',
     'remember',

@@ -167,10 +167,10 @@ export function appendRows(
   const epoch = currentEpoch(core);
   const firstSeq = epoch.lastSeq + 1;
   const chains = new Uint8Array(events.length * core.lastChain.length);
+  core.rows.insert(epoch.base + firstSeq, events);
   let hash = core.lastChain;
   let seq = firstSeq;
   for (const event of events) {
-    core.rows.insert(epoch.base + seq, event);
     hash = chainAfter(hash, epoch.epoch, seq, event);
     chains.set(hash, (seq - firstSeq) * hash.length);
     seq += 1;

@@ -3,6 +3,7 @@ import { type ChainHash, chainNext } from '../../contract/chain.ts';
 import { MAX_DATA_BYTES, whyNoHead } from '../../contract/envelope.ts';
 import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import type { SeqRange } from '../../contract/message.ts';
+import { createInsert } from './insert.ts';
 import { logError } from './log-error.ts';
 import type { Db } from './log-file.ts';
 import { createWords, type Words } from './words.ts';
@@ -30,8 +31,8 @@ export function epochCopy({ no, epoch, agent, base }: EpochSpan): string {
 }
 
 export interface Rows {
-  /** Writes one event. Within the caller's transaction. */
-  insert(pos: number, event: NewEvent): void;
+  /** Writes events, one behind the other from `pos` on. Within the caller's transaction. */
+  insert(pos: number, events: readonly NewEvent[]): void;
   /** After a transaction that was rolled back: what it wrote is not there. */
   forget(): void;
   /** Rows with pos in [from, to], in order. The iterator must be finished before the next statement that writes. */
@@ -66,9 +67,7 @@ const MAX_TIME_MS = 8.64e15;
 
 export function createRows(db: Db): Rows {
   const words = createWords(db);
-  const insert = db.prepare(
-    'INSERT INTO event (pos, type, version, subject, time, synced, boot, mono, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  );
+  const insert = createInsert(db, words);
   const select = db.prepare<[number, number], EventRow>('SELECT * FROM event WHERE pos BETWEEN ? AND ? ORDER BY pos');
   const remove = db.prepare('DELETE FROM event WHERE pos BETWEEN ? AND ?');
   const first = db
@@ -89,12 +88,7 @@ export function createRows(db: Db): Rows {
     )
     .pluck();
   return {
-    insert(pos, event) {
-      const boot = event.boot === null ? null : words.number(event.boot);
-      const synced = event.clock === 'synced' ? 1 : 0;
-      const { version, subject, time, monoMs, data } = event;
-      insert.run(pos, words.number(event.type), version, subject, Date.parse(time), synced, boot, monoMs, data);
-    },
+    insert,
     forget: words.forget,
     *iterate(span, from, to) {
       for (const row of select.iterate(from, to)) yield toEvent(row, span, words);

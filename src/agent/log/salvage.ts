@@ -162,7 +162,7 @@ function importGroup(core: LogCore, oldBase: number, { before, events, after }: 
   const epoch = currentEpoch(core);
   const keep = ({ pos, hash }: Kept) => core.chains.save(pos - oldBase + epoch.base, hash);
   if (before.pos - oldBase > epoch.lastSeq) keep(before);
-  for (const event of events) core.rows.insert(epoch.base + event.seq, event);
+  for (const event of events) core.rows.insert(epoch.base + event.seq, [event]);
   keep(after);
   const firstSeq = before.pos - oldBase + 1;
   core.tells.note(events, epoch.base + firstSeq);

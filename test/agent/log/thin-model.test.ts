@@ -66,10 +66,13 @@ function noteAll(core: LogCore, all: Map<string, StoredEvent>): LogCore {
   return Object.assign(core, {
     rows: {
       ...core.rows,
-      insert(pos: number, event: NewEvent) {
+      insert(pos: number, events: readonly NewEvent[]) {
         const { epoch, base } = core.epochs.at(-1) ?? { epoch: '', base: 0 };
-        all.set(`${epoch}/${pos - base}`, { ...event, epoch, seq: pos - base });
-        insert(pos, event);
+        for (const [i, event] of events.entries()) {
+          const seq = pos + i - base;
+          all.set(`${epoch}/${seq}`, { ...event, epoch, seq });
+        }
+        insert(pos, events);
       },
     },
   });
