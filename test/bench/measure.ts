@@ -18,10 +18,14 @@ const QUIET_MS = 20_000;
 const POLL_MS = 20;
 const SETTLE_MS = 5_000;
 
-export interface Burst {
+interface Pace {
   readonly events: number;
   readonly eventsPerSecond: number;
   readonly cpuSeconds: number;
+}
+
+export interface Burst extends Pace {
+  readonly warm: Pace | null;
   readonly peakRssMb: number;
   readonly writtenBytesPerEvent: number | null;
   readonly payloadBytesPerEvent: number;
@@ -44,33 +48,48 @@ export interface Outage {
   readonly lost: number;
 }
 
-/** All readings as fast as they are taken. */
+/**
+ * All readings as fast as they are taken, by a process that has just started. Where `warms`, as many twice more, for a program runs for
+ * months and is compiled by its runtime only while it runs: the last ones are `warm`.
+ */
 export async function measureBurst(
   one: Contender,
   disk: BenchDisk,
   readings: number,
-  env = process.env,
+  { env = process.env, warms = false }: { readonly env?: NodeJS.ProcessEnv; readonly warms?: boolean } = {},
 ): Promise<Burst> {
   return withHouse(one, disk, env, async ({ pty, running, counter }) => {
-    const bytes = wire(one.format, 0, readings);
-    const expected = eventsIn(0, readings);
     await pause(SETTLE_MS);
-    const [before, written] = [usageOf(running().pids), disk.writtenBytes()];
-    const began = performance.timeOrigin + performance.now();
+    const written = disk.writtenBytes();
     const peak = watchRss(running);
-    await pour(pty, bytes, 60_000);
-    const count = await counter.settled(expected);
-    const peakRssMb = peak();
-    const after = usageOf(running().pids);
-    return {
-      events: count.unique,
-      eventsPerSecond: rate(count.unique, count.lastAtMs - began),
-      cpuSeconds: after.cpuSeconds - before.cpuSeconds,
-      peakRssMb,
-      writtenBytesPerEvent: per(written, disk.writtenBytes(), count.unique),
-      payloadBytesPerEvent: count.payloadBytes / count.unique,
-      lost: expected - count.unique,
+    let count = await counter.settled(0);
+    const poured = async (round: number): Promise<Pace> => {
+      const [from, to] = [round * readings, (round + 1) * readings];
+      const bytes = wire(one.format, from, to);
+      const before = usageOf(running().pids);
+      const seen = count.unique;
+      const began = performance.timeOrigin + performance.now();
+      await pour(pty, bytes, 60_000);
+      count = await counter.settled(eventsIn(0, to));
+      const { cpuSeconds } = usageOf(running().pids);
+      return {
+        events: count.unique - seen,
+        eventsPerSecond: rate(count.unique - seen, count.lastAtMs - began),
+        cpuSeconds: cpuSeconds - before.cpuSeconds,
+      };
     };
+    const cold = await poured(0);
+    const { payloadBytes } = count;
+    const burst = {
+      ...cold,
+      peakRssMb: peak(),
+      writtenBytesPerEvent: per(written, disk.writtenBytes(), cold.events),
+      payloadBytesPerEvent: payloadBytes / cold.events,
+    };
+    if (warms) await poured(1);
+    const warm = warms ? await poured(2) : null;
+    const rounds = warms ? 3 : 1;
+    return { ...burst, warm, lost: eventsIn(0, rounds * readings) - count.unique };
   });
 }
 

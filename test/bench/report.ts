@@ -1,7 +1,9 @@
 /** The table of a bench, its ratios, and how it differs from an earlier one. Pure. */
 export const FIGURES = [
   'events/s',
+  'events/s, warm',
   'CPU-s per 100 000 readings',
+  'CPU-s per 100 000 readings, warm',
   'B written per event, burst',
   'B written per event, 40 a second',
   'B on the wire per event, burst',
@@ -17,6 +19,15 @@ export const FIGURES = [
   'lost of 100 in the outage',
   'lost of 100 by kill -9 in an outage',
 ] as const;
+
+const COMPARED: readonly (typeof FIGURES)[number][] = [
+  'events/s',
+  'events/s, warm',
+  'CPU-s per 100 000 readings',
+  'CPU-s per 100 000 readings, warm',
+  'B written per event, burst',
+  'RSS idle, MB',
+];
 
 /** A name of `FIGURES` with one value a run. */
 export type Figures = Record<string, readonly number[]>;
@@ -55,12 +66,10 @@ export function ratios(figures: Bench['figures']): string[] {
   if (own === undefined) return [];
   const lines: string[] = [];
   for (const other of Object.keys(figures).filter((name) => !name.startsWith('collard'))) {
-    const parts = ['events/s', 'CPU-s per 100 000 readings', 'B written per event, burst', 'RSS idle, MB'].flatMap(
-      (figure) => {
-        const ratio = paired(figures[own]?.[figure], figures[other]?.[figure]);
-        return ratio === null ? [] : [`${figure} × ${number(ratio)}`];
-      },
-    );
+    const parts = COMPARED.flatMap((figure) => {
+      const ratio = paired(figures[own]?.[figure], figures[other]?.[figure]);
+      return ratio === null ? [] : [`${figure} × ${number(ratio)}`];
+    });
     if (parts.length > 0) lines.push(`collard (json) against ${other}: ${parts.join(', ')}`);
   }
   return lines;

@@ -80,12 +80,14 @@ try {
 
 async function oneRun(one: Contender, figures: Figures, run: number): Promise<void> {
   const began = performance.now();
-  const burst = await measureBurst(one, disk, readings * shareOf(one));
+  const burst = await measureBurst(one, disk, readings * shareOf(one), { warms: true });
   const paced = await measurePaced(one, disk, PACE.perSecond, PACE.seconds);
   const scale = 100_000 / (readings * shareOf(one));
   add(figures, {
     'events/s': burst.eventsPerSecond,
     'CPU-s per 100 000 readings': burst.cpuSeconds * scale,
+    'events/s, warm': burst.warm?.eventsPerSecond ?? null,
+    'CPU-s per 100 000 readings, warm': burst.warm === null ? null : burst.warm.cpuSeconds * scale,
     'RSS at most, MB': burst.peakRssMb,
     'B written per event, burst': burst.writtenBytesPerEvent,
     'B written per event, 40 a second': paced.writtenBytesPerEvent,
@@ -130,7 +132,7 @@ async function onCard(one: Contender, where: BenchDisk): Promise<number | null> 
     SLOW_SEED: '1',
   };
   const share = flushesEach(one) ? SLOW_SHARE / 5 : 1;
-  return (await measureBurst(one, where, readings * share, env)).eventsPerSecond;
+  return (await measureBurst(one, where, readings * share, { env })).eventsPerSecond;
 }
 
 function add(figures: Figures, one: Record<string, number | null>): void {
