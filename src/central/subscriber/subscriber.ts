@@ -1,7 +1,7 @@
 /** One connection of central to the broker: its session, its subscriptions, its will. It does not reconnect: receive does. */
 import { centralStateTopic, shardName } from '../../contract/topic.ts';
 import type { Incoming, LinkOptions, MqttLink, OpenLink } from '../../lib/mqtt-link.ts';
-import { delay } from '../../lib/wait.ts';
+import { createGate, delay } from '../../lib/wait.ts';
 import { createLanes } from './lanes.ts';
 
 /** Messages that wait for the store; then the broker is held back. A batch may have 256 KiB. */
@@ -64,12 +64,16 @@ export async function openSubscriber(
     signal,
   );
   const { incoming } = link;
+  // A broker may end the link of who goes beyond its Receive Maximum: greeting, goodbye and all between count together.
+  const gate = createGate(link.receiveMaximum);
+  const publish: MqttLink['publish'] = (...message) => gate(() => link.publish(...message));
   const lanes = createLanes();
   let taken = 0;
   const patience = { quietMs: options.link.connectTimeoutMs, heard: () => taken + incoming.size };
-  const online = isVoice ? { topic, payload: say('online') } : null;
+  const tell = (state: 'online' | 'offline') => publish(topic, say(state), { qos: 1, retain: true });
+  const hello = isVoice ? () => tell('online') : null;
   const others = isVoice ? options.others : undefined;
-  const greeting = greet(link, topics, others, online, patience, signal);
+  const greeting = greet(link, topics, others, hello, patience, signal);
   return {
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
@@ -83,7 +87,7 @@ export async function openSubscriber(
       }
       return until.aborted ? [] : lanes.next(max);
     },
-    publish: link.publish,
+    publish,
     greeted: new Promise((resolve) => {
       void greeting.then((failure) => {
         if (failure === null) resolve();
@@ -93,7 +97,7 @@ export async function openSubscriber(
     async close() {
       if (!isVoice) return link.close();
       const late = new AbortController();
-      const goodbye = link.publish(topic, say('offline'), { qos: 1, retain: true }).then(
+      const goodbye = tell('offline').then(
         () => undefined,
         // The link is gone: then the broker sends the will.
         () => undefined,
@@ -127,7 +131,7 @@ async function greet(
   link: MqttLink,
   topics: readonly string[],
   others: SubscriberOptions['others'],
-  online: { readonly topic: string; readonly payload: string } | null,
+  hello: (() => Promise<unknown>) | null,
   { quietMs, heard }: { readonly quietMs: number; readonly heard: () => number },
   signal: AbortSignal,
 ): Promise<Error | null> {
@@ -145,8 +149,7 @@ async function greet(
     if (topics.length > 0) await link.subscribe(topics);
     if (others !== undefined) await link.subscribe(others.topics).catch(unlessRefused(others.refused));
     // Not awaited: the answer may get lost, and nothing depends on it.
-    if (online !== null)
-      void link.publish(online.topic, online.payload, { qos: 1, retain: true }).catch(() => undefined);
+    hello?.().catch(() => undefined);
     return null;
   } catch (error) {
     await link.close();

@@ -2,7 +2,8 @@ import { getEventListeners } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { MAX_INCOMING, openSubscriber } from '../../../src/central/subscriber/subscriber.ts';
-import { openMqttLink } from '../../../src/lib/mqtt-link.ts';
+import { type MqttLink, openMqttLink } from '../../../src/lib/mqtt-link.ts';
+import { createQueue } from '../../../src/lib/queue.ts';
 import { createPackets } from '../../faults/mqtt-packets.ts';
 
 /** A broker that says CONNACK (MQTT 5) and nothing after it. */
@@ -98,4 +99,49 @@ test('more than can wait is taken while the broker has not answered to SUBSCRIBE
   expect(heard.pubacks).toBe(waiting);
   await subscriber.close();
   expect(await subscriber.ended).toBeNull();
+});
+
+test('greeting, goodbye and what is said between them are no more at once than the broker takes', async () => {
+  let [underWay, most] = [0, 0];
+  const heard: string[] = [];
+  const acks: (() => void)[] = [];
+  const link: MqttLink = {
+    protocol: '5',
+    sessionPresent: false,
+    receiveMaximum: 2,
+    maxPacketBytes: Number.POSITIVE_INFINITY,
+    overruns: 0,
+    incoming: createQueue(1),
+    ended: new Promise(() => undefined),
+    publish(_topic, payload) {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      heard.push(String(payload));
+      return new Promise((resolve) => {
+        acks.push(() => {
+          underWay -= 1;
+          resolve({ ok: true });
+        });
+      });
+    },
+    subscribe: async () => undefined,
+    close: async () => undefined,
+  };
+  const options = { base: 'collard/v1', group: 'central', sessionExpirySeconds: 0 };
+  const { signal } = new AbortController();
+  const of = { ...options, link: { url: 'mqtt://127.0.0.1', keepaliveSeconds: 60, connectTimeoutMs: 5_000 } };
+  const subscriber = await openSubscriber(of, async () => link, signal);
+  await subscriber.greeted;
+  const said = [
+    subscriber.publish('t', 'a', { qos: 1, retain: false }),
+    subscriber.publish('t', 'b', { qos: 1, retain: false }),
+  ];
+  const closed = subscriber.close();
+  while (acks.length > 0) {
+    acks.shift()?.();
+    await new Promise(setImmediate);
+  }
+  await Promise.all([closed, ...said]);
+  expect(heard).toEqual(['{"state":"online"}', 'a', 'b', '{"state":"offline"}']);
+  expect(most).toBe(2);
 });
