@@ -12,7 +12,7 @@ import { whyNotStorable } from './log/rows.ts';
 export const GROUP_EVENTS = 2_000;
 /** So many do not wait for more: what a flush costs is little beside what they take themselves. */
 const ENOUGH_EVENTS = 1_000;
-/** Flushes in a row that nothing is waited for. One of them is regained in each `groupMs`. */
+/** Flushes of fewer in a row that nothing is waited for. One of them is regained in each `groupMs`. */
 export const FLURRY_FLUSHES = 20;
 
 export interface Pace {
@@ -58,8 +58,10 @@ export async function appendGroups(pending: Queue<NewEvent>, { log, clock, group
     if (first.length === 0) return;
     await pending.filled(ENOUGH_EVENTS - 1, pace.waitMs(clock.monoNow()), signal);
     const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS - 1, signal);
-    await appendStorable(log, [...first, ...rest], logger);
-    pace.flushed(clock.monoNow());
+    const group = [...first, ...rest];
+    await appendStorable(log, group, logger);
+    // What many share is no flush of a flurry: the end of a burst needs not wait for it.
+    if (group.length < ENOUGH_EVENTS) pace.flushed(clock.monoNow());
   }
 }
 

@@ -119,6 +119,21 @@ describe('appending in groups', () => {
     await done;
   });
 
+  it('flushes the end of a burst at once: what many share uses no flurry up', async () => {
+    const { pending, groups, done } = rig(2_000_000, 10_000);
+    await expect.poll(() => groups.reduce((sum, size) => sum + size, 0), { timeout: 30_000 }).toBe(10_000);
+    for (let round = 1; round < 8; round += 1) {
+      for (let n = 0; n < 5 * GROUP_EVENTS; n += 1) pending.push(low());
+      const all = 10_000 * (1 + round);
+      await expect.poll(() => groups.reduce((sum, size) => sum + size, 0), { timeout: 30_000 }).toBe(all);
+    }
+    expect(groups.length).toBeGreaterThan(FLURRY_FLUSHES);
+    pending.push(low());
+    await expect.poll(() => groups.at(-1), { timeout: 30_000 }).toBe(1);
+    pending.close();
+    await done;
+  });
+
   it('never makes a group beyond its limit', async () => {
     const { pending, groups, done } = rig(600, 2 * GROUP_EVENTS + 1);
     pending.close();
