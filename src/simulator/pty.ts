@@ -16,9 +16,13 @@ export interface Pty {
   close(): Promise<void>;
 }
 
-/** Throws with code NO_PTY where the system has no /dev/ptmx or its C library cannot be called. */
-export function openPty(): Pty {
-  const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+/**
+ * Throws with code NO_PTY where the system has no /dev/ptmx or its C library cannot be called. `patient`: a write waits until all has
+ * fitted, as long as it takes.
+ */
+export function openPty(patient = false): Pty {
+  const wait = patient ? 0 : constants.O_NONBLOCK;
+  const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | wait);
   const path = unlock(fd);
   // Held open so that the master never reads EIO between two openings of the reader.
   const slave = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);

@@ -2,20 +2,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pty } from '../../src/simulator/pty.ts';
 
-/** Longer than a tty's buffer is never taken at once. */
-const CHUNK_BYTES = 4_096;
-const FULL_MS = 1;
+/** So much is handed to the kernel at a time: the writer sleeps there until there is room, and costs the reader nothing. */
+const CHUNK_BYTES = 65_536;
 
-/** Resolves when the kernel has taken all of it. Rejects where nobody reads for `patienceMs`. */
+/** Resolves when the kernel has taken all of it. Rejects where nobody reads for `patienceMs`. `pty` is a patient one. */
 export async function pour(pty: Pty, bytes: Uint8Array, patienceMs: number): Promise<void> {
-  let takenAt = performance.now();
-  for (let from = 0; from < bytes.length; ) {
-    const chunk = bytes.subarray(from, from + CHUNK_BYTES);
-    const left = await pty.write(chunk);
-    from += chunk.length - left;
-    if (left < chunk.length) takenAt = performance.now();
-    else if (performance.now() - takenAt > patienceMs) throw new Error(`nobody has read the port for ${patienceMs} ms`);
-    if (left > 0) await pause(FULL_MS);
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
+    const enough = new AbortController();
+    const tired = pause(patienceMs, true, { signal: enough.signal, ref: false }).catch(() => false);
+    const left = await Promise.race([pty.write(bytes.subarray(from, from + CHUNK_BYTES)), tired]);
+    enough.abort();
+    if (left === true) throw new Error(`nobody has read the port for ${patienceMs} ms`);
+    if (left !== 0) throw new Error(`${left} bytes are lost: the terminal is not patient`);
   }
 }
 

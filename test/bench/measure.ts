@@ -184,7 +184,7 @@ export async function withHouse<T>(
   isThroughLink = false,
 ): Promise<T> {
   const broker = await startMosquitto(['max_queued_messages 0', 'max_inflight_messages 0']);
-  const pty = openPty();
+  const pty = openPty(true);
   const link = await openBrokerLink(broker.port, Math.random);
   const counter = await startCounter(broker.port);
   const place = { port: pty.path, brokerPort: isThroughLink ? link.port : broker.port, folder: disk.fresh(), env };

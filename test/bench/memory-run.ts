@@ -84,7 +84,7 @@ async function openHouse(format: 'json' | 'frame', begun: AsyncDisposableStack) 
   begun.defer(() => rmSync(folder, { recursive: true, force: true }));
   const broker = await startMosquitto(['max_queued_messages 0', 'max_inflight_messages 0']);
   begun.defer(broker.stop);
-  const pty = openPty();
+  const pty = openPty(true);
   begun.defer(pty.close);
   const client = await connectAsync(broker.url, { protocolVersion: 5 });
   begun.defer(() => client.endAsync(true));
