@@ -76,7 +76,7 @@ describe.each(['agent', 'central'] as const)('the unit of the %s', (kind) => {
   const unit = readText(`systemd/collard-${kind}.service`);
 
   test('starts the program that is built, on the Node.js that came along', () => {
-    const flags = kind === 'agent' ? ' --expose-gc' : '';
+    const flags = kind === 'agent' ? ' --expose-gc --max-semi-space-size=4' : '';
     const exec = `ExecStart=/usr/lib/collard/bin/node${flags} /usr/lib/collard/${manifest.bin.collard} ${kind} --config`;
     expect(unit).toContain(`${exec} /etc/collard/${kind}.yaml`);
   });

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Contender } from '../contender.ts';
 import { begin } from './child.ts';
 
+/** As the unit starts it. */
+const FLAGS = ['--expose-gc', '--max-semi-space-size=4'];
 const bin = fileURLToPath(new URL('../../../dist/cli/bin.js', import.meta.url));
 
 /** The agent as the package runs it. The broker's word is enough, as it is for the others: nobody here is central. */
@@ -26,7 +28,7 @@ mqtt: { url: "${url}", retryFirstMs: 200, retryMaxMs: 200 }
 forward: { confirm: broker }
 `,
       );
-      const child = begin(process.execPath, ['--expose-gc', bin, 'agent', '--config', config], { env });
+      const child = begin(process.execPath, [...FLAGS, bin, 'agent', '--config', config], { env });
       await child.says(/source is open/, 60_000);
       return child;
     },
