@@ -12,16 +12,16 @@ import { whyNotStorable } from './log/rows.ts';
 export const GROUP_EVENTS = 2_000;
 /** So many do not wait for more: what a flush costs is little beside what they take themselves. */
 const ENOUGH_EVENTS = 1_000;
-/** Flushes of fewer in a row that nothing is waited for. One of them is regained in each `groupMs`. */
+/** Flushes in a row that nothing is waited for. One of them is regained in each `groupMs`, and with each `ENOUGH_EVENTS`. */
 export const FLURRY_FLUSHES = 20;
 
 export interface Pace {
   /** How long what is there may wait for more before it is flushed. */
   waitMs(nowMs: number): number;
-  flushed(nowMs: number): void;
+  flushed(nowMs: number, events: number): void;
 }
 
-/** Times are monotonic. Over a longer time there is one flush in `groupMs`. */
+/** Times are monotonic. Over a longer time there is one flush in `groupMs`, and one for a thousand events. */
 export function createPace(groupMs: number): Pace {
   let left = FLURRY_FLUSHES;
   let at = Number.NEGATIVE_INFINITY;
@@ -34,9 +34,10 @@ export function createPace(groupMs: number): Pace {
       regain(nowMs);
       return left >= 1 ? 0 : (1 - left) * groupMs;
     },
-    flushed(nowMs) {
+    flushed(nowMs, events) {
       regain(nowMs);
-      if (groupMs > 0) left = Math.max(0, left - 1);
+      // The end of a burst need not wait: what many share costs each of them little.
+      if (groupMs > 0) left = Math.min(FLURRY_FLUSHES, Math.max(0, left - 1 + events / ENOUGH_EVENTS));
     },
   };
 }
@@ -60,8 +61,7 @@ export async function appendGroups(pending: Queue<NewEvent>, { log, clock, group
     const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS - 1, signal);
     const group = [...first, ...rest];
     await appendStorable(log, group, logger);
-    // What many share is no flush of a flurry: the end of a burst needs not wait for it.
-    if (group.length < ENOUGH_EVENTS) pace.flushed(clock.monoNow());
+    pace.flushed(clock.monoNow(), group.length);
   }
 }
 
