@@ -11,6 +11,7 @@ import { buildPage } from './api/page/bench.ts';
 import { startProxy } from './api/page/proxy.ts';
 import { createSender, type Sender, type Serving, startServing } from './api/serving.ts';
 import { createWriter, epochId } from './store/events.ts';
+import { saveHealth, saveState } from './store/said.ts';
 
 describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browser', { timeout: 40_000 }, () => {
   let pageDir: string;
@@ -98,7 +99,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     await page.locator('.cat .facts time').getByText('never').waitFor();
     const lastHeard = new Date().toISOString();
     const collars = ['C1', 'NEW'].map((collar) => ({ collar, lastHeard }));
-    await central.store.saveHealth('porch', { collars }, lastHeard);
+    await saveHealth(central.store, 'porch', { collars }, lastHeard);
     // As the receive loop does.
     central.changes.announce();
     for (const text of ['1 s ago', '2 s ago']) await page.locator('.cat .facts time').getByText(text).waitFor();
@@ -110,7 +111,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
     await central.call('POST', 'api/v1/cats', { name: name.slice(0, 64), collar: '"><svg onload=alert(3)>' });
     await sender.send('cat.moved', 'collar/"><svg onload=alert(3)>', { from: null, to: '<b>hall</b>' });
     await sender.send('sensor.failed', null, { source: '<i>s</i>', reason: '<script>alert(4)</script>' });
-    await central.store.saveHealth('porch', { sources: [{ source: '<u>x</u>' }] }, new Date().toISOString());
+    await saveHealth(central.store, 'porch', { sources: [{ source: '<u>x</u>' }] }, new Date().toISOString());
     let dialogs = 0;
     await open();
     page.on('dialog', () => {
@@ -372,8 +373,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
         },
       ],
     };
-    await central.store.saveHealth('porch', health, new Date().toISOString());
-    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, new Date().toISOString());
+    await saveHealth(central.store, 'porch', health, new Date().toISOString());
+    await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, new Date().toISOString());
     await open();
     const agent = page.locator('.agent', { hasText: 'porch' });
     await agent.waitFor();
@@ -397,7 +398,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('page in a real browse
   test('agents show whether they sign, from the moment on when a key is enrolled or revoked', async () => {
     const now = new Date().toISOString();
     const { publicKey } = newKey();
-    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, now);
+    await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, now);
     await open();
     const badges = page.locator('.agent', { hasText: 'porch' }).locator('.badges');
     await page.locator('.agent', { hasText: 'porch' }).waitFor();

@@ -11,6 +11,7 @@ import { encodeBatch } from '../../src/contract/envelope.ts';
 import { encodeSync } from '../../src/contract/message.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
 import { epochId, meowing, NOW, type Writer } from './store/events.ts';
+import { quarantine } from './store/said.ts';
 
 const BASE = 'collard/v1';
 type Item = Record<string, unknown>;
@@ -137,7 +138,7 @@ describe('an event that is none', () => {
     // What is rejected is the only copy: a flood of messages does not push it out.
     for (let i = 0; i < MAX_QUARANTINE_OF_AGENT + 50; i += 1) {
       const message = { agent: 'porch', topic: 't', payload: Buffer.from(`${i}`), reason: 'flood' };
-      await store.quarantine({ ...message, kind: 'unreadable' }, NOW);
+      await quarantine(store, { ...message, kind: 'unreadable' }, NOW);
     }
     expect(await store.quarantined({ after: 0, limit: 1_000, agent: 'porch', kind: 'rejected' })).toHaveLength(room);
     await store.dropQuarantined('all');

@@ -4,6 +4,7 @@ import { encodeBatch } from '../../src/contract/envelope.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
 import { type Serving, startServing } from '../central/api/serving.ts';
 import { epochId, meowing, NOW } from '../central/store/events.ts';
+import { quarantine, saveHealth, saveState } from '../central/store/said.ts';
 
 describe('collard quarantine', () => {
   let central: Serving;
@@ -11,7 +12,7 @@ describe('collard quarantine', () => {
   let err = '';
   beforeEach(async () => {
     central = await startServing();
-    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, NOW);
+    await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, NOW);
   });
   afterEach(async () => {
     vi.restoreAllMocks();
@@ -35,13 +36,13 @@ describe('collard quarantine', () => {
   const put = (payload: string, reason = 'is no JSON') => {
     const topic = agentTopic('collard/v1', 'porch', 'events');
     const message = { agent: 'porch', topic, payload: Buffer.from(payload), kind: 'unreadable', reason } as const;
-    return central.store.quarantine(message, NOW);
+    return quarantine(central.store, message, NOW);
   };
 
   test('lists what is there, harmless for a terminal, and what agents cannot send', async () => {
     expect(await run('list')).toBe('nothing is in quarantine\n');
     await put('{', 'bad \u001b[31m');
-    await central.store.saveHealth('porch', { oversize: 2 }, NOW);
+    await saveHealth(central.store, 'porch', { oversize: 2 }, NOW);
     expect(await run('list')).toMatch(/^1 +\S+ +1 +porch +unreadable +1 +\S+\/porch\/events +bad \\u001b\[31m$/m);
     expect(err).toContain('1 messages, 1 bytes held; 1 came in all');
     expect(err).toContain('porch holds 2 events that are larger than its broker takes');

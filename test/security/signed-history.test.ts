@@ -13,6 +13,7 @@ import type { StoredEvent } from '../../src/contract/event.ts';
 import { decodeStored, encodeSync } from '../../src/contract/message.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
 import { epochId, meowing, NOW, type Writer } from '../central/store/events.ts';
+import { saveState } from '../central/store/said.ts';
 import { newKey, signed, signedSync } from '../contract/signing.ts';
 import { type Receiving, startReceiving } from './receiving.ts';
 
@@ -159,7 +160,7 @@ describe('an agent whose key is not enrolled', () => {
     ['required', 'unsigned', 0],
   ] as const)('where keys are %s is %s, and %i of its 4 events are stored', async (policy, expected, stored) => {
     start(policy);
-    await store.saveState('porch', { state: 'online', session: 1, version: '1' }, NOW);
+    await saveState(store, 'porch', { state: 'online', session: 1, version: '1' }, NOW);
     const sync = encodeSync(signedSync(own, 'porch', extentOf(porch, 1, 4)));
     await receiving.say([{ topic: topicOf('sync'), payload: sync }, message(batchOf(porch, 1, 4))]);
     expect((await store.counts()).events).toBe(stored);

@@ -64,18 +64,16 @@ export interface ConflictQuery {
   readonly agent?: string;
 }
 
+/** A message that cannot be taken in: kept within limits, and counted. */
+export interface QuarantineMessage {
+  readonly agent: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly kind: 'unreadable' | 'refused';
+  readonly reason: string;
+}
+
 export interface QuarantineStore {
-  /** Keeps a message that cannot be taken in, within limits, and counts it. */
-  quarantine(
-    message: {
-      readonly agent: string;
-      readonly topic: string;
-      readonly payload: Uint8Array;
-      readonly kind: 'unreadable' | 'refused';
-      readonly reason: string;
-    },
-    now: string,
-  ): Promise<void>;
   quarantined(query: KeptQuery): Promise<readonly Kept[]>;
   quarantinedMessage(no: number): Promise<KeptMessage | null>;
   quarantineTally(): Promise<QuarantineTally>;

@@ -9,7 +9,7 @@ import { insertOnce } from './insert-once.ts';
 import type { Kept, KeptMessage, KeptQuery, QuarantineKind, QuarantineStore, QuarantineTally } from './kept.ts';
 import type { Tables } from './tables.ts';
 import { countKept } from './tally.ts';
-import { takeLock, transact } from './transact.ts';
+import { takeLock } from './transact.ts';
 
 /** Messages of all agents, and of one. Who is no agent that is known counts as one together with all others of the kind. */
 export const MAX_QUARANTINE = 1_000;
@@ -157,9 +157,6 @@ async function nextNo(trx: Trx): Promise<number> {
 
 export function createQuarantine(db: Kysely<Tables>): QuarantineStore {
   return {
-    quarantine: async (message, now) => {
-      await transact(db, (trx) => keepMessage(trx, message, now));
-    },
     quarantined: (query) => readKept(db, query),
     quarantinedMessage: (no) => readMessage(db, no),
     quarantineTally: () => tally(db),

@@ -4,7 +4,6 @@ import { Kysely, type Transaction } from 'kysely';
 import type { CatModel } from '../models/model.ts';
 import { createAccess } from './access.ts';
 import { createGapReader } from './agent-gaps.ts';
-import { saveHealth, saveState } from './agents.ts';
 import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
@@ -81,9 +80,6 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...commands,
       ...createReader(db, model, names),
       ...createGapReader(db),
-      saveState: (agent, message, at) => transact(db, (trx) => saveState(trx, agent, message, at)),
-      saveHealth: (agent, health, at) =>
-        transact(db, (trx) => saveHealth(trx, agent, health, at, at ?? now().toISOString())),
       ...createQuarantine(db),
       ...lead(null),
       segments: () => segmentRows(db),

@@ -11,7 +11,7 @@ import type { CheckStore } from './check-store.ts';
 import type { AppliedCorrection } from './corrections.ts';
 import type { FoldStatus, Stopped, StoredVersion } from './fold-status.ts';
 import type { GapStore } from './gap-store.ts';
-import type { QuarantineStore } from './kept.ts';
+import type { QuarantineMessage, QuarantineStore } from './kept.ts';
 import type { KeyStore } from './key-store.ts';
 import type { NoticeStore } from './notice-store.ts';
 import type { RecoverableStore } from './recoverable.ts';
@@ -198,7 +198,7 @@ export type Work =
       readonly health: Readonly<Record<string, unknown>>;
       readonly heard: string | null;
     }
-  | { readonly type: 'quarantine'; readonly message: Parameters<QuarantineStore['quarantine']>[0] };
+  | { readonly type: 'quarantine'; readonly message: QuarantineMessage };
 
 export type Outcome =
   | { readonly type: 'ingested'; readonly result: IngestResult }
@@ -214,9 +214,6 @@ export interface IngestStore {
   ingest(batch: IngestBatch, now: string): Promise<IngestResult>;
   /** Notes what the agent says it holds (first and last seq, so also gaps that it can no longer fill) and answers. */
   sync(agent: string, message: SyncMessage, now: string): Promise<StoredMessage>;
-  /** `now` null: when the agent said it is not known (a retained message). */
-  saveState(agent: string, message: StateMessage, now: string | null): Promise<void>;
-  saveHealth(agent: string, health: Readonly<Record<string, unknown>>, now: string | null): Promise<void>;
   /**
    * All of it in one transaction, in this order, each with the outcome that it would have alone: what cannot be written stops no other
    * agent. Resolves after the commit, to an outcome for each. Rejects where the database can write nothing now, and of what it was

@@ -6,6 +6,7 @@ import { MAX_SERIES } from '../../../src/central/api/fleet-metrics.ts';
 import { createMetrics, type MetricsStore } from '../../../src/central/api/metrics.ts';
 import type { AgentRow, CatRow } from '../../../src/central/store/store.ts';
 import { ROOT } from '../../architecture/files.ts';
+import { saveHealth, saveState } from '../store/said.ts';
 import { type Family, parseMetrics } from './prometheus.ts';
 import { createSender, type Serving, startServing } from './serving.ts';
 
@@ -31,9 +32,9 @@ beforeAll(async () => {
   await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C1' });
   await createSender(central).send('meow.started', 'collar/C1', { level: 1 });
   const now = new Date().toISOString();
-  await central.store.saveHealth('porch', HEALTH, now);
-  await central.store.saveHealth('shed', { sources: 'none', queue: '7', logBytes: -1, discarded: null }, now);
-  await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, now);
+  await saveHealth(central.store, 'porch', HEALTH, now);
+  await saveHealth(central.store, 'shed', { sources: 'none', queue: '7', logBytes: -1, discarded: null }, now);
+  await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, now);
   const { text, type } = await central.call('GET', 'metrics');
   expect(type).toBe('text/plain; version=0.0.4; charset=utf-8');
   families = parseMetrics(text);

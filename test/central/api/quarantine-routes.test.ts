@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeBatch } from '../../../src/contract/envelope.ts';
 import { agentTopic } from '../../../src/contract/topic.ts';
 import { epochId, meowing, NOW } from '../store/events.ts';
+import { quarantine } from '../store/said.ts';
 import { type Serving, startServing } from './serving.ts';
 
 const BASE = 'collard/v1';
@@ -16,7 +17,7 @@ const porch = meowing('porch', epochId(1), 4);
 const put = (payload: string, agent = 'porch', channel: 'events' | 'state' = 'events') => {
   const topic = agentTopic(BASE, agent, channel);
   const message = { agent, topic, payload: Buffer.from(payload), kind: 'unreadable', reason: 'is no JSON' } as const;
-  return central.store.quarantine(message, NOW);
+  return quarantine(central.store, message, NOW);
 };
 
 describe('/api/v1/quarantine', () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_BODY_BYTES, MAX_REQUESTS_A_MINUTE } from '../../../src/central/api/server.ts';
+import { saveHealth } from '../store/said.ts';
 import { createSender, EPOCH, type Sender, type Serving, startServing } from './serving.ts';
 
 const HOUR = 3_600_000;
@@ -295,7 +296,7 @@ describe('HTTP API', () => {
   test('agents are shown with their health, and collars of no cat', async () => {
     await sender.send('meow.started', 'collar/STRAY', { level: 1 });
     const collars = [{ collar: 'QUIET', lastHeard: new Date(0).toISOString(), rssiDbm: -61 }];
-    await central.store.saveHealth('porch', { simulated: true, queue: 3, collars }, new Date().toISOString());
+    await saveHealth(central.store, 'porch', { simulated: true, queue: 3, collars }, new Date().toISOString());
     const { body } = await central.call('GET', 'api/v1/agents');
     const porch = body.agents.find((row: { agent: string }) => row.agent === 'porch');
     expect(porch).toMatchObject({ health: { simulated: true, queue: 3 }, conflicts: 0, epochs: [{ mark: 1 }] });

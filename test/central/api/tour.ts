@@ -4,6 +4,7 @@ import { encodePublicKey } from '../../../src/contract/signature.ts';
 import { agentTopic } from '../../../src/contract/topic.ts';
 import { newKey } from '../../contract/signing.ts';
 import { createWriter, epochId, meowing, NOW } from '../store/events.ts';
+import { quarantine, saveHealth, saveState } from '../store/said.ts';
 import type { Answer, Serving } from './serving.ts';
 
 export interface Asked {
@@ -135,13 +136,14 @@ async function fill({ store }: Serving): Promise<void> {
   await store.ingest(porch.batch(1, 4), NOW);
   await store.ingest(meowing('shed', epochId(2), 4, 'FEED0002').batch(3, 4), NOW);
   await store.ingest(meowing('shed', epochId(2), 4, 'OTHER').batch(3, 4), NOW);
-  await store.saveState('porch', { state: 'online', session: 3, version: '0.1.0' }, NOW);
-  await store.saveHealth('porch', { version: '0.1.0', queue: 0, disk: 'ok', sources: [] }, NOW);
+  await saveState(store, 'porch', { state: 'online', session: 3, version: '0.1.0' }, NOW);
+  await saveHealth(store, 'porch', { version: '0.1.0', queue: 0, disk: 'ok', sources: [] }, NOW);
   while ((await store.project(500)).events > 0);
   const topic = agentTopic('collard/v1', 'shed', 'events');
   const second = encodeBatch(meowing('shed', epochId(2), 2, 'FEED0002').batch(1, 2));
   for (const payload of ['{', second, '[]'])
-    await store.quarantine(
+    await quarantine(
+      store,
       { agent: 'shed', topic, payload: Buffer.from(payload), kind: 'unreadable', reason: 'is no JSON' },
       NOW,
     );

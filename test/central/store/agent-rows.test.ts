@@ -8,6 +8,7 @@ import { newKey } from '../../contract/signing.ts';
 import { freshUrl, insertRows } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW } from './events.ts';
 import { type LoggedReader, openLogged } from './logged.ts';
+import { quarantine, saveHealth, saveState } from './said.ts';
 
 const KEY = newKey().publicKey;
 
@@ -45,12 +46,12 @@ async function addAgent(store: Store, n: number): Promise<Partial<AgentRow>> {
   if (conflicts === 1) {
     await store.ingest(meowing(agent, epoch, 12, 'OTHER').batch(2, 2), NOW);
     await store.enrollKey(agent, KEY, 'enrolled', NOW);
-    await store.saveHealth(agent, { queue: n }, at(n));
+    await saveHealth(store, agent, { queue: n }, at(n));
   }
   const quarantined = n % 4;
   for (let i = 0; i < quarantined; i += 1) {
     const payload = Buffer.from(`${agent} ${i}`);
-    await store.quarantine({ agent, topic: `t/${agent}`, payload, reason: 'no', kind: 'refused' }, NOW);
+    await quarantine(store, { agent, topic: `t/${agent}`, payload, reason: 'no', kind: 'refused' }, NOW);
   }
   return {
     agent,
@@ -75,7 +76,7 @@ describe('rows of agents', () => {
       const fill = async (store: Store) => {
         // Not in the order of their names.
         for (let n = count; n >= 1; n -= 1) expected.unshift(await addAgent(store, n));
-        await store.saveState('zero', { state: 'online', session: 7, version: '1' }, NOW);
+        await saveState(store, 'zero', { state: 'online', session: 7, version: '1' }, NOW);
       };
       await withStore(fill, async ({ reader, queriesOf }) => {
         let rows: readonly AgentRow[] = [];

@@ -6,6 +6,7 @@ import type { Store } from '../../../src/central/store/store.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
 import { freshUrl, rowsOf } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW } from './events.ts';
+import { saveState } from './said.ts';
 
 const shard = shardOf('porch');
 const clock = () => new Date(NOW);
@@ -137,7 +138,7 @@ it('notices what any process has stored or folded', async () => {
   const stored = await one.pulse();
   await other.project(10);
   const folded = await one.pulse();
-  await other.saveState('porch', { state: 'online', session: 3, version: '1' }, NOW);
+  await saveState(other, 'porch', { state: 'online', session: 3, version: '1' }, NOW);
   expect(new Set([before, stored, folded, await one.pulse()]).size).toBe(4);
   expect(await one.pulse()).toBe(await other.pulse());
 });

@@ -5,6 +5,7 @@ import type { Store } from '../../../src/central/store/store.ts';
 import { MAX_HEARD_COLLARS } from '../../../src/contract/message.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { at, epochId, meowing, NOW } from './events.ts';
+import { saveHealth } from './said.ts';
 
 let store: Store;
 const clock = () => new Date(at(3_600));
@@ -16,7 +17,8 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 const heard = (agent: string, times: Readonly<Record<string, string>>, now: string | null = at(3_600)) =>
-  store.saveHealth(
+  saveHealth(
+    store,
     agent,
     { collars: Object.entries(times).map(([collar, lastHeard]) => ({ collar, lastHeard })) },
     now,
@@ -76,7 +78,7 @@ describe('what health says of collars', () => {
 
   it('what is no list of collars does no harm', async () => {
     for (const collars of [7, null, [null, 7, { collar: 'C1' }, { collar: 'C1', lastHeard: 'yesterday' }]]) {
-      await store.saveHealth('porch', { collars }, NOW);
+      await saveHealth(store, 'porch', { collars }, NOW);
     }
     expect(await mia()).toMatchObject({ lastHeard: null });
   });

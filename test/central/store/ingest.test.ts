@@ -8,6 +8,7 @@ import { MAX_NEED_RANGES } from '../../../src/contract/message.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
 import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW } from './events.ts';
+import { saveState } from './said.ts';
 
 let store: Store;
 let url: string;
@@ -303,10 +304,10 @@ describe('the store', () => {
   });
 
   it('takes a late will of an older session for what it is', async () => {
-    await store.saveState('porch', { state: 'online', session: 42, version: '1' }, NOW);
-    await store.saveState('porch', { state: 'offline', session: 41, version: '1' }, NOW);
+    await saveState(store, 'porch', { state: 'online', session: 42, version: '1' }, NOW);
+    await saveState(store, 'porch', { state: 'offline', session: 41, version: '1' }, NOW);
     expect((await store.agents())[0]).toMatchObject({ state: 'online', session: 42 });
-    await store.saveState('porch', { state: 'offline', session: 42, version: '1' }, NOW);
+    await saveState(store, 'porch', { state: 'offline', session: 42, version: '1' }, NOW);
     expect((await store.agents())[0]).toMatchObject({ state: 'offline' });
   });
 
@@ -327,7 +328,7 @@ describe('the store', () => {
   });
 
   it('refuses an agent too many, and goes on with those that it knows', async () => {
-    const online = (n: number) => store.saveState(`a${n}`, { state: 'online', session: 1, version: '1' }, NOW);
+    const online = (n: number) => saveState(store, `a${n}`, { state: 'online', session: 1, version: '1' }, NOW);
     await online(1);
     const [first] = await rowsOf(url, `select * from agent where name = 'a1'`);
     // Central itself is one.

@@ -4,6 +4,7 @@ import type { Store } from '../../../src/central/store/store.ts';
 import { newKey } from '../../contract/signing.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { at, NOW } from './events.ts';
+import { saveState } from './said.ts';
 
 let store: Store;
 beforeEach(async () => {
@@ -79,7 +80,7 @@ describe('the keys of an agent', () => {
   });
 
   test('say with the agent what is expected of it', async () => {
-    await store.saveState('porch', { state: 'online', session: 1, version: '1' }, NOW);
+    await saveState(store, 'porch', { state: 'online', session: 1, version: '1' }, NOW);
     expect(await signedOf('porch')).toBe('unsigned');
     await store.enrollKey('porch', first.publicKey, 'first-use', NOW);
     expect(await signedOf('porch')).toBe('first-use');

@@ -4,6 +4,7 @@ import { MAX_MESSAGE_BYTES, MAX_QUARANTINE_OF_AGENT } from '../../../src/central
 import type { Store } from '../../../src/central/store/store.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { epochId, meowing, NOW } from './events.ts';
+import { quarantine, saveState } from './said.ts';
 
 const LATER = '2026-11-23T12:00:01.000Z';
 let store: Store;
@@ -13,9 +14,10 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-const known = (agent: string) => store.saveState(agent, { state: 'online', session: 1, version: '1' }, NOW);
+const known = (agent: string) => saveState(store, agent, { state: 'online', session: 1, version: '1' }, NOW);
 const put = (agent: string, text: string | Buffer, now = NOW) =>
-  store.quarantine(
+  quarantine(
+    store,
     { agent, topic: `t/${agent}`, payload: Buffer.from(text), kind: 'unreadable', reason: 'is no JSON' },
     now,
   );
@@ -70,7 +72,7 @@ describe('the quarantine of the store', () => {
     await known('porch');
     for (let i = 0; i < 5; i += 1) await put(i % 2 === 0 ? 'porch' : 'nobody', `text ${i}`);
     const refused = { agent: 'porch', topic: 't/porch', payload: Buffer.from('x'), reason: 'not yours' };
-    await store.quarantine({ ...refused, kind: 'refused' }, NOW);
+    await quarantine(store, { ...refused, kind: 'refused' }, NOW);
     const numbers = async (query: object) =>
       (await store.quarantined({ after: 0, limit: 10, ...query })).map(({ no }) => no);
     expect(await numbers({ agent: 'porch' })).toEqual([1, 3, 5, 6]);

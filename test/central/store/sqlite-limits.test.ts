@@ -12,6 +12,7 @@ import {
 import type { Store } from '../../../src/central/store/store.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { epochId, meowing, NOW } from './events.ts';
+import { quarantine, saveState } from './said.ts';
 
 let store: Store;
 
@@ -20,9 +21,10 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-const known = (agent: string) => store.saveState(agent, { state: 'online', session: 1, version: '1' }, NOW);
+const known = (agent: string) => saveState(store, agent, { state: 'online', session: 1, version: '1' }, NOW);
 const put = (agent: string, text: string | Buffer, now = NOW) =>
-  store.quarantine(
+  quarantine(
+    store,
     { agent, topic: `t/${agent}`, payload: Buffer.from(text), kind: 'unreadable', reason: 'is no JSON' },
     now,
   );

@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import { epochId, meowing, NOW } from './events.ts';
+import { quarantine } from './said.ts';
 
 it('goes on where an older collard has ended, with all that it had', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'collard-upgrade-'));
@@ -36,7 +37,8 @@ it('goes on where an older collard has ended, with all that it had', async () =>
     noted: 12,
     dropped: [{ agent: '', kind: 'unreadable', messages: 10 }],
   });
-  await store.quarantine(
+  await quarantine(
+    store,
     { agent: '', topic: 't', payload: Buffer.from('next'), kind: 'unreadable', reason: 'is no JSON' },
     NOW,
   );

@@ -19,6 +19,7 @@ import { statusOf } from '../../../src/central/status.ts';
 import { decodeCursor, encodeCursor } from '../../../src/central/store/cursor.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { agentTopic, DEFAULT_BASE_TOPIC } from '../../../src/contract/topic.ts';
+import { quarantine } from '../../central/store/said.ts';
 import { bytes, type FuzzTarget, hold, openFolder } from '../target.ts';
 import { EPOCH } from './message.ts';
 
@@ -63,7 +64,8 @@ export async function open(): Promise<FuzzTarget> {
     await openCatService(store, () => new Date()).addCat('Mia', 'C1');
     const topic = agentTopic(DEFAULT_BASE_TOPIC, 'porch', 'events');
     for (const payload of [bytes('[]'), bytes('{}')]) {
-      await store.quarantine(
+      await quarantine(
+        store,
         { agent: 'porch', topic, payload, kind: 'unreadable', reason: 'no batch' },
         new Date().toISOString(),
       );

@@ -3,6 +3,7 @@ import { yamlOf } from '../../../../src/central/api/page/cat-compare.ts';
 import type { Compared, CompareQuestion } from '../../../../src/contract/compare.ts';
 import { ONE_MORE } from '../../../contract/compared.ts';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { saveHealth, saveState } from '../../store/said.ts';
 import { axeFaults, type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
 
@@ -49,8 +50,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('settings that are com
     const { central } = bench;
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C0FFEE01' });
     const now = new Date().toISOString();
-    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, now);
-    await central.store.saveHealth('porch', { collars: [{ collar: 'C0FFEE01', lastHeard: now }] }, now);
+    await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, now);
+    await saveHealth(central.store, 'porch', { collars: [{ collar: 'C0FFEE01', lastHeard: now }] }, now);
   });
   afterEach(async () => {
     await bench.stop();

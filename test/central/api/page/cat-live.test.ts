@@ -4,6 +4,7 @@ import { hearerOf } from '../../../../src/central/api/page/cat-live.ts';
 import type { Agent } from '../../../../src/central/api/page/types.ts';
 import type { LiveTrace } from '../../../../src/contract/live.ts';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { saveHealth, saveState } from '../../store/said.ts';
 import { axeFaults, type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
 
@@ -60,8 +61,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('a collar that is look
     await central.call('POST', 'api/v1/cats', { name: 'Mia', collar: 'C0FFEE01' });
     await central.call('POST', 'api/v1/cats', { name: 'Otto' });
     const now = new Date().toISOString();
-    await central.store.saveState('porch', { state: 'online', session: 1, version: '1' }, now);
-    await central.store.saveHealth('porch', { collars: [{ collar: 'C0FFEE01', lastHeard: now }] }, now);
+    await saveState(central.store, 'porch', { state: 'online', session: 1, version: '1' }, now);
+    await saveHealth(central.store, 'porch', { collars: [{ collar: 'C0FFEE01', lastHeard: now }] }, now);
   });
   afterEach(async () => {
     await bench.stop();
@@ -124,7 +125,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('a collar that is look
     await page.locator('#cat-live summary').click();
     const answer = page.locator('#cat-live-answer');
     await answer.getByText('The cat wears no collar.').waitFor();
-    await bench.central.store.saveState(
+    await saveState(
+      bench.central.store,
       'porch',
       { state: 'offline', session: 1, version: '1' },
       new Date().toISOString(),

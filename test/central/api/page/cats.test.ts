@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { saveHealth } from '../../store/said.ts';
 import { type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
 
@@ -36,7 +37,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the cards of the cats
       ),
     );
     const collars = [{ collar: 'C1', lastHeard: now.toISOString(), batteryPercent: 83 }];
-    await bench.central.store.saveHealth('porch', { collars }, now.toISOString());
+    await saveHealth(bench.central.store, 'porch', { collars }, now.toISOString());
     const page = await bench.open();
     const card = page.locator('.cat', { hasText: 'Mia' });
     await card.locator('.battery', { hasText: '83\u00a0%' }).waitFor();

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { agentTopic } from '../../../../src/contract/topic.ts';
 import { chromiumPath, requireServer } from '../../../servers.ts';
 import { epochId, meowing } from '../../store/events.ts';
+import { quarantine, saveHealth, saveState } from '../../store/said.ts';
 import { axeFaults, type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
 
@@ -49,8 +50,8 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the devices on the pa
 
   const tell = async (agent: string, health: Record<string, unknown>, state: 'online' | 'offline' = 'online') => {
     const { store, changes } = bench.central;
-    await store.saveState(agent, { state, session: 1, version: '1.2.3' }, new Date().toISOString());
-    await store.saveHealth(agent, health, new Date().toISOString());
+    await saveState(store, agent, { state, session: 1, version: '1.2.3' }, new Date().toISOString());
+    await saveHealth(store, agent, health, new Date().toISOString());
     changes.announce();
   };
   const fact = (page: Page, label: string) => page.locator('.fact', { has: page.getByText(label, { exact: true }) });
@@ -187,7 +188,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the devices on the pa
     await store.ingest({ agent: 'shed', events: first === undefined ? [] : [first], chain: null }, now);
     const topic = agentTopic('collard/v1', 'shed', 'events');
     const payload = Buffer.from('{');
-    await store.quarantine({ agent: 'shed', topic, payload, kind: 'unreadable', reason: 'is no JSON' }, now);
+    await quarantine(store, { agent: 'shed', topic, payload, kind: 'unreadable', reason: 'is no JSON' }, now);
     const page = await bench.open('#/devices');
     const advice = page.locator('.advice');
     await advice.getByText('1 message is in quarantine').waitFor();

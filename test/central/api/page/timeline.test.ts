@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumPath, requireServer } from '../../../servers.ts';
+import { saveState } from '../../store/said.ts';
 import { createSender } from '../serving.ts';
 import { type Bench, openBench } from './bench.ts';
 import { eventually } from './eventually.ts';
@@ -131,7 +132,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the timeline', { time
     await bench.sender.send('meow.started', 'collar/C2', { level: 1 });
     await other.send('cat.moved', 'collar/C2', { from: null, to: 'attic' });
     for (const name of ['porch', 'attic']) {
-      await bench.central.store.saveState(name, { state: 'online', session: 1, version: '1' }, now.toISOString());
+      await saveState(bench.central.store, name, { state: 'online', session: 1, version: '1' }, now.toISOString());
     }
     const page = await bench.open();
     const hash = () => page.evaluate(() => location.hash);

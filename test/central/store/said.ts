@@ -1,0 +1,29 @@
+/** What an agent says of itself, and what cannot be taken in, as the receive loop gives it to a store: each alone. */
+import type { QuarantineMessage } from '../../../src/central/store/kept.ts';
+import type { IngestStore, Work } from '../../../src/central/store/store.ts';
+import type { StateMessage } from '../../../src/contract/message.ts';
+
+type Ingest = Pick<IngestStore, 'ingestAll'>;
+
+/** `at` null: when it said so is not known. */
+export function saveState(store: Ingest, agent: string, message: StateMessage, at: string | null): Promise<void> {
+  return written(store, { type: 'state', agent, message, heard: at }, at);
+}
+
+export function saveHealth(
+  store: Ingest,
+  agent: string,
+  health: Readonly<Record<string, unknown>>,
+  at: string | null,
+): Promise<void> {
+  return written(store, { type: 'health', agent, health, heard: at }, at);
+}
+
+export function quarantine(store: Ingest, message: QuarantineMessage, at: string): Promise<void> {
+  return written(store, { type: 'quarantine', message }, at);
+}
+
+async function written(store: Ingest, work: Work, at: string | null): Promise<void> {
+  const [outcome] = await store.ingestAll([work], at ?? new Date().toISOString());
+  if (outcome?.type === 'failed') throw outcome.error;
+}
