@@ -22,6 +22,7 @@ const heard = (agent: string, times: Readonly<Record<string, string>>, now: stri
     agent,
     { collars: Object.entries(times).map(([collar, lastHeard]) => ({ collar, lastHeard })) },
     now,
+    now ?? clock().toISOString(),
   );
 
 async function mia() {
