@@ -31,9 +31,14 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
     if (question === null || !isSent(plan, e))
       return change(plan, e.epoch, () => ({ ...e, untold: [], progressAt: now }));
     const need = union(input.need, []);
-    const heard = { ...e, question: null, untold: both(need, question.gone), progressAt: now };
+    const untold = both(need, question.gone);
+    const heard = { ...e, question: null, untold, progressAt: now };
     const again = union(dropped(e, need), input.names === true ? unnamed(e) : []);
-    if (again.length === 0) return change(plan, e.epoch, () => ({ ...heard, mark: givenUpTo(e) }));
+    if (again.length === 0) {
+      // Under these numbers central holds other events, so that it lacks none: what was ours there is lost with the store that had it.
+      const lost = e.anew ? without(question.gone, e.came) : [];
+      return change(plan, e.epoch, () => ({ ...heard, untold: union(untold, lost), mark: givenUpTo(e) }));
+    }
     return change(plan, e.epoch, () => ({
       ...heard,
       todo: again,
@@ -132,4 +137,14 @@ export function begin(plan: Plan, e: EpochPlan): EpochPlan {
   if (e.open) return e;
   const all = span(Math.max(e.mark + 1, e.firstSeq), e.liveNext - 1);
   return { ...e, open: true, todo: without(without(all, e.sent), flying(plan, e.epoch)) };
+}
+
+/** Nothing is known of what this store has of it. */
+export function forgotten(e: EpochPlan): EpochPlan {
+  return { ...e, mark: 0, open: false, sent: [], came: [], again: 0, anew: true };
+}
+
+/** From now on it is one that central holds more or others of. */
+export function disown(plan: Plan, e: EpochPlan, now: number): EpochPlan {
+  return { ...begin(plan, e), disowned: true, syncDue: false, question: null, progressAt: now };
 }

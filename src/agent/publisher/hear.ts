@@ -41,8 +41,12 @@ export async function heardStored(session: Session, message: StoredMessage): Pro
   else believe(session, heard);
   await tellGone(session, epoch);
   if (store === 'same') return;
+  // From now on this store is the one that is known. What another one has confirmed of ended epochs is nothing to it: also on the next
+  // link, where nobody would ask, its marks must not stand.
+  for (const { epoch: ended, storedSeq } of heads.slice(0, -1))
+    if (ended !== epoch && storedSeq > 0) log.saveMark(ended, 0, incarnation);
   session.logger.warn({ incarnation }, 'central is another store than before: it gets what it misses');
-  apply(session, { type: 'recheck' });
+  apply(session, { type: 'recheck', other: true });
 }
 
 interface Heard extends StoredMessage {

@@ -73,6 +73,8 @@ export interface EpochPlan {
   /** Of a disowned epoch: what central has said that it came, as long as the link lives; and how often the rest was sent again. */
   readonly came: Ranges;
   readonly again: number;
+  /** Central is another store than the one that had taken it before: of a disowned epoch it may lack what it does not name. */
+  readonly anew: boolean;
 }
 
 export interface Plan {
@@ -100,8 +102,8 @@ export type PlanInput =
   /** The log grew, was trimmed, or has a new epoch. */
   | { readonly type: 'log'; readonly epochs: readonly LogSpan[] }
   | { readonly type: 'synced'; readonly epoch: string }
-  /** Ask again for every epoch: central is back, or is another. */
-  | { readonly type: 'recheck' }
+  /** Ask again for every epoch: central is back, or is another store than before. */
+  | { readonly type: 'recheck'; readonly other?: boolean }
   | {
       readonly type: 'stored';
       readonly epoch: string;

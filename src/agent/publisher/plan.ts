@@ -5,7 +5,7 @@
  * Invariant: once an epoch is `open`, every seq above its mark that the log holds is in exactly one of `todo` (to be sent as
  * backlog), `sent` (PUBACK came), a flight (on its way), or from `liveNext` on (to be sent live); or central said it holds it.
  */
-import { acked, begin, confirm, stepOver } from './confirm.ts';
+import { acked, begin, confirm, disown, forgotten, stepOver } from './confirm.ts';
 import {
   change,
   type EpochPlan,
@@ -63,6 +63,7 @@ function openEpoch(head: LogSpan, now: number, asks: boolean): EpochPlan {
     disowned: false,
     came: [],
     again: 0,
+    anew: false,
   };
 }
 
@@ -85,7 +86,10 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
         refusals: 0,
         pausedUntil: now,
         flights: plan.flights.map((flight) => ({ ...flight, unsure: true })),
-        epochs: plan.epochs.map((e) => (e.disowned ? sendAgain(e) : { ...e, syncDue: true })),
+        epochs: plan.epochs.map((e) => {
+          if (!e.disowned) return { ...e, syncDue: true, anew: e.anew || input.other === true };
+          return input.other === true ? disown(plan, forgotten(e), now) : sendAgain(e);
+        }),
       };
     case 'stored':
       return confirm(plan, input, now);
@@ -94,12 +98,9 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
     case 'disowned':
       return change(plan, input.epoch, (e) => {
         // Nobody has proven what another store holds below our mark; and one that holds less than it had confirmed has forgotten.
-        const forgot = !e.disowned && (input.seq ?? e.mark) < e.mark;
-        const fresh = { ...e, mark: 0, open: false, sent: [], came: [], again: 0, disowned: false };
-        const from = input.other === true || forgot ? fresh : e;
-        return from.disowned
-          ? e
-          : { ...begin(plan, from), disowned: true, syncDue: false, question: null, progressAt: now };
+        const forgot = !e.disowned && (e.anew || (input.seq ?? e.mark) < e.mark);
+        if (input.other === true || forgot) return disown(plan, forgotten(e), now);
+        return e.disowned ? e : disown(plan, e, now);
       });
     case 'read':
       return narrow(plan, input, now, rules);

@@ -17,6 +17,14 @@ function holds(): { count: number; readonly prepare: (log: EventLog) => void } {
   return held;
 }
 
+/** One event in each of two further epochs. */
+async function threeEpochs(log: EventLog): Promise<void> {
+  for (const reason of ['one', 'two']) {
+    await log.startEpoch(reason);
+    await log.append(levels(1));
+  }
+}
+
 describe('a mark of central', () => {
   test('is kept where it moves, with the store that it comes from, and clears the trouble', async () => {
     const { log, marks, status, clock, stored } = await startSession({ events: 5 });
@@ -142,6 +150,28 @@ describe('another store', () => {
       [5, 'first'],
       [5, 'second'],
     ]);
+  });
+
+  test('has confirmed nothing of ended epochs until it says so: the marks of the one before do not stand, also on the next link', async () => {
+    const { log, stored } = await startSession({ events: 5, prepare: threeEpochs });
+    const marks = () => log.epochs().map(({ storedSeq }) => storedSeq);
+    const [ended = '', , current = ''] = log.epochs().map(({ epoch }) => epoch);
+    await stored(5, { epoch: ended });
+    await stored(1, { epoch: current });
+    expect(marks()).toEqual([5, 0, 1]);
+    await stored(1, { epoch: current, incarnation: 'second' });
+    expect(marks()).toEqual([0, 0, 1]);
+    await stored(5, { epoch: ended, incarnation: 'second' });
+    expect([marks(), log.incarnation]).toEqual([[5, 0, 1], 'second']);
+  });
+
+  test('is believed of the ended epoch that it speaks of first', async () => {
+    const { log, stored } = await startSession({ events: 5, prepare: threeEpochs });
+    const [ended = '', between = ''] = log.epochs().map(({ epoch }) => epoch);
+    await stored(5, { epoch: ended });
+    await stored(1, { epoch: between });
+    await stored(3, { epoch: ended, incarnation: 'second' });
+    expect(log.epochs().map(({ storedSeq }) => storedSeq)).toEqual([3, 0, 0]);
   });
 
   test('and yet another are not heard before a minute has passed; then all is asked anew', async () => {

@@ -16,7 +16,7 @@ import {
 const epoch = (of: Partial<EpochPlan> = {}): EpochPlan => ({
   ...{ epoch: 'e', firstSeq: 1, lastSeq: 20, mark: 5, open: true, liveNext: 21 },
   ...{ todo: [], sent: [], tells: [], hole: 0, gone: [], untold: [], skipped: [], syncDue: false, question: null },
-  ...{ askedAt: 0, doubt: false, doubtedAt: 0, progressAt: 0, disowned: false, came: [], again: 0 },
+  ...{ askedAt: 0, doubt: false, doubtedAt: 0, progressAt: 0, disowned: false, came: [], again: 0, anew: false },
   ...of,
 });
 const flight = (id: number, from: number, to: number, of = 'e'): Flight => ({

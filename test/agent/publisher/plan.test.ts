@@ -527,6 +527,46 @@ describe('trouble', () => {
     });
   });
 
+  describe('a store that is another than before', () => {
+    /** All was settled with the store before; then another one speaks, of another epoch. */
+    const next = (gone: readonly (readonly [number, number])[] = []) => {
+      const plan = given(openPlan([head(20, 20), head(0, 0, 1, 'next')], rules, 0), 0, synced, stored(900));
+      const settled = { ...plan, epochs: plan.epochs.map((e) => ({ ...e, gone })) };
+      return given(settled, 1, { type: 'recheck', other: true });
+    };
+    const disowned: PlanInput = { type: 'disowned', epoch: E, seq: 900 };
+    const came = (from: number, to: number): PlanInput => ({ type: 'came', epoch: E, from, to });
+    const named: PlanInput = { type: 'stored', epoch: E, seq: 900, need: [], names: true };
+    const sent = (plan: Plan) => {
+      const { plan: all, flights } = takeAll(plan, 2);
+      return { flights, plan: given(given(all, 3, ...acks(flights)), 2_000, { type: 'tick' }, synced) };
+    };
+
+    test('gets what it disowns all anew, once, though all had been settled', () => {
+      const { plan, flights } = sent(given(next(), 2, disowned));
+      expect(shown(flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+      const done = given(plan, 2_001, came(1, 20), disowned, named, disowned);
+      expect([markOf(done, E), takeAll(done, 2_001).flights, untoldOf(done, E)]).toEqual([20, [], []]);
+    });
+
+    test('and again where it comes while that is under way', () => {
+      const { plan } = sent(given(next(), 2, disowned));
+      const again = given(plan, 2_001, came(1, 20), { type: 'recheck', other: true });
+      expect(shown(takeAll(again, 2_001).flights)).toEqual(['backlog 1-10', 'backlog 11-20']);
+    });
+
+    test('has what is gone told, but what it names itself: under these numbers it has other events', () => {
+      const { plan } = sent(given(next([[3, 6]]), 2, disowned));
+      expect(untoldOf(given(plan, 2_001, came(1, 2), came(5, 5), came(7, 20), named), E)).toEqual([
+        [3, 4],
+        [6, 6],
+      ]);
+      const same = given(openPlan([head(20)], rules, 0), 0, synced, { type: 'disowned', epoch: E });
+      const holed = { ...same, epochs: same.epochs.map((e) => ({ ...e, gone: [[3, 6]] as const })) };
+      expect(untoldOf(given(sent(holed).plan, 2_001, came(1, 2), came(7, 20), named), E)).toEqual([]);
+    });
+  });
+
   test('where the broker decides, the mark steps over a hole, also at the end of an epoch', () => {
     const broker: PlanRules = { ...rules, confirm: 'broker' };
     const first = takeAll(openPlan([head(10)], broker, 0), 1, broker);
