@@ -23,7 +23,8 @@ import { startRabbitmq } from './rabbitmq.ts';
 const AGENT = 'porch';
 const LINK = { retryFirstMs: 50, retryMaxMs: 500 };
 /** A cluster that has lost a node lets nobody in for some seconds. */
-const PATIENCE_MS = 120_000;
+/** Two links that are given up as stalled, one after the other, are twice and four times `stalledAfterMs`. */
+const PATIENCE_MS = 300_000;
 const logger = pino({ level: 'silent' });
 
 const CLUSTERS = [
