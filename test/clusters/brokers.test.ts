@@ -22,8 +22,7 @@ import { startRabbitmq } from './rabbitmq.ts';
 
 const AGENT = 'porch';
 const LINK = { retryFirstMs: 50, retryMaxMs: 500 };
-/** A cluster that has lost a node lets nobody in for some seconds. */
-/** Two links that are given up as stalled, one after the other, are twice and four times `stalledAfterMs`. */
+/** A cluster that has lost a node lets nobody in for some seconds, and who has given up one link as stalled waits longer on the next. */
 const PATIENCE_MS = 300_000;
 const logger = pino({ level: 'silent' });
 
