@@ -1,7 +1,7 @@
 /** `collard config check|show`: what a configuration says, where it is wrong, and what is in force. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { parseDocument } from 'yaml';
+import { isMap, isScalar, parseDocument } from 'yaml';
 import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
 import { explainBrokers } from '../broker/address.ts';
 import { isAlwaysClosed } from '../central/api/access.ts';
@@ -33,8 +33,8 @@ export function kindOf(file: string): 'agent' | 'central' {
   try {
     const text = readFileSync(file, 'utf8');
     if (text.length > MAX_CONFIG_BYTES) return 'agent';
-    const value: unknown = parseDocument(text, { logLevel: 'silent' }).toJS({ maxAliasCount: 0 });
-    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const { contents } = parseDocument(text, { logLevel: 'silent' });
+    const keys = isMap(contents) ? contents.items.map(({ key }) => (isScalar(key) ? String(key.value) : '')) : [];
     const count = (names: readonly string[]) => keys.filter((key) => names.includes(key)).length;
     return count([
       'store',

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 
 export const MAX_CONFIG_BYTES = 1024 * 1024;
@@ -176,6 +176,14 @@ function parseYaml(file: string, text: string, lineCounter: LineCounter, secrets
       const quiet = names.some((name) => line.includes(name)) ? message.replace(/[:"'].*/s, '') : message;
       if (code === 'RESOURCE_EXHAUSTION') return fail(pos[0], 'nested too deeply');
       return fail(pos[0], `not YAML: ${quiet.split('\n', 1)[0]}`);
+    });
+    // toJS writes a key that is no word as text, and that again in the key around it: 40 of them (`? ? ? …`) fill the memory.
+    visit(doc, {
+      Pair(_, { key }) {
+        if (isScalar(key)) return;
+        faults.push(fail(isNode(key) ? (key.range?.[0] ?? 0) : 0, 'a key must be a word, not a section, a list or an alias'));
+        return faults.length < MAX_PROBLEMS ? visit.SKIP : visit.BREAK;
+      },
     });
     if (faults.length > 0) throw new ConfigError(faults.slice(0, MAX_PROBLEMS));
     return { doc, value: doc.toJS({ maxAliasCount: MAX_ALIASES }) as unknown };

@@ -219,6 +219,8 @@ describe('config check', () => {
     ['', 'agent'],
     ['- a', 'agent'],
     ['{', 'agent'],
+    ['store: &s {url: x}\nhttp: *s', 'central'],
+    [`store: {}\n${'? '.repeat(60)}x`, 'central'],
   ])('takes %j for the configuration of %s', (text, kind) => {
     expect(kindOf(write('kind.yaml', text))).toBe(kind);
   });

@@ -156,6 +156,9 @@ describe('what is no YAML of ours is refused:', () => {
     ['an open bracket', 'name: [a\n', /^c\.yaml:\d:\d+ {2}not YAML: /],
     ['two documents', 'name: a\n---\nname: b\n', /^c\.yaml:2:1 {2}not YAML: Source contains multiple documents/],
     ['an unknown tag', 'name: !secret a\n', /^c\.yaml:1:7 {2}not YAML: /],
+    ['a section as a key', 'name: a\n? {b: 1}\n: c\n', /^c\.yaml:2:3 {2}a key must be a word, not a section, /],
+    ['keys in keys', `name: a\n${'? '.repeat(60)}x\n`, /^c\.yaml:2:3 {2}a key must be a word, /],
+    ['an alias as a key', 'name: &a b\n*a : c\n', /^c\.yaml:2:1 {2}a key must be a word, /],
     ['brackets without end', '['.repeat(200_000), /^c\.yaml:1:\d+ {2}nested too deeply$/],
   ])('%s', (_title, text, pattern) => {
     expect(faults(text)[0]).toMatch(pattern);
