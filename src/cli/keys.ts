@@ -1,13 +1,10 @@
-/** Who may sign as whom: `collard central enroll|revoke|keys` ask the central that runs, `collard agent key` prints what to enrol. */
+/** Who may sign as whom: `collard central enroll|revoke|keys` ask the central that runs. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { AGENT_SECRETS, agentSchema } from '../agent/config.ts';
-import { openSigningKey, signingKeyPath } from '../agent/publisher/signing-key.ts';
-import { encodePublicKey, parsePublicKey } from '../contract/signature.ts';
-import { loadConfig } from '../lib/config-file.ts';
+import { parsePublicKey } from '../contract/signature.ts';
 import { ask } from './ask-central.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { print, printJson, safe, table, tell } from './output.ts';
+import { print, printJson, safe, table } from './output.ts';
 
 const MAX_FILE_BYTES = 4_096;
 
@@ -74,29 +71,6 @@ export function centralKeyCommands(): readonly Command[] {
   ];
 }
 
-/** For `collard agent`, whose --config it uses. */
-export function agentKeyCommand(): Command {
-  return new Command('key')
-    .description('Print the public key that central enrols, and its id. Makes the key where there is none.')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\n--config names agent.yaml, as for the agent itself.')
-    .action(async (_own: unknown, command: Command) => {
-      const { config: file, json } = command.optsWithGlobals<Options>();
-      const { env } = process;
-      const options = { env, credentialsDirectory: env.CREDENTIALS_DIRECTORY, secrets: AGENT_SECRETS };
-      const config = loadConfig(file, agentSchema, options).value;
-      const path = signingKeyPath(config);
-      const { key, aside, exposed } = await openSigningKey(path).catch((error: unknown) => {
-        throw asFailure(error);
-      });
-      if (aside !== null) tell(`warning: the key was damaged and is a new one now; what was there is ${safe(aside)}`);
-      if (exposed) tell(`warning: others may read the signing key: chmod 600 ${safe(path)}`);
-      const shown = { agent: config.agent, keyId: key.keyId, key: encodePublicKey(key.publicKey) };
-      if (json === true) printJson(shown);
-      else print(`${shown.key} ${shown.keyId}`);
-    });
-}
-
 function rowOf({ agent, keyId, how, since, revokedAt }: ShownKey): string[] {
   return [agent, keyId, how === 'enrolled' ? 'a person' : 'first use', since, revokedAt ?? '-'].map(safe);
 }
@@ -126,10 +100,4 @@ function wordsOf(text: string): string[] {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException;
     throw new CommandError(EXIT.usage, `cannot read ${safe(path)}: ${code}`, null, { cause: error });
   }
-}
-
-function asFailure(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  const foreign = 'code' in error && error.code === 'SIGNING_KEY_FOREIGN';
-  return new CommandError(foreign ? EXIT.config : EXIT.io, error.message, null, { cause: error });
 }

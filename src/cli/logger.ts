@@ -1,11 +1,12 @@
 /** The log of a daemon: lines of JSON on stderr, readable ones on a terminal. */
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { safe } from './output.ts';
 
 export const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error'];
 
 /** Written at once, so that the last words of a process that ends are not lost. */
 export async function openLogger(level: string): Promise<Logger> {
+  const { pino } = await import('pino');
   if (!process.stderr.isTTY)
     return pino({ level, hooks: { streamWrite: safeLine } }, pino.destination({ fd: 2, sync: true }));
   // Loaded for people only: a daemon does without its memory.

@@ -1,6 +1,6 @@
 /** The program: finds the command, loads only that one, and turns every way to end into a message and an exit code. */
 import { type Command, CommanderError } from 'commander';
-import { ConfigError } from '../lib/config-file.ts';
+import type { ConfigError } from '../lib/config-file.ts';
 import { createProgram } from './commands.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { paint, safe, tell } from './output.ts';
@@ -46,7 +46,7 @@ function report(error: unknown, debug: boolean): number {
   }
   const failure = asFailure(error);
   // A message may quote an agent, a file or a broker.
-  if (error instanceof ConfigError) for (const line of failure.message.split('\n')) tell(safe(line));
+  if (isConfigError(error)) for (const line of failure.message.split('\n')) tell(safe(line));
   else tell(`${paint('error:', 'red', process.stderr)} ${safeLines(failure.message)}`);
   if (failure.fix !== null) tell(`${paint('fix:', 'green', process.stderr)} ${safeLines(failure.fix)}`);
   if (debug) {
@@ -61,9 +61,14 @@ function safeLines(text: string): string {
 
 function asFailure(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
-  if (error instanceof ConfigError) return new CommandError(EXIT.config, error.message, fixOf(error));
+  if (isConfigError(error)) return new CommandError(EXIT.config, error.message, fixOf(error));
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return new CommandError(code === 'RUNTIME_TOO_OLD' ? EXIT.config : EXIT.software, messageOf(error));
+}
+
+/** By its code: the module of its class takes long to load, and most commands do without. */
+function isConfigError(error: unknown): error is ConfigError {
+  return error instanceof Error && 'code' in error && error.code === ('CONFIG_INVALID' satisfies ConfigError['code']);
 }
 
 function fixOf(error: ConfigError): string | null {

@@ -86,11 +86,13 @@ export function loadConfig<T>(file: string, schema: z.ZodType<T>, options: Confi
 
 /** `loadConfig` for many files of one schema: what the schema says is worked out once. */
 export function configReader<T>(schema: z.ZodType<T>): (file: string, options: ConfigOptions) => LoadedConfig<T> {
-  const shape = shapeOf(schema);
+  let known: Shape | undefined;
+  const shape = () => (known ??= shapeOf(schema));
   return (file, options) => read(file, schema, shape, options);
 }
 
-function read<T>(file: string, schema: z.ZodType<T>, shape: Shape, options: ConfigOptions): LoadedConfig<T> {
+/** `shape` costs a twentieth of an agent's start, and is asked only where something is wrong or comes from outside the file. */
+function read<T>(file: string, schema: z.ZodType<T>, shape: () => Shape, options: ConfigOptions): LoadedConfig<T> {
   const text = readText(file);
   const counter = new LineCounter();
   const { doc, value } = parseYaml(file, text, counter, options.secrets);
@@ -104,7 +106,7 @@ function read<T>(file: string, schema: z.ZodType<T>, shape: Shape, options: Conf
     return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
   const parsed = schema.safeParse(root, { error: () => '' });
-  if (!parsed.success) throw new ConfigError(explain(parsed.error.issues, root, shape, place, options.secrets));
+  if (!parsed.success) throw new ConfigError(explain(parsed.error.issues, root, shape(), place, options.secrets));
   return {
     value: parsed.data,
     origin: (path) => {
@@ -181,7 +183,9 @@ function parseYaml(file: string, text: string, lineCounter: LineCounter, secrets
     visit(doc, {
       Pair(_, { key }) {
         if (isScalar(key)) return;
-        faults.push(fail(isNode(key) ? (key.range?.[0] ?? 0) : 0, 'a key must be a word, not a section, a list or an alias'));
+        faults.push(
+          fail(isNode(key) ? (key.range?.[0] ?? 0) : 0, 'a key must be a word, not a section, a list or an alias'),
+        );
         return faults.length < MAX_PROBLEMS ? visit.SKIP : visit.BREAK;
       },
     });
@@ -196,12 +200,13 @@ function parseYaml(file: string, text: string, lineCounter: LineCounter, secrets
 }
 
 /** Writes the stronger layers into `root`, weakest first, and notes where each value came from. */
-function overlay(root: unknown, shape: Shape, options: ConfigOptions, origins: Map<string, string>): string[] {
-  const settings = leaves(shape, []);
+function overlay(root: unknown, shape: () => Shape, options: ConfigOptions, origins: Map<string, string>): string[] {
+  const directory = options.credentialsDirectory;
+  const ours = Object.keys(options.env).filter((name) => name.startsWith(ENV_PREFIX));
+  const settings = directory === undefined && ours.length === 0 ? [] : leaves(shape(), []);
   const set = (path: string, value: unknown, origin: string) => {
     if (setAt(root, path.split('.'), value)) origins.set(path, origin);
   };
-  const directory = options.credentialsDirectory;
   const names = directory === undefined ? [] : readdirSync(directory);
   for (const { path, shape: leaf } of settings) {
     if (directory === undefined || !names.includes(path)) continue;
@@ -221,8 +226,8 @@ function overlay(root: unknown, shape: Shape, options: ConfigOptions, origins: M
     if (value !== undefined) set(path, value, 'flag');
   }
   const known = settings.map(({ env }) => env);
-  return Object.keys(options.env).flatMap((name) => {
-    const near = name.startsWith(ENV_PREFIX) && !known.includes(name) ? nearest(name, known) : null;
+  return ours.flatMap((name) => {
+    const near = known.includes(name) ? null : nearest(name, known);
     return near === null ? [] : [`environment ${name} is not known: did you mean ${near}?`];
   });
 }

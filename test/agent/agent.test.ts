@@ -8,10 +8,11 @@ import { agentSchema } from '../../src/agent/config.ts';
 import { readKept } from '../../src/agent/kept/read-kept.ts';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import { openLogWorker } from '../../src/agent/log/open-log-worker.ts';
+import { startLogThread } from '../../src/agent/log/start-log-thread.ts';
 import { centralSchema } from '../../src/central/config.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { runCentral } from '../../src/central/service.ts';
-import { asFailure } from '../../src/cli/agent.ts';
+import { asFailure } from '../../src/cli/serve-agent.ts';
 import { chainHex } from '../../src/contract/chain.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { startAedes } from '../servers.ts';
@@ -182,7 +183,8 @@ it('ends with the failure of the log when its thread ends by itself', async () =
     mqtt: { url: 'mqtt://127.0.0.1:1' },
   });
   const program = new URL('./log/dying-worker.ts', import.meta.url);
-  const openLog: AgentDeps['openLog'] = (options, ports) => openLogWorker(options, { ...ports, program });
+  const openLog: AgentDeps['openLog'] = (options, ports) =>
+    openLogWorker(options, { ...ports, thread: () => startLogThread(program) });
   const deps = { openLink: openMqttLink, logger, version: '0', openLog };
   const failure = await runAgent(config, deps, new AbortController().signal).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'LOG_THREAD', message: expect.stringContaining('exit code 3') });
@@ -201,7 +203,7 @@ it('stops at once while its log is still being opened, as a damaged one is for l
   const stop = new AbortController();
   const openLog: AgentDeps['openLog'] = (options, ports, signal) => {
     setImmediate(() => stop.abort());
-    return openLogWorker(options, { ...ports, program }, signal);
+    return openLogWorker(options, { ...ports, thread: () => startLogThread(program) }, signal);
   };
   const onRunning = () => {
     throw new Error('it must not run');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
-import { asFailure } from '../../src/cli/agent.ts';
+import { asFailure } from '../../src/cli/serve-agent.ts';
 import { openPty, skipPty } from '../agent/source/pty.ts';
 import { freePort, requireServer, socatPath } from '../servers.ts';
 import { listen } from './notify-socket.ts';

@@ -2,24 +2,18 @@
  * The log in a thread of its own, so that a flush that takes half a second stops neither the reading of the port nor the
  * keepalive. The same promises as `open-event-log.ts`, which does the work there; what is told at once is kept here as well.
  */
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { createWaiters } from '../../lib/wait.ts';
 import type { IngestLog } from './event-log.ts';
 import { createThread, type Thread } from './log-thread.ts';
 import type { LogOptions, LogPorts } from './open-event-log.ts';
 import { createRecent } from './recent.ts';
 import type { LogStart, LogState } from './serve-log.ts';
-
-/** A thread beyond this ends, and the agent with it. V8 takes what it is given: the small one is filled again and again. */
-const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 3 };
-
-// The driver reads the environment of the process, which a thread cannot change: see `log-file.ts`.
-process.env.SQLITE_USE_URI ??= '1';
+import { startLogThread } from './start-log-thread.ts';
 
 export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLost'> {
-  /** What the thread runs; `log-worker` by default. */
-  readonly program?: URL;
+  /** Gives the thread that opens it; one that is started then by default. */
+  readonly thread?: () => Worker;
 }
 
 /**
@@ -29,9 +23,9 @@ export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLo
  */
 export async function openLogWorker(options: LogOptions, ports: ThreadPorts, signal?: AbortSignal): Promise<IngestLog> {
   const start: LogStart = { options, when: ports.when() };
-  const program = ports.program ?? new URL(`./log-worker${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(program, { workerData: start, resourceLimits: LIMITS, name: 'log' });
+  const worker = (ports.thread ?? startLogThread)();
   const thread = createThread(worker, ports);
+  worker.postMessage(start);
   const end = () => void worker.terminate();
   if (signal?.aborted === true) end();
   signal?.addEventListener('abort', end, { once: true });

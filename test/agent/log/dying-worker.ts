@@ -2,13 +2,14 @@
  * In place of the log's thread: answers next to nothing, and ends in the way that the reason of a new epoch names. The one of the
  * agent "short-lived" ends when something is to be appended.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { LogAnswer, LogRequest, LogStart } from '../../../src/agent/log/serve-log.ts';
 
 const epoch = { epoch: '01a20867-068a-70da-b9ee-759f41bde6a8', firstSeq: 1, lastSeq: 5, storedSeq: 0 };
 const state = { epochs: [epoch], incarnation: null, unsyncedBoot: null, failedSources: [], bytes: 0, written: null };
+const [{ options }] = (await once(parentPort as MessagePort, 'message')) as [LogStart];
 parentPort?.postMessage({ type: 'opened', state } satisfies LogAnswer);
-const { options } = workerData as LogStart;
 parentPort?.on('message', ({ id, method, args: [reason] }: LogRequest) => {
   if (method === 'nextSession' && options.agent === 'porch')
     parentPort?.postMessage({ type: 'failed', id, code: '', message: 'a fault of ours' } satisfies LogAnswer);

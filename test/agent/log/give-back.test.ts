@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { giveBackLater } from '../../../src/agent/log/give-back.ts';
 
 const program = fileURLToPath(new URL('../../../src/agent/log/give-back.ts', import.meta.url));
 
@@ -27,4 +28,22 @@ it('gives back what is garbage, where Node.js was told that it may', () => {
 it('does nothing where it may not', () => {
   const { before, after } = heapAround([]);
   expect(after).toBe(before);
+});
+
+it('waits until all has settled, and may be called off', () => {
+  vi.useFakeTimers();
+  const gc = vi.fn();
+  vi.stubGlobal('gc', gc);
+  try {
+    giveBackLater();
+    const callOff = giveBackLater();
+    vi.advanceTimersByTime(4_999);
+    expect(gc).not.toHaveBeenCalled();
+    callOff();
+    vi.advanceTimersByTime(60_000);
+    expect(gc).toHaveBeenCalledOnce();
+  } finally {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  }
 });

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
 import { openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
+import { startLogThread } from '../../../src/agent/log/start-log-thread.ts';
 import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 /** Keeps the thread waiting in its next write, as a slow card does, until released. */
@@ -82,15 +83,15 @@ describe('a log in a thread of its own', () => {
   });
 
   it('has no more calls with the thread at once than its limit', async () => {
-    const program = new URL('./waiting-worker.ts', import.meta.url);
-    const log = await openLog(tempPath(), {}, { program });
+    const thread = () => startLogThread(new URL('./waiting-worker.ts', import.meta.url));
+    const log = await openLog(tempPath(), {}, { thread });
     const many = await Promise.all(Array.from({ length: MAX_CALLS * 3 }, () => log.append(levels(1))));
     expect(many).toEqual(Array(MAX_CALLS * 3).fill(MAX_CALLS));
   });
 
   it('sends one mark at a time, and then the newest of those that came meanwhile', async () => {
-    const program = new URL('./waiting-worker.ts', import.meta.url);
-    const log = await openLog(tempPath(), {}, { program });
+    const thread = () => startLogThread(new URL('./waiting-worker.ts', import.meta.url));
+    const log = await openLog(tempPath(), {}, { thread });
     const epoch = log.epochs()[0]?.epoch ?? '';
     for (const seq of [1, 2, 3, 4]) log.saveMark(epoch, seq, `inc-${seq}`);
     expect(await log.remembered()).toEqual([`saveMark ${epoch} 1 inc-1`]);
@@ -253,8 +254,8 @@ describe('what the thread tells', () => {
   });
 
   it('may be a fault of ours, which has no code', async () => {
-    const program = new URL('./dying-worker.ts', import.meta.url);
-    const log = await openLog(tempPath(), {}, { program });
+    const thread = () => startLogThread(new URL('./dying-worker.ts', import.meta.url));
+    const log = await openLog(tempPath(), {}, { thread });
     const error = await log.nextSession().catch((reason: unknown) => reason);
     expect(error).toEqual(new Error('a fault of ours'));
     expect(error).not.toHaveProperty('code');
@@ -263,7 +264,7 @@ describe('what the thread tells', () => {
 });
 
 describe('a thread of the log that ends by itself', () => {
-  const program = new URL('./dying-worker.ts', import.meta.url);
+  const thread = () => startLogThread(new URL('./dying-worker.ts', import.meta.url));
   const refused = { code: 'LOG_THREAD', message: expect.stringContaining('the thread of the log has ended') };
 
   it.each([
@@ -271,7 +272,7 @@ describe('a thread of the log that ends by itself', () => {
     ['the end of its program', 'exit', 'exit code 3'],
     ['too little memory', 'memory', 'memory limit'],
   ])('by %s fails all calls that wait or come later', async (_, reason, why) => {
-    const log = await openLog(tempPath(), {}, { program });
+    const log = await openLog(tempPath(), {}, { thread });
     const calls = [log.appended(new AbortController().signal), log.append(levels(1)), log.startEpoch(reason)];
     for (let i = 0; i < MAX_CALLS; i += 1) calls.push(log.append(levels(1)));
     await Promise.all(calls.map((call) => expect(call).rejects.toMatchObject(refused)));
@@ -284,7 +285,7 @@ describe('a thread of the log that ends by itself', () => {
   });
 
   it('is no error to those who no longer wait', async () => {
-    const log = await openLog(tempPath(), {}, { program });
+    const log = await openLog(tempPath(), {}, { thread });
     const stop = new AbortController();
     const waiting = log.appended(stop.signal);
     stop.abort();

@@ -2,7 +2,8 @@
  * In place of the log's thread: answers appends when as many are here as may be at once, each with how many there were; marks when
  * a session is asked for. What was asked so far it tells as what is remembered.
  */
-import { parentPort } from 'node:worker_threads';
+import { once } from 'node:events';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
 import type { LogAnswer, LogRequest } from '../../../src/agent/log/serve-log.ts';
 
@@ -23,6 +24,7 @@ async function answerAppends(): Promise<void> {
   for (const id of held) done(id, held.length);
 }
 
+await once(parentPort as MessagePort, 'message');
 tell({ type: 'opened', state });
 parentPort?.on('message', ({ id, method, args }: LogRequest) => {
   if (method === 'remembered') return done(id, [...came]);
