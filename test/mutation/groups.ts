@@ -52,7 +52,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
   'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk', 'salvage', 'trim']),
   'log-salvage': logGroup(['aside', 'prove', 'salvage', 'without', 'wreck']),
-  'log-thread': alsoThe('src/agent/log/log-thread.ts', logGroup(['open-log-worker', 'serve-log'])),
+  'log-thread': alsoThe('src/agent/log/log-thread.ts', logGroup(['open-log-worker', 'serve-log', 'start-log-thread'])),
 };
 
 /** Killed mutants of a hundred: below it the run fails. */

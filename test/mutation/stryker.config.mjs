@@ -15,8 +15,9 @@ export default {
   // TypeScript 7 has no API that Stryker could read a configuration with.
   tsconfigFile: 'none.json',
   disableTypeChecks: false,
-  // Beyond one and a half times what the tests take without a mutant. On a busy machine less would take slowness for a mutant noticed.
-  timeoutMS: 120_000,
+  // Beyond one and a half times what the tests take without a mutant, which is a second or two: an endless loop is waited for no
+  // longer. A machine that is busy with other work of the same priority may need more, or slowness counts as a mutant noticed.
+  timeoutMS: 20_000,
   dryRunTimeoutMinutes: 20,
   reporters: ['json', 'clear-text', 'progress-append-only'],
   clearTextReporter: { logTests: false, allowEmojis: false, reportScoreTable: false },
