@@ -29,11 +29,13 @@ describe('trimming', () => {
     await log.append([...levels(5), ...levels(5, 3 * DAY)]);
     const epoch = log.epochs()[0]?.epoch ?? '';
     const [atCut, atEnd] = [await hex(log, epoch, 4), await hex(log, epoch, 10)];
-    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 0, lost: 0 });
+    // Half a day after the young ones: their age is between nothing and the grace.
+    const now = T0 + 3.5 * DAY;
+    expect(await log.trim(now)).toMatchObject({ deleted: 0, lost: 0 });
     log.saveMark(epoch, 4, 'i');
-    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 4, lost: 0 });
+    expect(await log.trim(now)).toMatchObject({ deleted: 4, lost: 0 });
     log.saveMark(epoch, 10, 'i');
-    expect(await log.trim(T0 + 3 * DAY)).toMatchObject({ deleted: 1, lost: 0 });
+    expect(await log.trim(now)).toMatchObject({ deleted: 1, lost: 0 });
     expect(log.epochs()[0]).toMatchObject({ firstSeq: 6, lastSeq: 10, storedSeq: 10 });
     expect(await hex(log, epoch, 3)).toBeNull();
     expect(await hex(log, epoch, 10)).toBe(atEnd);
@@ -48,6 +50,35 @@ describe('trimming', () => {
     await again.close();
   });
 
+  it('deletes nothing of a later epoch that is no older than the grace, to the millisecond', async () => {
+    const core = newCore(tempPath(), 'e');
+    const limits = { keepDays: 1, keepBytes: 1e9, budgetBytes: 1e9 };
+    const ports = { when: () => when, freeBytes: () => 1e9 };
+    write(core, () => appendRows(core, levels(7)));
+    write(core, () => addEpoch(core, 'f', 0, 'test'));
+    write(core, () => appendRows(core, levels(5, 10_000)));
+    for (const epoch of core.epochs) epoch.storedSeq = epoch.lastSeq;
+    // While the oldest are young nobody looks further.
+    expect((await trimLog(core, T0 + DAY + 3_000, limits, ports)).deleted).toBe(3);
+    expect(await trimLog(core, T0 + DAY + 12_000, limits, ports)).toEqual({ deleted: 6, lost: 0, step: 'ok' });
+    expect(core.epochs).toMatchObject([
+      { epoch: 'e', firstSeq: 8, lastSeq: 7 },
+      { epoch: 'f', firstSeq: 3, lastSeq: 5 },
+    ]);
+    core.db.close();
+  });
+
+  it('does at most so much in one call, and the rest in the next', async () => {
+    const core = newCore(tempPath(), 'e');
+    const limits = { keepDays: 0, keepBytes: 1e9, budgetBytes: 1e9 };
+    const ports = { when: () => when, freeBytes: () => 1e9 };
+    write(core, () => appendRows(core, levels(60)));
+    Object.assign(core.epochs[0] ?? {}, { storedSeq: 60 });
+    expect((await trimLog(core, T0 + DAY, limits, ports, 1)).deleted).toBe(50);
+    expect((await trimLog(core, T0 + DAY, limits, ports, 1)).deleted).toBe(10);
+    core.db.close();
+  });
+
   it('never judges the age of an event by an unsynced clock', async () => {
     const log = await openLog(tempPath(), { keepDays: 1 });
     const old = {
@@ -58,7 +89,7 @@ describe('trimming', () => {
     } as const;
     await log.append([old, ...levels(1), old, ...levels(1, 2 * DAY), old]);
     log.saveMark(log.epochs()[0]?.epoch ?? '', 5, 'i');
-    expect(await log.trim(T0 + 2 * DAY)).toMatchObject({ deleted: 2, lost: 0 });
+    expect(await log.trim(T0 + 2.5 * DAY)).toMatchObject({ deleted: 2, lost: 0 });
     expect(log.epochs()[0]?.firstSeq).toBe(3);
     await log.close();
   });
