@@ -7,8 +7,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { Aedes, type Client } from 'aedes';
+import type { Aedes, Client } from 'aedes';
 import type { Logger } from 'pino';
+// It mends what Aedes writes with, before that is loaded.
+import '../../lib/mqtt-link.ts';
 import { boundMemory, MAX_FILTERS, type Memory } from './bounded.ts';
 import { type Account, createLogin, type LoginParts } from './login.ts';
 import { limitPackets } from './packet-limit.ts';
@@ -89,6 +91,7 @@ async function createAedes(parts: BrokerParts, login: ReturnType<typeof createLo
   const rights = new WeakMap<Client, Rights>();
   const filters = new WeakMap<Client, number>();
   const tell = createTold(logger);
+  const { Aedes } = await import('aedes');
   const aedes = await Aedes.createBroker({
     connectTimeout: CONNECT_MS,
     drainTimeout: DRAIN_MS,
