@@ -13,11 +13,18 @@ const SUFFIXES = ['', '-wal', '-shm'] as const;
 const REASON = 'neither in the log nor at central';
 
 /** Holds 1 to 10 of an epoch that went to 20, of which central had confirmed 1 to 15: so 16 to 20 are told. */
-async function putBack(open: typeof openLog = openLog): Promise<{ path: string; log: IngestLog; epoch: string }> {
+async function putBack(
+  open: typeof openLog = openLog,
+  isLater = false,
+): Promise<{ path: string; log: IngestLog; epoch: string }> {
   const path = tempPath();
   const first = await openLog(path);
+  if (isLater) {
+    await first.append(levels(7));
+    await first.startEpoch('test');
+  }
   await first.append(levels(10));
-  const epoch = first.epochs()[0]?.epoch ?? '';
+  const epoch = first.epochs().at(-1)?.epoch ?? '';
   for (const suffix of SUFFIXES) if (existsSync(path + suffix)) copyFileSync(path + suffix, `${path}.copy${suffix}`);
   await first.append(levels(10));
   first.saveMark(epoch, 15, 'incarnation');
@@ -51,6 +58,14 @@ describe('what central asks for and the log does not hold', () => {
     expect(await again.tellMissing(epoch, [[11, 20]])).toBe(2);
     expect(told(await readAll(again)).slice(2)).toEqual([{ ...loss, fromSeq: 11, toSeq: 12, count: 2 }]);
     await again.close();
+  });
+
+  it('is told by its numbers within its epoch, where others came before', async () => {
+    const { log, epoch } = await putBack(openLog, true);
+    expect(told(await readAll(log))).toMatchObject([{ epoch, fromSeq: 16, toSeq: 20 }]);
+    expect(await log.tellMissing(epoch, [[13, 17]])).toBe(3);
+    expect(told(await readAll(log)).slice(1)).toEqual([{ epoch, fromSeq: 13, toSeq: 15, count: 3, reason: REASON }]);
+    await log.close();
   });
 
   it('is not told again where an event of any epoch tells it, whatever else that tells', async () => {
