@@ -51,7 +51,10 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   ]),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
   'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk', 'salvage', 'trim']),
-  'log-salvage': logGroup(['aside', 'prove', 'salvage', 'without', 'wreck']),
+  'log-salvage': logGroup(
+    ['aside', 'prove', 'salvage', 'without', 'wreck'],
+    ['salvage-model', 'thin-salvage', 'open-core'],
+  ),
   'log-thread': alsoThe('src/agent/log/log-thread.ts', logGroup(['open-log-worker', 'serve-log', 'start-log-thread'])),
 };
 

@@ -78,7 +78,7 @@ describe('a damaged log', () => {
       { epoch: first, fromSeq: 41, toSeq: 100, count: 20, reason: 'damaged log', runs: [10, 40, 10] },
       { epoch: second, fromSeq: 31, toSeq: 40, count: 10, reason: 'damaged log' },
     ]);
-    expect(damaged).toEqual([expect.stringMatching(/^events\.db\.damaged-2026.*570 events saved/)]);
+    expect(damaged).toEqual([expect.stringMatching(/^events\.db\.damaged-2026.*; 570 events saved$/)]);
     const gone = (e: StoredEvent) =>
       e.epoch === first ? (e.seq > 40 && e.seq <= 50) || (e.seq > 90 && e.seq <= 100) : e.seq > 30 && e.seq <= 40;
     expect(meows(await readAll(log))).toEqual(events.filter((e) => !gone(e)));
