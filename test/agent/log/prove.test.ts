@@ -68,4 +68,46 @@ describe('proven groups', () => {
     const ends = endsOf(readable(600, straight, backwards), 600);
     expect(new Set(ends).size).toBe(ends.length);
   });
+
+  it('are found in windows of at most a thousand positions, to the last one', () => {
+    const from = readable(1_002, straight);
+    const asked: [number, number][] = [];
+    const noted: Readable = {
+      ...from,
+      events(of, first, last) {
+        asked.push([first, last]);
+        return from.events(of, first, last);
+      },
+    };
+    expect(endsOf(noted, 1_002).at(-1)).toBe(1_002);
+    expect(asked).toEqual([
+      [1, 1_000],
+      [1_001, 1_002],
+    ]);
+    // One position more than a window.
+    const one = readable(1_001, straight, () => []);
+    const last = soundLog(1_001).events.reduce<ChainHash>(
+      (hash, event) => chainNext(hash, event),
+      chainStart('porch', EPOCH),
+    );
+    const kept = [{ pos: 1_001, hash: last }];
+    const chains: Readable['chains'] = (first, to) => kept.filter(({ pos }) => first <= pos && pos <= to);
+    expect(endsOf({ ...one, chains }, 1_001)).toEqual([1_001]);
+  });
+
+  it('hold no more than so many events: what was never kept for longer is no commit of ours', () => {
+    for (const [count, ends] of [
+      [20_000, [20_000]],
+      [20_001, []],
+    ] as const) {
+      const { events } = soundLog(count);
+      const hash = events.reduce<ChainHash>((before, event) => chainNext(before, event), chainStart('porch', EPOCH));
+      const from: Readable = {
+        events: (_, first, last) => events.slice(first - 1, last),
+        chains: (first, last) => (first <= count && count <= last ? [{ pos: count, hash }] : []),
+        next: straight,
+      };
+      expect(endsOf(from, count)).toEqual(ends);
+    }
+  });
 });

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -188,6 +189,32 @@ describe('a damaged log', () => {
     const ended = epochs.map((epoch) => ({ epoch, firstSeq: 301, lastSeq: 300 }));
     expect(log.epochs()).toMatchObject([...ended, { lastSeq: 2 }]);
     await log.close();
+  });
+
+  it('tells only what central has not confirmed, where the witness knows that', async () => {
+    const { path, epochs } = await soundLog(25);
+    writeFileSync(path, Buffer.alloc(50_000, 0x5a));
+    const { log, lost } = await reopen(path);
+    expect(lost).toMatchObject([
+      { epoch: epochs[0], fromSeq: 26, toSeq: 300, count: 275 },
+      { epoch: epochs[1], fromSeq: 1, toSeq: 300, count: 300 },
+    ]);
+    expect(log.epochs()).toMatchObject([{ storedSeq: 25 }, { storedSeq: 0 }, { lastSeq: 2 }]);
+    await log.close();
+  });
+
+  it('of many events is saved in several transactions, and belongs to its user alone', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    for (let group = 0; group < 10; group += 1) await log.append(levels(500, group * 1_000_000));
+    const events = await readAll(log);
+    await log.close();
+    spoil(path, 'DELETE FROM event WHERE pos = 4700');
+    const { log: again, lost } = await reopen(path);
+    expect(lost).toMatchObject([{ fromSeq: 4_501, toSeq: 5_000, count: 500 }]);
+    expect(meows(await readAll(again))).toEqual(events.slice(0, 4_500));
+    await again.close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
   it('and says that nobody knows what it held where the witness is gone too', async () => {

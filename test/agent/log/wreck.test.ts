@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -176,5 +176,37 @@ describe('what can be read of a damaged log', () => {
     const found = open(path).last;
     expect(found).toBeGreaterThan(1_000);
     expect(found).toBeLessThan(2_000);
+  });
+
+  it('has no last row further behind the first than its bytes could hold', async () => {
+    const { path } = await closedLog();
+    change(path, 'INSERT INTO chain SELECT 1125899906842624, hash FROM chain LIMIT 1');
+    expect(open(path).last).toBe(400);
+    // Nor where the first rows are gone, as after months of trimming.
+    change(
+      path,
+      'UPDATE event SET pos = pos + 1000000000; UPDATE chain SET pos = pos + 1000000000 WHERE pos < 1000000',
+    );
+    expect(open(path).last).toBe(1_000_000_400);
+  });
+
+  it.runIf(existsSync('/proc/self/fd'))('is read without keeping the file open, or making one', async () => {
+    const { path } = await closedLog();
+    openWreck(path)?.close();
+    const garbage = join(tempFolder(), 'events.db');
+    writeFileSync(garbage, Buffer.alloc(50_000, 0x5a));
+    expect(openWreck(garbage)).toBeNull();
+    const missing = join(tempFolder(), 'events.db');
+    expect(openWreck(missing)).toBeNull();
+    expect(existsSync(missing)).toBe(false);
+    const held = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        // The one by which the folder was read.
+        return '';
+      }
+    });
+    expect(held.filter((name) => name.startsWith(path) || name.startsWith(garbage))).toEqual([]);
   });
 });
