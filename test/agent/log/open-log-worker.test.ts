@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
+import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
 import { openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
 import { startLogThread } from '../../../src/agent/log/start-log-thread.ts';
 import { event, levels, openLogInThread as openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
@@ -232,6 +233,25 @@ describe('what the thread tells', () => {
       await wake();
       await woken;
     }
+    await log.close();
+  });
+
+  it('reads nothing from memory that was given up since', async () => {
+    const path = tempPath();
+    const log = await openLog(path, { budgetBytes: 80_000 });
+    const pad = 'x'.repeat(400);
+    for (let n = 0; n < 30; n += 1) {
+      const moved = event('cat.moved', { from: null, to: `${n} ${pad}` }, n);
+      await log.append([moved, ...levels(60, n * 60_000)]);
+    }
+    expect((await log.trim(T0)).lost).toBeGreaterThan(100);
+    const reader = openLogReader(path);
+    // As forward asks, for what was there before the trim and told it.
+    const asked = [log.epochs()[0]?.epoch ?? '', 1, 30 * 61, 10_000, 1e9] as const;
+    const held = await reader.read(...asked);
+    reader.close();
+    expect(held.length).toBeLessThan(1_000);
+    expect(await log.read(...asked)).toEqual(held);
     await log.close();
   });
 
