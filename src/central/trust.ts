@@ -94,12 +94,12 @@ async function meet({ store, logger, clock }: TrustParts, agent: string, message
     if (error instanceof Error && 'code' in error && error.code === 'REFUSED') return error.message;
     throw error;
   }
-  if (key !== null) {
-    logger.warn(
-      { agent, keyId: key.keyId },
-      `the first key of ${agent} is taken on trust: compare it with collard agent key`,
-    );
-  }
+  // Another one was enrolled since we looked: it is that one which decides.
+  if (key === null) return doubtSync(agent, message, await store.keys(agent));
+  logger.warn(
+    { agent, keyId: key.keyId },
+    `the first key of ${agent} is taken on trust: compare it with collard agent key`,
+  );
   return null;
 }
 

@@ -44,6 +44,21 @@ async function doubtOf(received: Received, policy?: CentralConfig['trust']['keys
   return null;
 }
 
+/** Somebody enrols `enrolled` between the look at the keys and the first word. */
+async function doubtWhileEnrolling(enrolled: typeof own): Promise<string | null> {
+  let isLooked = false;
+  const keys = async (agent?: string) => {
+    const known = await store.keys(agent);
+    if (!isLooked) await enroll(enrolled);
+    isLooked = true;
+    return known;
+  };
+  const logger = { warn: () => undefined };
+  const racing = createTrust({ store: { ...store, keys }, policy: 'first-use', logger, clock: () => new Date(NOW) });
+  const admitted = await racing.admit(syncOf(signedSync(own, 'porch', extent)));
+  return admitted.type === 'doubted' ? admitted.reason : null;
+}
+
 const enroll = (key = own) => store.enrollKey('porch', key.publicKey, 'enrolled', NOW);
 
 describe('an agent without a key', () => {
@@ -84,6 +99,15 @@ describe('an agent without a key', () => {
     const forged = syncOf({ ...extent, ...(proof && { proof }) });
     expect(await doubtOf(forged, 'first-use')).toBe('the signature of porch does not prove this sync');
     expect(await store.keys()).toEqual([]);
+  });
+
+  test('is asked by the key that somebody has enrolled meanwhile', async () => {
+    expect(await doubtWhileEnrolling(own)).toBeNull();
+    await store.close();
+    store = await openStore({ url: 'sqlite::memory:' });
+    const why = `signed with key ${own.keyId}, which is not enrolled for porch`;
+    expect(await doubtWhileEnrolling(other)).toBe(why);
+    expect((await store.keys()).map(({ keyId }) => keyId)).toEqual([other.keyId]);
   });
 
   test('is not met beyond the limit of agents, and central goes on', async () => {
