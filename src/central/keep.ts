@@ -73,7 +73,7 @@ async function keepTogether(
   const refused: { readonly group: Group; readonly reason: string }[] = [];
   let failure: Error | null = null;
   for (const [i, group] of groups.entries()) {
-    const outcome = works[i] === null ? null : (outcomes.shift() ?? null);
+    const outcome = works[i] === null ? undefined : outcomes.shift();
     if (outcome?.type === 'failed') {
       if (isRefused(outcome.error)) refused.push({ group, reason: outcome.error.message });
       else failure ??= outcome.error;
@@ -150,12 +150,12 @@ function poison(base: string, message: Incoming, kind: 'unreadable' | 'refused',
   return { type: 'quarantine', message: { agent, topic, payload, kind, reason } };
 }
 
-/** After the commit. */
-function report(parts: KeepParts, base: string, group: Group, outcome: Outcome | null, told: Set<string>): void {
+/** After the commit; `outcome` of what there was to keep. */
+function report(parts: KeepParts, base: string, group: Group, outcome: Outcome | undefined, told: Set<string>): void {
   const { received, messages } = group;
   if (received.type === 'doubted') {
     parts.doubted?.(received.what);
-    if (outcome === null) tellDoubt(parts.logger, messages[0].topic, received.reason, told);
+    if (outcome === undefined) tellDoubt(parts.logger, messages[0].topic, received.reason, told);
     else tellPoison(parts, group, received.reason, told);
   } else if (received.type === 'unreadable') {
     tellPoison(parts, group, received.reason, told);

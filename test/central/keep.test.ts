@@ -4,9 +4,11 @@ import { groupsOf } from '../../src/central/grouping.ts';
 import { COMMIT_BYTES, COMMIT_MESSAGES, keepAll } from '../../src/central/keep.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import type { Store, Work } from '../../src/central/store/store.ts';
+import type { Received } from '../../src/central/subscriber/message.ts';
 import { createOutbox } from '../../src/central/subscriber/outbox.ts';
+import type { Admitted, Doubted, Trust } from '../../src/central/trust.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
-import { decodeStored, encodeSync } from '../../src/contract/message.ts';
+import { decodeStored, encodeSync, type StoredMessage } from '../../src/contract/message.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
 import type { Incoming } from '../../src/lib/mqtt-link.ts';
 import { epochId, meowing, NOW, type Writer } from './store/events.ts';
@@ -17,20 +19,34 @@ let store: Store;
 let commits: (readonly Work[])[];
 /** What was answered and let go, in this order. */
 let heard: string[];
+/** What was not believed. */
+let doubted: string[];
+/** What was answered, and how. */
+let answers: { topic: string; stored: StoredMessage | null; retain: boolean; about?: string }[];
+/** What the log says. */
+let told: string[];
 
 beforeEach(async () => {
   store = await openStore({ url: 'sqlite::memory:' });
   commits = [];
   heard = [];
+  doubted = [];
+  answers = [];
+  told = [];
 });
 afterEach(() => store.close());
 
 type Said = readonly [agent: string, channel: 'events' | 'sync' | 'state' | 'health', payload: string | Uint8Array];
 
-async function keep(said: readonly Said[], ingestAll: Store['ingestAll'] = store.ingestAll): Promise<void> {
-  const messages = said.map(([agent, channel, payload]): Incoming => {
+async function keep(
+  said: readonly Said[],
+  ingestAll: Store['ingestAll'] = store.ingestAll,
+  trust?: Trust,
+  as: (i: number) => Partial<Incoming> = () => ({}),
+): Promise<void> {
+  const messages = said.map(([agent, channel, payload], i): Incoming => {
     const done = () => void heard.push(`${agent} ${channel} let go`);
-    return { topic: agentTopic(base, agent, channel), payload: Buffer.from(payload), retained: false, done };
+    return { topic: agentTopic(base, agent, channel), payload: Buffer.from(payload), retained: false, done, ...as(i) };
   });
   const outbox = createOutbox();
   const parts = {
@@ -42,16 +58,18 @@ async function keep(said: readonly Said[], ingestAll: Store['ingestAll'] = store
     },
     outbox: {
       ...outbox,
-      put: (topic: string, payload: string | (() => string)) => {
+      put: (topic: string, payload: string | (() => string), how: { retain: boolean; about?: string }) => {
         const stored = decodeStored(Buffer.from(String(payload)));
+        answers.push({ topic, stored, ...how });
         heard.push(`${topic.split('/')[3]} stored ${stored?.seq}`);
       },
     },
-    logger: pino({ level: 'silent' }),
+    logger: pino({}, { write: (line: string) => void told.push((JSON.parse(line) as { msg: string }).msg) }),
     clock: () => new Date(NOW),
     ingested: () => undefined,
+    doubted: (type: Doubted) => void doubted.push(type),
   };
-  await keepAll(parts, base, await groupsOf(base, undefined, messages), new Set());
+  await keepAll(parts, base, await groupsOf(base, trust, messages), new Set());
 }
 
 const events = (writer: Writer, from: number, to: number): Said => [
@@ -136,6 +154,85 @@ describe('what many agents said', () => {
     await expect(kept).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(heard).toEqual(['agent0 stored 2', 'agent0 events let go', 'agent2 stored 2', 'agent2 events let go']);
     expect((await store.counts()).events).toBe(4);
+  });
+
+  it('is kept again by the broker where what is refused cannot be put aside', async () => {
+    const [porch, shed] = fleet(2) as [Writer, Writer];
+    await keep([events(porch, 1, 2)]);
+    heard = [];
+    const thief = meowing('thief', porch.epoch, 2);
+    const full = new Error('no room');
+    const kept = keep([events(thief, 1, 2), events(shed, 1, 2)], async (works, now) =>
+      works.some(({ type }) => type === 'quarantine')
+        ? works.map(() => ({ type: 'failed', error: full }))
+        : store.ingestAll(works, now),
+    );
+    await expect(kept).rejects.toMatchObject({ code: 'STORE_FAILED', cause: full });
+    expect(heard).toEqual(['agent1 stored 2', 'agent1 events let go']);
+  });
+
+  it('is answered with the mark, of which the newest counts, and with the batch where that was known in part', async () => {
+    const porch = meowing('porch', epochId(1), 4);
+    await keep([events(porch, 1, 2)]);
+    await keep([events(porch, 1, 4)]);
+    const topic = agentTopic(base, 'porch', 'stored');
+    expect(answers.map(({ stored, ...how }) => [how, stored?.batch ?? null])).toEqual([
+      [{ topic, retain: false, about: `stored ${epochId(1)}` }, null],
+      [
+        { topic, retain: false },
+        { from: 1, to: 4, chain: Buffer.from(porch.chain(4)) },
+      ],
+    ]);
+  });
+
+  it('that the broker had kept was said nobody knows when', async () => {
+    const health = (queue: number): Said => ['porch', 'health', `{"queue":${queue}}`];
+    await keep([health(1)], store.ingestAll, undefined, () => ({ retained: true }));
+    await keep([health(1), health(2)], store.ingestAll, undefined, (i) => ({ retained: i === 0 }));
+    expect(commits.flat().map((work) => work.type === 'health' && work.heard)).toEqual([null, NOW]);
+  });
+
+  it('on a topic of nobody is put aside without a name', async () => {
+    await keep([['porch', 'events', '{}']], store.ingestAll, undefined, () => ({ topic: 'elsewhere' }));
+    expect(commits).toMatchObject([[{ type: 'quarantine', message: { agent: '', topic: 'elsewhere' } }]]);
+  });
+
+  it('is let go and nothing else where it is empty', async () => {
+    await keep([['porch', 'events', '']]);
+    expect([commits, heard]).toEqual([[], ['porch events let go']]);
+  });
+
+  it('is put aside where it is doubted, unless an agent says it of itself each minute', async () => {
+    const trust = {
+      admit: async (received: Received): Promise<Admitted> =>
+        received.type === 'empty' || received.type === 'unreadable'
+          ? received
+          : { type: 'doubted', what: received.type, reason: `no key for a ${received.type}` },
+    };
+    const porch = meowing('porch', epochId(1), 2);
+    const state = JSON.stringify({ state: 'online', session: 1, version: '1' });
+    const said: Said[] = [
+      ['porch', 'state', state],
+      sync(porch),
+      ['porch', 'health', '{}'],
+      ['porch', 'state', ''],
+      events(porch, 1, 2),
+    ];
+    await keep(said, store.ingestAll, trust);
+    expect(doubted).toEqual(['state', 'sync', 'health', 'batch']);
+    expect(heard).toEqual(['state', 'sync', 'health', 'state', 'events'].map((what) => `porch ${what} let go`));
+    expect(told).toEqual([
+      'left out: no key for a state',
+      'kept in quarantine: no key for a sync',
+      'left out: no key for a health',
+      'kept in quarantine: no key for a batch',
+    ]);
+    const aside = await store.quarantined({ after: 0, limit: 10 });
+    expect(aside.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ['refused', 'no key for a sync'],
+      ['refused', 'no key for a batch'],
+    ]);
+    expect((await store.counts()).events).toBe(0);
   });
 
   it('is neither answered nor let go where the store is away', async () => {

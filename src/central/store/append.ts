@@ -1,7 +1,7 @@
 /** Appends a batch inside a transaction. The unique key does the deduplication; what the code sorts out before only tells
  * duplicates from conflicts. */
 import type { Transaction } from 'kysely';
-import { type ChainHash, chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
+import { type ChainHash, chainHex, chainNext } from '../../contract/chain.ts';
 import type { StoredEvent } from '../../contract/event.ts';
 import type { BadItem } from '../../contract/sorted-batch.ts';
 import { type Times, timesOf } from './clocks.ts';
@@ -11,7 +11,7 @@ import { addGaps, fillGap } from './gaps.ts';
 import { insertOnce } from './insert-once.ts';
 import { keepMessage } from './quarantine.ts';
 import { namedCat, storedEvent } from './rows.ts';
-import { claim, type ShardState, saveEpoch, saveShard } from './shard.ts';
+import { chainAtMark, claim, type ShardState, saveEpoch, saveShard } from './shard.ts';
 import { sideEffects } from './side-effects.ts';
 import type { IngestBatch, IngestResult } from './store.ts';
 import type { EpochTable, EventTable, Tables } from './tables.ts';
@@ -54,7 +54,7 @@ export async function appendBatch(
   shard.nextArrival += rows.length;
   shard.nextPosition += positioned;
   epoch.highest_seq = Math.max(epoch.highest_seq, last);
-  if (direct) await moveMark(trx, epoch, fresh, batch.chain);
+  if (direct) await moveMark(trx, epoch, last, fresh, batch.chain);
   else {
     if (batch.chain !== null) await claim(trx, epoch, last, chainHex(batch.chain), true);
     for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
@@ -183,12 +183,12 @@ function eventRow(
 async function moveMark(
   trx: Trx,
   epoch: EpochTable,
+  to: number,
   fresh: readonly StoredEvent[],
   claimedAtEnd: ChainHash | null,
 ): Promise<void> {
-  const to = fresh.at(-1)?.seq ?? epoch.mark;
   const claims = await claimsUpTo(trx, epoch, to);
-  let chain = parseChainHex(epoch.mark_chain) ?? new Uint8Array();
+  let chain = chainAtMark(epoch);
   for (const event of fresh) {
     chain = chainNext(chain, event);
     const claimed = claims.get(event.seq);

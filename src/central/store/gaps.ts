@@ -7,6 +7,8 @@ import type { Tables } from './tables.ts';
 type Trx = Transaction<Tables>;
 type Gap = Tables['gap'];
 
+const BEYOND_ALL = { from_seq: Number.POSITIVE_INFINITY, to_seq: Number.POSITIVE_INFINITY };
+
 /** Notes what of `ranges` (sorted) is not noted yet. What goes on where a gap of the same reason ends makes that one longer. */
 export async function addGaps(
   trx: Trx,
@@ -55,13 +57,13 @@ async function near(trx: Trx, epochNo: number, from: number, to: number): Promis
 /** Both are sorted: one pass. */
 function subtract(ranges: readonly SeqRange[], gaps: readonly Gap[]): SeqRange[] {
   const left: SeqRange[] = [];
+  const gapAt = (i: number) => gaps[i] ?? BEYOND_ALL;
   let at = 0;
   for (const [from, to] of ranges) {
     let next = from;
-    while (at < gaps.length && (gaps[at]?.to_seq ?? 0) < from) at += 1;
-    for (let i = at; i < gaps.length; i += 1) {
-      const gap = gaps[i];
-      if (gap === undefined || gap.from_seq > to) break;
+    while (gapAt(at).to_seq < from) at += 1;
+    for (let i = at; gapAt(i).from_seq <= to; i += 1) {
+      const gap = gapAt(i);
       if (gap.from_seq > next) left.push([next, gap.from_seq - 1]);
       next = Math.max(next, gap.to_seq + 1);
     }

@@ -8,7 +8,7 @@ import type { IngestBatch, IngestResult, IngestStore, Outcome, Work } from './st
 import type { EpochTable, Tables } from './tables.ts';
 import { transact } from './transact.ts';
 import { storedMessage } from './walk.ts';
-import { type Outcomes, writeWorks } from './write-works.ts';
+import { type Written, writeWorks } from './write-works.ts';
 
 /** What is said of an epoch once all is walked over. */
 type Answer = Pick<IngestResult, 'stored' | 'chainOk'>;
@@ -28,38 +28,39 @@ export function createIngest(
   const ingestAll = async (works: readonly Work[], now: string): Promise<readonly Outcome[]> => {
     const written = await writeWorks(db, works, holdings, now);
     if (written.some((one) => one.type === 'batch' && one.appended.movesTimes)) await moveAll(db);
-    const newest = new Map<number, EpochTable>();
-    for (const one of written) if ('epoch' in one) newest.set(one.epoch.no, one.epoch);
     const moved = new Set(written.flatMap((one) => ('walked' in one ? one.walked.moved : [])));
     const answers = new Map<number, Answer>();
-    for (const [no, epoch] of newest) answers.set(no, await answerOf(moved.has(no) ? await walked(no) : epoch));
-    return written.map((one) => outcomeOf(one, answers));
+    const outcomes: Outcome[] = [];
+    // The last one of an epoch knows how it is now.
+    for (const one of written.toReversed()) {
+      if ('epoch' in one) {
+        const { no } = one.epoch;
+        const answer = answers.get(no) ?? (await answerOf(moved.has(no) ? await walked(no) : one.epoch));
+        answers.set(no, answer);
+        outcomes.unshift(outcomeOf(one, answer));
+      } else outcomes.unshift(one);
+    }
+    return outcomes;
   };
-  const alone = async (work: Work, now: string): Promise<Outcome> => {
-    const [outcome = { type: 'noted' }] = await ingestAll([work], now);
-    if (outcome.type === 'failed') throw outcome.error;
-    return outcome;
+  const alone = async <T extends Outcome['type']>(work: Work, now: string): Promise<Extract<Outcome, { type: T }>> => {
+    const [outcome] = await ingestAll([work], now);
+    if (outcome?.type === 'failed') throw outcome.error;
+    return outcome as Extract<Outcome, { type: T }>;
   };
   return {
     ingestAll,
     async ingest(batch, now) {
-      const outcome = await alone({ type: 'batch', batch }, now);
-      if (outcome.type !== 'ingested') throw new Error(`a batch was ${outcome.type}`);
-      return outcome.result;
+      const { result } = await alone<'ingested'>({ type: 'batch', batch }, now);
+      return result;
     },
     async sync(agent, message, now) {
-      const outcome = await alone({ type: 'sync', agent, message }, now);
-      if (outcome.type !== 'answered') throw new Error(`a sync was ${outcome.type}`);
-      return outcome.stored;
+      const { stored } = await alone<'answered'>({ type: 'sync', agent, message }, now);
+      return stored;
     },
   };
 }
 
-function outcomeOf(one: Outcomes[number], answers: ReadonlyMap<number, Answer>): Outcome {
-  if (one.type === 'noted' || one.type === 'failed') return one;
-  const answer = answers.get(one.epoch.no);
-  if (answer === undefined) throw new Error(`nothing is known of ${one.epoch.epoch}`);
-  const { stored, chainOk } = answer;
+function outcomeOf(one: Written, { stored, chainOk }: Answer): Outcome {
   if (one.type === 'sync') return { type: 'answered', stored: { ...stored, batch: null } };
   const { batch, appended } = one;
   const { walks: _, movesTimes: __, ...counted } = appended;

@@ -1,5 +1,6 @@
 /** The counters of shards and the marks of epochs, as rows. */
 import type { Transaction } from 'kysely';
+import { type ChainHash, parseChainHex } from '../../contract/chain.ts';
 import { wordsOf } from './dialect.ts';
 import { insertOnce } from './insert-once.ts';
 import type { EpochTable, Tables } from './tables.ts';
@@ -18,17 +19,12 @@ export interface ShardState {
 
 /** The counters of a shard, and with them all that is of its epochs: nobody else changes it until this transaction ends. */
 export async function openShard(trx: Trx, shard: number): Promise<Tables['shard']> {
-  const row = await lockedShard(trx, shard);
-  if (row !== undefined) return row;
-  await insertOnce(trx, 'shard', [{ shard, next_arrival: 1, next_position: 1, token: 0, owner: null }]);
-  const made = await lockedShard(trx, shard);
-  if (made === undefined) throw new Error(`shard ${shard} has no row`);
-  return made;
-}
-
-function lockedShard(trx: Trx, shard: number): Promise<Tables['shard'] | undefined> {
   const row = trx.selectFrom('shard').selectAll().where('shard', '=', shard);
-  return (wordsOf(trx).rowLocks ? row.forUpdate() : row).executeTakeFirst();
+  const locked = wordsOf(trx).rowLocks ? row.forUpdate() : row;
+  const known = await locked.executeTakeFirst();
+  if (known !== undefined) return known;
+  await insertOnce(trx, 'shard', [{ shard, next_arrival: 1, next_position: 1, token: 0, owner: null }]);
+  return locked.executeTakeFirstOrThrow();
 }
 
 export async function saveShard(trx: Trx, state: ShardState): Promise<void> {
@@ -42,6 +38,11 @@ export async function saveShard(trx: Trx, state: ShardState): Promise<void> {
 export async function saveEpoch(trx: Trx, epoch: EpochTable): Promise<void> {
   const { no, mark, mark_chain, highest_seq, chain_ok } = epoch;
   await trx.updateTable('epoch').set({ mark, mark_chain, highest_seq, chain_ok }).where('no', '=', no).execute();
+}
+
+/** One that cannot be read proves nothing: all that follows it differs from what the agent claims, and says so. */
+export function chainAtMark(epoch: EpochTable): ChainHash {
+  return parseChainHex(epoch.mark_chain) ?? new Uint8Array(32);
 }
 
 /**

@@ -3,11 +3,11 @@
  * The mark rests only where the chain is known: computed from stored rows, or, beyond lost events, taken from a claim.
  */
 import { sql, type Transaction } from 'kysely';
-import { chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
+import { chainHex, chainNext } from '../../contract/chain.ts';
 import { MAX_NEED_RANGES, type SeqRange, type StoredMessage } from '../../contract/message.ts';
 import type { Db } from './agents.ts';
 import { storedEvent } from './rows.ts';
-import type { ShardState } from './shard.ts';
+import { chainAtMark, type ShardState } from './shard.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
 /** Rows that one step reads and hashes; a transaction makes one step, so that a drained backlog does not hold the others. */
@@ -61,7 +61,7 @@ async function walkRows(trx: Trx, epoch: EpochTable, shard: ShardState, to: numb
     .orderBy('seq')
     .execute();
   const claims = await claimsUpTo(trx, epoch, to);
-  let chain = parseChainHex(epoch.mark_chain) ?? new Uint8Array();
+  let chain = chainAtMark(epoch);
   for (const row of rows) {
     chain = chainNext(chain, storedEvent(row, epoch.epoch));
     const claim = claims.get(row.seq);
@@ -201,7 +201,7 @@ export async function missingRanges(db: Db, epoch: EpochTable, limit: number): P
 /** `runs` that are stored, and that are lost: of each the first MAX_RUNS above the mark, in order. */
 export function missingAmong(epoch: EpochTable, runs: readonly (readonly SeqRange[])[]): readonly SeqRange[] {
   // Beyond the last run that was looked at nothing is known: asking for what is held would have it sent again for ever.
-  const ends = runs.filter(({ length }) => length === MAX_RUNS).map((some) => some.at(-1)?.[1] ?? epoch.highest_seq);
+  const ends = runs.flatMap((some) => (some.length === MAX_RUNS ? some.slice(-1) : [])).map(([, to]) => to);
   const looked = Math.min(epoch.highest_seq, ...ends);
   const missing: SeqRange[] = [];
   let next = epoch.mark + 1;
@@ -219,7 +219,7 @@ export async function storedMessage(db: Db, incarnation: string, epoch: EpochTab
     incarnation,
     epoch: epoch.epoch,
     seq: epoch.mark,
-    chain: parseChainHex(epoch.mark_chain) ?? new Uint8Array(32),
+    chain: chainAtMark(epoch),
     need: await missingRanges(db, epoch, MAX_NEED_RANGES),
   };
 }

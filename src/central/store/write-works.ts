@@ -6,7 +6,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
 import type { SeqRange, SyncMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
-import { claimEpoch, saveHealth, saveState } from './agents.ts';
+import { claimEpoch, refused, saveHealth, saveState } from './agents.ts';
 import { type Appended, appendBatch } from './append.ts';
 import { wordsOf } from './dialect.ts';
 import { type Holdings, heldShard, takingOver } from './fence.ts';
@@ -121,10 +121,9 @@ async function writeAlone(
   for (const work of works) {
     const agent = agentOf(work);
     const before = stuck.get(agent);
-    const [one] = before === undefined ? await writeSome(db, [work], holdings, now) : [before];
-    if (one === undefined) throw new Error('nothing was written');
-    if (one.type === 'failed' && !isRefused(one.error)) stuck.set(agent, one);
-    all.push(one);
+    const written = before === undefined ? await writeSome(db, [work], holdings, now) : [before];
+    for (const one of written) if (one.type === 'failed' && !isRefused(one.error)) stuck.set(agent, one);
+    all.push(...written);
   }
   return all;
 }
@@ -159,7 +158,7 @@ async function writeWork(writing: Writing, work: Work): Promise<One> {
     case 'batch': {
       const { batch } = work;
       const shard = await heldShard(trx, shardOf(batch.agent), held);
-      const epoch = await claimEpoch(trx, batch.agent, (batch.events[0] ?? batch.bad?.[0])?.epoch ?? '');
+      const epoch = await claimEpoch(trx, batch.agent, epochOf(batch));
       const appended = await appendBatch(trx, epoch, shard, batch, now);
       held?.tokens.set(epoch.shard, shard.token);
       const walked = await walkAfter(writing, epoch, appended.walks, shard);
@@ -222,6 +221,12 @@ async function noteSync(
   await saveEpoch(trx, epoch);
   await trx.updateTable('agent').set({ last_heard: now }).where('no', '=', epoch.agent_no).execute();
   return epoch;
+}
+
+function epochOf({ agent, events, bad = [] }: IngestBatch): string {
+  const first = events[0] ?? bad[0];
+  if (first === undefined) throw refused(`a batch of ${agent} holds nothing`);
+  return first.epoch;
 }
 
 function agentOf(work: Work): string {

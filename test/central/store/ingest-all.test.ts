@@ -7,7 +7,7 @@ import { isOfOne } from '../../../src/central/store/of-one.ts';
 import type { Store, Work } from '../../../src/central/store/store.ts';
 import { WALK_ROWS } from '../../../src/central/store/walk.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
-import { freshStore, freshUrl, runs } from '../engines/fresh.ts';
+import { freshStore, freshUrl, rowsOf, runs } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
 
 afterEach(() => {
@@ -121,6 +121,21 @@ describe('what many agents said', () => {
     await gapless(store);
   });
 
+  it('goes on in as many transactions as a walk takes', async () => {
+    const store = await opened();
+    const count = 3 * WALK_ROWS + 2;
+    const porch = meowing('porch', epochId(1), count);
+    for (let from = 2; from <= count; from += 1_000) {
+      await store.ingestAll([batchOf(porch, from, Math.min(from + 999, count))], NOW);
+    }
+    const transactions = countTransactions();
+    const [outcome] = await store.ingestAll([batchOf(porch, 1, 1)], NOW);
+    expect(outcome).toMatchObject({ type: 'ingested', result: { inserted: 1, chainOk: true, stored: { seq: count } } });
+    // One step in the first, one in each of two more, and the last row in another.
+    expect(transactions()).toBe(4);
+    await gapless(store);
+  });
+
   it('is stored without what is refused, of which nothing stays', async () => {
     const store = await opened();
     const [porch, shed, attic] = fleet(3) as [Writer, Writer, Writer];
@@ -157,6 +172,34 @@ describe('what many agents said', () => {
     const alone = stuck(shed);
     if (alone.type !== 'batch' || outcomes[1]?.type !== 'failed') throw new Error('another test');
     await expect(store.ingest(alone.batch, NOW)).rejects.toMatchObject({ message: outcomes[1].error.message });
+  });
+
+  it('waits in quarantine too behind what the database cannot write of its agent', async () => {
+    const store = await opened();
+    const [porch, shed] = fleet(2) as [Writer, Writer];
+    const aside = (agent: string): Work => {
+      const payload = Buffer.from('?');
+      return {
+        type: 'quarantine',
+        message: { agent, topic: `t/${agent}`, payload, kind: 'unreadable', reason: 'none' },
+      };
+    };
+    const outcomes = await store.ingestAll([stuck(porch), aside(porch.agent), aside(shed.agent)], NOW);
+    expect(outcomes.map(({ type }) => type)).toEqual(['failed', 'failed', 'noted']);
+    expect((await store.quarantined({ after: 0, limit: 10 })).map(({ topic }) => topic)).toEqual([`t/${shed.agent}`]);
+  });
+
+  it('is not tried one by one where the database itself is at fault', async () => {
+    const url = await freshUrl();
+    const store = await openStore({ url });
+    onTestFinished(() => store.close());
+    const writers = fleet(3);
+    await rowsOf(url, 'alter table claim rename to elsewhere');
+    const transactions = countTransactions();
+    const works = writers.map((writer) => batchOf(writer, 1, 2));
+    await expect(store.ingestAll(works, NOW)).rejects.toMatchObject({ code: expect.any(String) });
+    expect(transactions()).toBe(1);
+    expect((await store.counts()).events).toBe(0);
   });
 
   it('is stored in the shards that are still ours', async () => {
@@ -201,6 +244,10 @@ it.each([
   [{ code: 'ER_DISK_FULL', sqlState: 'HY000' }, false],
 ])('an error with %j says something of one piece of work: %s', (fields, is) => {
   expect(isOfOne(Object.assign(new Error('words'), fields))).toBe(is);
+});
+
+it('what is no error says nothing of one piece of work', () => {
+  expect(isOfOne('REFUSED')).toBe(false);
 });
 
 /** Positions of each shard are 1..n. */

@@ -2,9 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_AGENTS, MAX_EPOCHS_PER_AGENT } from '../../../src/central/store/agents.ts';
 import { decodeCursor } from '../../../src/central/store/cursor.ts';
+import { MAX_CLAIMS } from '../../../src/central/store/shard.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import type { EpochTable } from '../../../src/central/store/tables.ts';
+import { MAX_RUNS, missingAmong } from '../../../src/central/store/walk.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
-import { MAX_NEED_RANGES } from '../../../src/contract/message.ts';
+import { MAX_NEED_RANGES, type SeqRange } from '../../../src/contract/message.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
 import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW } from './events.ts';
@@ -244,6 +247,91 @@ describe('ingest', () => {
     expect(result.stored.need[0]).toEqual([1, 1]);
   });
 
+  it('notes nothing of a loss that was told before', async () => {
+    const porch = meowing('porch', epochId(1), 8);
+    for (const [fromSeq, toSeq] of [
+      [2, 7],
+      [4, 5],
+      [2, 7],
+    ] as const) {
+      const data = { epoch: epochId(1), fromSeq, toSeq, count: toSeq - fromSeq + 1, reason: 'disk budget' };
+      porch.add('history.lost', null, data, 11);
+    }
+    for (const seq of [1, 8, 9, 10, 11]) await store.ingest(porch.batch(seq, seq), NOW);
+    expect(await rowsOf(url, 'select from_seq, to_seq from gap')).toEqual([{ from_seq: 2, to_seq: 7 }]);
+    expect((await store.agents())[0]?.epochs[0]).toMatchObject({ mark: 11, missing: 0 });
+  });
+
+  it('moves the mark of an older epoch over what a newer one says is lost of it', async () => {
+    const [old, own] = [meowing('porch', epochId(1), 10), createWriter('porch', epochId(2))];
+    own.add('history.lost', null, { epoch: epochId(1), fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
+    await store.ingest(old.batch(1, 3), NOW);
+    await store.ingest(old.batch(9, 10), NOW);
+    expect((await store.ingest(own.batch(1, 1), NOW)).stored).toMatchObject({ epoch: epochId(2), seq: 1 });
+    expect((await store.agents())[0]?.epochs).toMatchObject([
+      { epoch: epochId(1), mark: 10, missing: 0, chainOk: true },
+      { epoch: epochId(2), mark: 1 },
+    ]);
+    expect((await positions('porch')).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('goes on behind a chain that cannot be read any more, and says that it differs', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    await store.ingest(porch.batch(1, 4), NOW);
+    await rowsOf(url, `update epoch set mark_chain = 'no hex'`);
+    const sync = { epoch: epochId(1), firstSeq: 1, lastSeq: 4, chain: porch.chain(4) };
+    expect(await store.sync('porch', sync, NOW)).toMatchObject({ seq: 4, chain: new Uint8Array(32) });
+    await rowsOf(url, 'update epoch set chain_ok = 1');
+    const direct = await store.ingest(porch.batch(5, 6), NOW);
+    expect(direct).toMatchObject({ inserted: 2, chainOk: false, stored: { seq: 6 } });
+    await store.ingest(porch.batch(8, 12), NOW);
+    await rowsOf(url, `update epoch set chain_ok = 1, mark_chain = 'no hex'`);
+    const walked = await store.ingest({ ...porch.batch(7, 7), chain: null }, NOW);
+    expect(walked).toMatchObject({ inserted: 1, chainOk: false, stored: { seq: 12 } });
+  });
+
+  it('takes what was deleted for its age, and comes again, for what it had', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.ingest(porch.batch(1, 6), NOW);
+    await rowsOf(url, 'delete from event where seq <= 3');
+    expect(await store.ingest(porch.batch(1, 6), NOW)).toMatchObject({ inserted: 0, duplicates: 6, conflicts: 0 });
+    expect((await rowsOf(url, 'select seq from event')).length).toBe(3);
+  });
+
+  it('stops where somebody writes to the same epoch who asks nobody', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.ingest(porch.batch(1, 3), NOW);
+    const [third] = await rowsOf(url, 'select * from event where seq = 3');
+    await insertRows(url, 'event', [{ ...third, seq: 5, arrival: 1_000, position: null }]);
+    await expect(store.ingest(porch.batch(4, 6), NOW)).rejects.toMatchObject({
+      code: 'FENCED',
+      message: `another writer stores ${epochId(1)} as well`,
+    });
+    expect((await store.agents())[0]?.epochs[0]).toMatchObject({ mark: 3, highestSeq: 3 });
+  });
+
+  it('refuses a batch that holds nothing, and knows nothing of an epoch by it', async () => {
+    await expect(store.ingest({ agent: 'porch', events: [], chain: null }, NOW)).rejects.toMatchObject({
+      code: 'REFUSED',
+      message: 'a batch of porch holds nothing',
+    });
+    expect(await store.agents()).toEqual([]);
+  });
+
+  it('tells conflicts of one agent', async () => {
+    for (const [n, agent] of ['porch', 'shed'].entries()) {
+      await store.ingest(meowing(agent, epochId(n + 1), 2).batch(1, 2), NOW);
+      await store.ingest(meowing(agent, epochId(n + 1), 2, 'DEADBEEF').batch(1, 1), NOW);
+    }
+    const of = async (query: { agent?: string }) =>
+      (await store.conflicting({ after: 0, limit: 10, ...query })).map(({ agent, seq }) => [agent, seq]);
+    expect(await of({ agent: 'shed' })).toEqual([['shed', 1]]);
+    expect(await of({})).toEqual([
+      ['porch', 1],
+      ['shed', 1],
+    ]);
+  });
+
   it('refuses an epoch that belongs to another agent', async () => {
     await store.ingest(meowing('porch', epochId(1), 2).batch(1, 2), NOW);
     await expect(store.ingest(meowing('shed', epochId(1), 2).batch(1, 2), NOW)).rejects.toMatchObject({
@@ -288,6 +376,77 @@ describe('sync', () => {
     await store.ingest(porch.batch(1, 12), NOW);
     const message = { epoch: epochId(1), firstSeq: 1, lastSeq: 9, chain: porch.chain(9) };
     expect(await store.sync('porch', message, NOW)).toMatchObject({ seq: 12, need: [] });
+  });
+});
+
+describe('claims above the mark', () => {
+  it('without events are kept up to a number, with events always', async () => {
+    const porch = meowing('porch', epochId(1), 40);
+    await store.ingest(porch.batch(1, 2), NOW);
+    const [{ no: epoch_no } = {}] = await rowsOf(url, `select no from epoch where epoch = '${epochId(1)}'`);
+    const far = 1_000_000;
+    const chain = chainHex(porch.chain(1));
+    const kept = async () =>
+      (await rowsOf(url, `select seq from claim where epoch_no = ${epoch_no} order by seq limit 3`)).map(
+        ({ seq }) => seq,
+      );
+    const many = Array.from({ length: MAX_CLAIMS - 1 }, (_, i) => ({ epoch_no, seq: far + i, chain }));
+    await insertRows(url, 'claim', many);
+    const sync = (lastSeq: number) =>
+      store.sync('porch', { epoch: epochId(1), firstSeq: 1, lastSeq, chain: porch.chain(lastSeq) }, NOW);
+    await sync(20);
+    await sync(30);
+    expect(await kept()).toEqual([20, far, far + 1]);
+    await store.ingest(porch.batch(35, 36), NOW);
+    expect(await kept()).toEqual([20, 36, far]);
+  });
+
+  it('are proven where the mark stands, and say nothing of what lies below', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.ingest(porch.batch(1, 6), NOW);
+    const sync = (lastSeq: number, chain: Uint8Array) =>
+      store.sync('porch', { epoch: epochId(1), firstSeq: 1, lastSeq, chain }, NOW);
+    const chainOk = async () => (await store.agents())[0]?.epochs[0]?.chainOk;
+    await sync(6, porch.chain(6));
+    await sync(5, porch.chain(4));
+    expect(await chainOk()).toBe(true);
+    await sync(6, porch.chain(4));
+    expect(await chainOk()).toBe(false);
+    expect(await rowsOf(url, 'select * from claim')).toEqual([]);
+  });
+});
+
+describe('what is missing', () => {
+  const epoch = (mark: number, highest_seq: number) => ({ mark, highest_seq }) as EpochTable;
+  const every = (count: number, step: number): SeqRange[] =>
+    Array.from({ length: count }, (_, i) => [step * i, step * i]);
+
+  it('is what is neither stored nor lost', () => {
+    expect(
+      missingAmong(epoch(3, 20), [
+        [[6, 8]],
+        [
+          [9, 9],
+          [12, 14],
+        ],
+      ]),
+    ).toEqual([
+      [4, 5],
+      [10, 11],
+      [15, 20],
+    ]);
+    expect(missingAmong(epoch(3, 20), [[[4, 8]], [[2, 20]]])).toEqual([]);
+  });
+
+  it('is not told beyond the runs that were looked at: there may be more', () => {
+    const few = every(MAX_RUNS - 1, 10);
+    const full = every(MAX_RUNS, 10);
+    expect(missingAmong(epoch(0, 100_000), [few, []]).at(-1)).toEqual([(MAX_RUNS - 2) * 10 + 1, 100_000]);
+    expect(missingAmong(epoch(0, 100_000), [full, [[55, 55]]]).at(-1)).toEqual([
+      (MAX_RUNS - 2) * 10 + 1,
+      (MAX_RUNS - 1) * 10 - 1,
+    ]);
+    expect(missingAmong(epoch(0, 100_000), [full, every(MAX_RUNS, 2)]).at(-1)).toEqual([1_997, 1_997]);
   });
 });
 
