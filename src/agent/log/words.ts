@@ -31,7 +31,7 @@ export function createWords(db: Db): Words {
     text(no) {
       const known = texts.get(no) ?? byNo.get(no);
       if (known === undefined) throw logError('SQLITE_CORRUPT', `the log's dictionary has no word ${no}`);
-      texts.set(no, known);
+      if (texts.size < WORDS_KEPT) texts.set(no, known);
       return known;
     },
   };

@@ -32,10 +32,23 @@ describe('the dictionary of the log', () => {
   });
 
   it('keeps no more in memory than it must, and gives the same numbers beyond it', () => {
-    const { words } = open();
+    const { db, words } = open();
     const numbers = Array.from({ length: 1_200 }, (_, i) => words.number(`word ${i}`));
     expect(new Set(numbers).size).toBe(1_200);
     expect([words.number('word 0'), words.number('word 1199')]).toEqual([numbers[0], numbers[1_199]]);
+    expect(numbers.map(words.text)).toEqual(numbers.map((_, i) => `word ${i}`));
+    // What the file says no longer, and is known all the same.
+    db.exec('DELETE FROM word');
+    const inMemory = (no: number) => {
+      try {
+        return words.text(no) !== '';
+      } catch {
+        return false;
+      }
+    };
+    expect(numbers.filter(inMemory)).toEqual(numbers.slice(0, 1_000));
+    const kept = numbers.filter((no, i) => words.number(`word ${i}`) === no && inMemory(no));
+    expect(kept).toEqual(numbers.slice(0, 1_000));
   });
 
   it('finds what an earlier run has written, and names a number that is none', () => {
