@@ -11,7 +11,7 @@ import type { StoredEvent } from '../../src/contract/event.ts';
 import { mosquittoPath, startMosquitto } from '../servers.ts';
 import { type Context, createTally, mulberry32, type Row, type Scenario, type Tally, type Verdict } from './frame.ts';
 import { agentBin } from './house.ts';
-import { cacheIn, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
+import { cacheIn, inTurns, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
 import { readCard, unsoundCopies } from './nemesis-oracle.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 import { sameEvent } from './workload.ts';
@@ -46,7 +46,7 @@ export const agentIo: Scenario = {
           Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 })),
         ),
       );
-      const todo = inTurns(shuffled(points, mulberry32(context.seed)));
+      const todo = inTurns(shuffled(points, mulberry32(context.seed)), FAULTS);
       const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`agent, I/O call: ${fault}`)]));
       const injected = () => [...tallies.values()].map((tally) => tally.injected);
       // Calls that a run does not come to are no fault: of each kind there must be its share.
@@ -76,12 +76,6 @@ export const agentIo: Scenario = {
     }
   },
 };
-
-/** One of each kind of fault after the other. */
-function inTurns(points: readonly Point[]): Point[] {
-  const kinds = FAULTS.map((fault) => points.filter((point) => point.fault === fault));
-  return points.flatMap((_, i) => kinds.flatMap((kind) => kind[i] ?? []));
-}
 
 interface Card {
   readonly folder: string;

@@ -64,6 +64,8 @@ export interface Tally {
   readonly losing: number;
   /** `where` reproduces it: seed and place. */
   add(verdict: Verdict, where: string): void;
+  /** What no single run shows. */
+  fail(why: string): void;
   note(line: string): void;
   row(): Row;
 }
@@ -90,6 +92,10 @@ export function createTally(fault: string, control = false): Tally {
       sum.losing += 1;
       const why = verdict.breach ?? `${verdict.lost} lost, ${verdict.doubled} doubled`;
       if (breaches.length < KEPT_BREACHES) breaches.push(`${where}: ${why}`);
+    },
+    fail(why) {
+      sum.losing += 1;
+      breaches.unshift(why);
     },
     note: (line) => {
       notes.push(line);

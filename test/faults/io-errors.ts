@@ -43,7 +43,8 @@ export const ioErrors: Scenario = {
   async run(context): Promise<readonly Row[]> {
     const counts = await countCalls(context.folder);
     const points = allPoints(counts);
-    const todo = shuffled(points, mulberry32(context.seed));
+    // A short run has something of each.
+    const todo = inTurns(shuffled(points, mulberry32(context.seed)), FAULTS);
     const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`I/O call: ${fault}`)]));
     const done = () => [...tallies.values()].reduce((sum, { injected }) => sum + injected, 0);
     let idle = 0;
@@ -60,6 +61,15 @@ export const ioErrors: Scenario = {
     return [{ ...first, notes: [note] }, ...others];
   },
 };
+
+/** One of each kind of fault after the other. */
+export function inTurns<P extends { readonly fault: string }>(
+  points: readonly P[],
+  faults: readonly P['fault'][],
+): P[] {
+  const kinds = faults.map((fault) => points.filter((point) => point.fault === fault));
+  return points.flatMap((_, i) => kinds.flatMap((kind) => kind[i] ?? []));
+}
 
 /** Where it is, if we may trace. */
 export function findStrace(): string | null {
