@@ -35,6 +35,7 @@ interface Point {
 export const agentIo: Scenario = {
   name: 'agent-io',
   weight: 2,
+  recovery: 'a whole next run of the agent',
   full: Number.POSITIVE_INFINITY,
   missing: () => whyNoStrace() ?? (mosquittoPath === null ? 'needs mosquitto: apt-get install mosquitto' : null),
   async run(context): Promise<readonly Row[]> {

@@ -23,6 +23,7 @@ const STOOD = /event loop stood for (\d+) ms/g;
 export const blockedLoop: Scenario = {
   name: 'blocked-loop',
   weight: 1,
+  recovery: 'until a fresh event is stored',
   full: 50,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {

@@ -93,6 +93,7 @@ function scenarioOf(ways: readonly [Way, ...Way[]]): Scenario {
   return {
     name: ways[0].name,
     weight: 4,
+    recovery: 'until fresh events of all agents are stored',
     full,
     alone: true,
     missing: () => ways[0].missing() ?? lacking(galeraPath, 'galera-4 rsync mariadb-server'),

@@ -43,6 +43,7 @@ const WAYS: readonly Way[] = [
 export const confirmation: Scenario = {
   name: 'confirmation',
   weight: 1,
+  recovery: 'how long the victim is away',
   full: 40,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {

@@ -30,6 +30,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 export const diskFull: Scenario = {
   name: 'disk-full',
   weight: 1,
+  recovery: 'until the log is open again',
   full: 50,
   missing: () => whyNoSmallDisk('ext4'),
   async run(context): Promise<readonly Row[]> {

@@ -35,6 +35,7 @@ const JUMPS: readonly (readonly [name: string, seconds: (random: () => number) =
 export const faketime: Scenario = {
   name: 'faketime',
   weight: 1,
+  recovery: 'until a fresh event is stored',
   full: 100,
   missing: () => whyNoHouse() ?? (findFaketime() === null ? 'needs libfaketime: apt-get install faketime' : null),
   async run(context): Promise<readonly Row[]> {

@@ -18,6 +18,8 @@ export interface Scenario {
   readonly name: string;
   /** Its share of the minutes, against the others. */
   readonly weight: number;
+  /** What the time of recovery of its rows is: `until the log is open again`. Null: nothing has to recover. */
+  readonly recovery: string | null;
   /** How often it injects in a full run: in each row, or in all of them where they are of one run. */
   readonly full: number;
   /** It starts whole clusters: run only where it is asked for by name, with minutes of its own. */

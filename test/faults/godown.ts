@@ -22,6 +22,7 @@ const CONTROL_TRIES = 10;
 export const godown: Scenario = {
   name: 'godown',
   weight: 2,
+  recovery: 'until the log is open again',
   full: 500,
   missing: () => whyNoSmallDisk('ext4'),
   async run(context): Promise<readonly Row[]> {

@@ -17,6 +17,7 @@ const WAYS: readonly NonNullable<Trouble['frozen']>[] = [['up', 'down'], ['up'],
 export const halfOpen: Scenario = {
   name: 'half-open',
   weight: 0.5,
+  recovery: 'until the link is found dead',
   full: 500,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {

@@ -15,6 +15,7 @@ const QUIET_MS = 2_000;
 export const idWrap: Scenario = {
   name: 'id-wrap',
   weight: 0.5,
+  recovery: null,
   full: 5,
   missing: () => null,
   async run(context): Promise<readonly Row[]> {

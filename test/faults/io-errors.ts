@@ -38,6 +38,7 @@ interface Point {
 export const ioErrors: Scenario = {
   name: 'io-errors',
   weight: 2,
+  recovery: 'until the log is open again',
   full: Number.POSITIVE_INFINITY,
   missing: whyNoStrace,
   async run(context): Promise<readonly Row[]> {

@@ -14,6 +14,7 @@ const LANES = 2;
 export const kill: Scenario = {
   name: 'kill',
   weight: 2,
+  recovery: 'until the log is open again',
   full: 2_000,
   missing: () => null,
   async run(context): Promise<readonly Row[]> {

@@ -28,6 +28,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 export const malformed: Scenario = {
   name: 'malformed',
   weight: 1,
+  recovery: 'its start, of up to three',
   full: 2_000,
   missing: () => null,
   async run(context): Promise<readonly Row[]> {

@@ -20,6 +20,7 @@ const PATIENCE_MS = 60_000;
 export const memoryLimit: Scenario = {
   name: 'memory-limit',
   weight: 1,
+  recovery: 'until a fresh event is stored',
   full: 100,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {

@@ -41,6 +41,7 @@ const UNCHANGED_MS = 25_000;
 export const nemesis: Scenario = {
   name: 'nemesis',
   weight: 4,
+  recovery: 'until a fresh event is stored',
   full: 3_000,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {

@@ -29,6 +29,7 @@ const TOLD_CUTS = 20;
 export const powerLoss: Scenario = {
   name: 'power-loss',
   weight: 4,
+  recovery: 'until the log is open again',
   full: 120_000,
   missing: () => (findCompiler() === null ? 'no C compiler: apt-get install gcc libc6-dev' : null),
   async run(context): Promise<readonly Row[]> {

@@ -30,6 +30,7 @@ type Kind = (typeof KINDS)[number];
 export const ptyUnplug: Scenario = {
   name: 'pty-unplug',
   weight: 1,
+  recovery: 'until a reading comes through',
   full: 250,
   missing: whyNoPty,
   async run(context): Promise<readonly Row[]> {

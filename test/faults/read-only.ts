@@ -17,6 +17,7 @@ const WRITE_FAILED = /^(EIO|EROFS|SQLITE_(IOERR.*|READONLY.*|FULL|CANTOPEN.*))$/
 export const readOnly: Scenario = {
   name: 'read-only',
   weight: 1,
+  recovery: 'until the log is open again',
   full: 20,
   missing: () => whyNoSmallDisk('ext4'),
   async run(context): Promise<readonly Row[]> {

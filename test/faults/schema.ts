@@ -40,6 +40,7 @@ interface Run {
 export const schema: Scenario = {
   name: 'schema',
   weight: 1,
+  recovery: 'until it is open again',
   full: Number.POSITIVE_INFINITY,
   missing: () => (findCompiler() === null ? 'no C compiler: apt-get install gcc libc6-dev' : null),
   async run(context): Promise<readonly Row[]> {

@@ -42,6 +42,7 @@ const STOP_MS = 5_000;
 export const slowDisk: Scenario = {
   name: 'slow-disk',
   weight: 1,
+  recovery: 'from SIGTERM to the end',
   full: 20,
   missing: whyNot,
   async run(context): Promise<readonly Row[]> {
