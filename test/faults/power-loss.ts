@@ -1,5 +1,5 @@
 /** Power cuts at any file operation of a recorded run, under crash models. The controls must lose under the same models. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ControlPlan } from './control-child.ts';
@@ -25,6 +25,8 @@ import { truthOf } from './workload.ts';
 const CUTS = 60;
 const CONTROL_CUTS = 40;
 const TOLD_CUTS = 20;
+/** A file that nobody but us removes. */
+const STILL_HERE = 'still-here';
 
 export const powerLoss: Scenario = {
   name: 'power-loss',
@@ -46,7 +48,15 @@ export const powerLoss: Scenario = {
 
 /** Replays need no disk: in memory where the system has such a folder. */
 export function replayFolder(): string {
-  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'collard-replay-'));
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'collard-replay-'));
+  writeFileSync(join(folder, STILL_HERE), '');
+  return folder;
+}
+
+/** What somebody cleans up in the middle of a check looks like a loss. Throws where that may have been. */
+export function assertStillHere(folder: string): void {
+  if (existsSync(join(folder, STILL_HERE))) return;
+  throw new Error(`${folder} was removed by another program: what was found last says nothing`);
 }
 
 interface Replay {
@@ -77,6 +87,7 @@ async function replay(run: Replay): Promise<void> {
       // A cut at which everything had been flushed takes nothing: it is no injection.
       if (model !== 'process' && spoilt === 0) continue;
       const verdict = await run.check(join(files, 'events.db'), heard);
+      assertStillHere(run.folder);
       if (!run.found(model, verdict, i + 1)) return;
     }
   }
