@@ -11,15 +11,29 @@ import type { StoredEvent } from '../../src/contract/event.ts';
 import { mosquittoPath, startMosquitto } from '../servers.ts';
 import { type Context, createTally, mulberry32, type Row, type Scenario, type Tally, type Verdict } from './frame.ts';
 import { agentBin } from './house.ts';
-import { cacheIn, inTurns, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
+import { cacheIn, inTurns, mayBe, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
 import { readCard, unsoundCopies } from './nemesis-oracle.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 import { sameEvent } from './workload.ts';
 
-const CALLS = ['openat', 'pwrite64', 'fsync', 'fdatasync', 'ftruncate', 'unlink', 'rename'] as const;
+const CALLS = [
+  'openat',
+  'pread64',
+  'pwrite64',
+  'write',
+  'fsync',
+  'fdatasync',
+  'ftruncate',
+  'unlink',
+  'rename',
+] as const;
 const FAULTS = ['error=EIO', 'error=ENOSPC', 'signal=KILL'] as const;
 /** What lies on the card. */
-const FILES = ['', '-wal', '-journal', '-shm', '.head', '.lock'] as const;
+const FILES = [
+  'events.db',
+  ...['-wal', '-journal', '-shm', '.head', '.lock', '.ballast', '.suspect'].map((end) => `events.db${end}`),
+  'agent.key',
+];
 const LANES = 3;
 const READINGS = 40;
 const EVERY_MS = 8;
@@ -43,7 +57,7 @@ export const agentIo: Scenario = {
     try {
       const counts = await countCalls(join(context.folder, 'count'), broker.url);
       const points = CALLS.flatMap((call) =>
-        FAULTS.flatMap((fault) =>
+        FAULTS.filter((fault) => mayBe(call, fault)).flatMap((fault) =>
           Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 })),
         ),
       );
@@ -54,7 +68,7 @@ export const agentIo: Scenario = {
       const isWanted = () => context.more(FAULTS.length * Math.min(...injected()));
       const ends = new Map<string, number>();
       const lane = async (no: number) => {
-        for (let point = todo.pop(); point !== undefined; point = isWanted() ? todo.pop() : undefined)
+        for (let point = todo.shift(); point !== undefined; point = isWanted() ? todo.shift() : undefined)
           await inject({ context, url: broker.url, lane: no, ends }, point, tallies.get(point.fault));
       };
       await Promise.all(Array.from({ length: LANES }, (_, no) => lane(no)));
@@ -106,7 +120,7 @@ mqtt: { url: "${url}", retryFirstMs: 50, retryMaxMs: 500 }
   return { folder, path, config, trace: join(folder, 'trace') };
 }
 
-function start({ folder, path, config, trace }: Card, rules: readonly string[] | null): Supervised {
+function start({ folder, config, trace }: Card, rules: readonly string[] | null): Supervised {
   const agent = [process.execPath, agentBin, 'agent', '--config', config];
   const calls = [
     '-e',
@@ -115,7 +129,7 @@ function start({ folder, path, config, trace }: Card, rules: readonly string[] |
     'signal=none',
     ...(rules ?? []).flatMap((one) => ['-e', `inject=${one}`]),
   ];
-  const paths = FILES.flatMap((suffix) => ['-P', path + suffix]);
+  const paths = FILES.flatMap((name) => ['-P', join(folder, name)]);
   // -D: the agent is our child, and strace its own.
   const strace = [STRACE, ...quietly(rules ?? []), '-D', '-f', '-o', trace, ...calls, ...paths];
   const command = rules === null ? agent : [...strace, ...agent];
