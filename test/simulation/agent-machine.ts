@@ -14,7 +14,7 @@ import { aborted } from '../../src/lib/wait.ts';
 import type { Random } from '../../src/simulator/random.ts';
 import { createLedger, type Head, type Ledger } from './ledger.ts';
 import { linksOf } from './link.ts';
-import { crash, fillDatabases, gate, type Life, uuidOf, within } from './machine.ts';
+import { crash, DIED_THERE, fillDatabases, gate, type Life, uuidOf, within } from './machine.ts';
 import { createPort, type Port } from './port.ts';
 import { createLife, type Surroundings, T0 } from './world.ts';
 
@@ -60,6 +60,8 @@ export interface AgentSettings {
   readonly signs: boolean;
   /** Central's newest mark of an epoch, over all its restores. */
   readonly committed: (epoch: string) => number;
+  /** Its first life ends in front of this step. */
+  readonly diesAtStep?: number | undefined;
 }
 
 const logger = pino({ level: 'silent' });
@@ -120,6 +122,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
       life = born;
       world.note('start', born.name);
       if (!healing && random.next() < 0.2) machine.killAtStep(random.whole(1, 40));
+      if (births === 1 && settings.diesAtStep !== undefined) born.stepsLeft = settings.diesAtStep;
       const end = (error: unknown) => {
         if (born.dead) return;
         // It ended by itself: the supervisor sees that and starts it again.
@@ -227,6 +230,7 @@ export function createAgentMachine(around: Surroundings, settings: AgentSettings
   function over(ended: Life): void {
     world.note('over', ended.name);
     if (life !== ended) return;
+    if (births === 1 && ended.stepsLeft <= 0) world.count(DIED_THERE);
     life = null;
     port = null;
     network.open.get(clientId)?.die(false);

@@ -16,7 +16,7 @@ import { catTopic, DEFAULT_BASE_TOPIC, meowTopic } from '../../src/contract/topi
 import type { OpenLink } from '../../src/lib/mqtt-link.ts';
 import { runAll } from '../../src/lib/run-all.ts';
 import { linksOf } from './link.ts';
-import { crash, fillDatabases, gate, type Life, within } from './machine.ts';
+import { crash, DIED_THERE, fillDatabases, gate, type Life, within } from './machine.ts';
 import { createLife, POISON, type Surroundings, T0 } from './world.ts';
 
 export interface CentralMachine {
@@ -50,6 +50,8 @@ export interface CentralSettings {
   readonly template: string;
   /** A negative control: answers before it commits. */
   readonly answersEarly: boolean;
+  /** Its first life ends in front of this step. */
+  readonly diesAtStep?: number | undefined;
 }
 
 export const GROUP = 'central';
@@ -110,6 +112,7 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
       life = born;
       world.note('start', born.name);
       if (!healing && random.next() < 0.2) machine.killAtStep(random.whole(1, 100));
+      if (births === 1 && settings.diesAtStep !== undefined) born.stepsLeft = settings.diesAtStep;
       const end = (error: unknown) => {
         if (born.dead) return;
         world.note('end', `${born.name} ${String(error)}`);
@@ -172,6 +175,7 @@ export function createCentralMachine(around: Surroundings, settings: CentralSett
   function over(ended: Life): void {
     world.note('over', ended.name);
     if (life !== ended) return;
+    if (births === 1 && ended.stepsLeft <= 0) world.count(DIED_THERE);
     life = null;
     cats = null;
     network.open.get(GROUP)?.die(false);

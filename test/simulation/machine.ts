@@ -45,6 +45,9 @@ export function step(life: Life): void {
   if (life.stepsLeft <= 0) crash(life);
 }
 
+/** What is counted where a life has ended at the step that was asked for. */
+export const DIED_THERE = 'died at its step';
+
 /** Resolves, unless the life has ended: whoever is dead waits for ever. */
 export function gate(life: Life): Promise<void> {
   step(life);

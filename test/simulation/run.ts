@@ -1,9 +1,11 @@
 /**
  * npm run simulation -- [--seeds 1000] [--from 1] [--processes 2] [--minutes 60] [--json]
  * npm run simulation -- --replay SEED [--control puback|early]: one seed, with all that happened on stdout.
+ * npm run simulation -- --deaths SEED [--stride 1]: one seed without faults, once for each step of agent and central: there they die.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { dieEverywhere } from './deaths.ts';
 import { takeOverMachine } from './machine.ts';
 import { asText, whyBad } from './report.ts';
 import { runSeeds, type SeedsOptions } from './seeds.ts';
@@ -18,13 +20,16 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '600' },
     json: { type: 'boolean', default: false },
     replay: { type: 'string' },
+    deaths: { type: 'string' },
+    stride: { type: 'string', default: '1' },
     control: { type: 'string' },
   },
 });
 const tell = (line: string) => process.stderr.write(`${line}\n`);
 
-if (values.replay === undefined) await runAll();
-else await replay(Number(values.replay));
+if (values.replay !== undefined) await replay(Number(values.replay));
+else if (values.deaths !== undefined) await die(Number(values.deaths), Number(values.stride));
+else await runAll();
 
 async function runAll(): Promise<void> {
   const [from, seeds] = [Number(values.from), Number(values.seeds)];
@@ -58,6 +63,24 @@ async function replay(seed: number): Promise<void> {
     for (const breach of outcome.breaches) tell(breach);
     tell(`seed ${seed}: ${outcome.events} events, well after ${outcome.healedMs} ms`);
     process.exitCode = outcome.breaches.length === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function die(seed: number, stride: number): Promise<void> {
+  takeOverMachine();
+  const folder = mkdtempSync(memoryFolder());
+  try {
+    const template = await makeTemplate(folder);
+    for (const who of ['agent', 'central'] as const) {
+      const found = await dieEverywhere(seed, who, { folder, template, stride });
+      for (const breach of found.breaches) tell(breach);
+      process.stdout.write(
+        `${who}: died at ${found.died} steps, ${found.events} events, ${found.breaches.length} broken\n`,
+      );
+      if (found.breaches.length > 0) process.exitCode = 1;
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

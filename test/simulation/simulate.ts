@@ -23,6 +23,13 @@ export interface SimulationOptions {
   readonly template: string;
   readonly control?: Control;
   readonly keepsNotes?: boolean;
+  /** In the place of all faults: the first life of a machine ends in front of its n-th step. */
+  readonly death?: Death;
+}
+
+export interface Death {
+  readonly of: 'agent' | 'central';
+  readonly step: number;
 }
 
 export interface Outcome {
@@ -42,6 +49,8 @@ export interface Outcome {
 
 /** After the last fault all must be well again within this: an agent hears another store than before once a minute. */
 export const HEAL_MS = 120_000;
+/** Long enough for all that a life does again and again: the log is trimmed once a minute. */
+const DEATH_MS = 90_000;
 const LOOK_MS = 500;
 const NAMES = ['porch', 'shed'] as const;
 const COLLARS = ['C0FFEE01', 'C0FFEE02', 'C0FFEE03'] as const;
@@ -66,11 +75,13 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   const { agents, central, weather } = house;
   try {
     // The log is trimmed once a minute: some last long enough for that.
-    const faultyMs = random.next() < 0.4 ? random.whole(90_000, 300_000) : random.whole(20_000, 80_000);
+    const { death } = options;
+    const long = random.next() < 0.4 ? random.whole(90_000, 300_000) : random.whole(20_000, 80_000);
+    const faultyMs = death === undefined ? long : DEATH_MS;
     central.start();
     for (const agent of agents) agent.start();
     live(house, faultyMs);
-    planFaults(house, faultyMs);
+    if (death === undefined) planFaults(house, faultyMs);
     await world.time.runUntil(faultyMs);
     Object.assign(weather, fairWeather());
     central.heal();
@@ -105,7 +116,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   }
 }
 
-function build(world: World, random: Random, { template, control }: SimulationOptions): House {
+function build(world: World, random: Random, { template, control, death }: SimulationOptions): House {
   const weather = fairWeather();
   const storedBefore: Message[] = [];
   const names = random.next() < 0.25 ? NAMES : NAMES.slice(0, 1);
@@ -134,7 +145,11 @@ function build(world: World, random: Random, { template, control }: SimulationOp
     breach: world.breach,
   };
   const around = { world, network, broker, weather };
-  const central = createCentralMachine(around, { template, answersEarly: control === 'early' });
+  const central = createCentralMachine(around, {
+    template,
+    answersEarly: control === 'early',
+    diesAtStep: death?.of === 'central' ? death.step : undefined,
+  });
   const machineOf = (name: string) =>
     createAgentMachine(around, {
       name,
@@ -147,6 +162,7 @@ function build(world: World, random: Random, { template, control }: SimulationOp
         unconfirmedEvents: random.pick([10, 20_000]),
       },
       committed: central.committed,
+      diesAtStep: death?.of === 'agent' ? death.step : undefined,
     });
   const [first, ...others] = names.map(machineOf);
   if (first === undefined) throw new Error('a house has an agent');

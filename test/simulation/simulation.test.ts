@@ -75,6 +75,24 @@ describe('the simulation', () => {
     expect(second).toBe(first);
   }, 60_000);
 
+  it('loses nothing where agent or central dies in front of every ninth thing that it asks of its machine', async () => {
+    const path = fileURLToPath(new URL('run.ts', import.meta.url));
+    const child = spawn(process.execPath, [path, '--deaths', '5', '--stride', '9'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [out, told, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    expect([told, code]).toEqual(['', 0]);
+    const died = [...out.matchAll(/^(\w+): died at (\d+) steps, \d+ events, 0 broken$/gm)].map(([, who, steps]) => [
+      who,
+      Number(steps),
+    ]);
+    expect(died).toEqual([
+      ['agent', expect.any(Number)],
+      ['central', expect.any(Number)],
+    ]);
+    for (const [, steps] of died) expect(steps).toBeGreaterThanOrEqual(5);
+  }, 300_000);
+
   it.each(ONCE_BROKEN)('loses nothing in seed %i any more', async (seed) => {
     const told = await replay(seed);
     expect(told).not.toMatch(/ breach /);
