@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { type AskSynchronised, openClock } from '../agent/clock.ts';
 import type { SourceConfig } from '../agent/config.ts';
 import { filesystemOf, isForgetful } from '../agent/forgetful.ts';
+import { whyReadOnly } from '../agent/log/mount.ts';
 import { openEventLog } from '../agent/log/open-event-log.ts';
 import { readSigningKey } from '../agent/publisher/signing-key.ts';
 import { lookAtPort } from '../agent/source/explain-port.ts';
@@ -67,19 +68,21 @@ export async function checkKey(path: string): Promise<Finding> {
 }
 
 /** The folder of a database: there, writable, on a disk that lasts, with room. */
-export async function checkFolder(file: string, mounts?: string): Promise<Finding[]> {
+export async function checkFolder(file: string, mountinfo?: string): Promise<Finding[]> {
   const folder = dirname(file);
   try {
     if (!(await stat(folder)).isDirectory()) return [fail('folder', `${folder} is no folder`, 'move that file away')];
   } catch {
     return [fail('folder', `${folder} is not there`, `sudo install -d -o ${user()} ${folder}`)];
   }
+  const readOnly = whyReadOnly(folder, mountinfo);
+  if (readOnly !== null) return [fail('folder', `${folder} cannot be written to: ${readOnly.what}`, readOnly.fix)];
   try {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch {
     return [fail('folder', `${folder} is not writable for this user`, `sudo chown ${user()} ${folder}`)];
   }
-  const kind = await filesystemOf(folder, mounts);
+  const kind = await filesystemOf(folder, mountinfo);
   const { bavail, bsize } = await statfs(folder);
   return [kindFinding(folder, kind), roomFinding(folder, bavail * bsize)];
 }

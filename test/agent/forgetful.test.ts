@@ -15,8 +15,9 @@ function tempFolder(): string {
 }
 
 it('of two mounts at one place the later one counts', async () => {
-  const mounts = join(tempFolder(), 'mounts');
-  writeFileSync(mounts, 'a / ext4 rw 0 0\nb /var/lib/collard ext4 rw 0 0\noverlay /var/lib/collard overlay rw 0 0\n');
+  const mounts = join(tempFolder(), 'mountinfo');
+  const mount = (at: string, kind: string) => `41 26 7:0 / ${at} rw shared:1 - ${kind} a rw\n`;
+  writeFileSync(mounts, mount('/', 'ext4') + mount('/var/lib/collard', 'ext4') + mount('/var/lib/collard', 'overlay'));
   expect(await filesystemOf('/var/lib/collard', mounts)).toBe('overlay');
   expect(await filesystemOf('/var/lib', mounts)).toBe('ext4');
   expect(await filesystemOf('/var/lib', join(tempFolder(), 'none'))).toBeNull();

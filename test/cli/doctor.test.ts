@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentSchema } from '../../src/agent/config.ts';
+import { READ_ONLY_DISK } from '../../src/agent/log/mount.ts';
 import { openSigningKey } from '../../src/agent/publisher/signing-key.ts';
 import { discoverSchema } from '../../src/broker/address.ts';
 import {
@@ -71,12 +72,26 @@ describe('the machine', () => {
   });
 
   test('the mount that holds a folder is the longest one above it', async () => {
-    const mounts = join(folder, 'mounts');
+    const mounts = join(folder, 'mountinfo');
     const inner = join(folder, 'ram');
     mkdirSync(inner);
-    writeFileSync(mounts, `x / ext4 rw 0 0\ntmpfs ${inner} tmpfs rw 0 0\ny ${inner.slice(0, -1)} nfs rw 0 0\n`);
+    const mount = (at: string, kind: string) => `41 26 7:0 / ${at} rw - ${kind} x rw\n`;
+    writeFileSync(mounts, mount('/', 'ext4') + mount(inner, 'tmpfs') + mount(inner.slice(0, -1), 'nfs'));
     expect((await checkFolder(join(inner, 'e.db'), mounts))[0]).toMatchObject({ result: 'warn' });
     expect((await checkFolder(join(folder, 'e.db'), mounts))[0]?.message).toContain('on ext4');
+  });
+
+  test('a folder on a disk that was made read-only fails with that, whatever its rights are', async () => {
+    const mounts = join(folder, 'mountinfo');
+    writeFileSync(mounts, '41 26 7:0 / / rw - ext4 x rw,errors=remount-ro,emergency_ro\n');
+    expect(await checkFolder(join(folder, 'e.db'), mounts)).toEqual([
+      {
+        check: 'folder',
+        result: 'fail',
+        message: `${folder} cannot be written to: ${READ_ONLY_DISK.what}`,
+        fix: READ_ONLY_DISK.fix,
+      },
+    ]);
   });
 
   test.each([

@@ -48,6 +48,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     'log-error',
     'log-file',
     'mark-timer',
+    'mount',
     'open-log-reader',
     'prove-safe',
   ]),

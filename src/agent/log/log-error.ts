@@ -1,4 +1,6 @@
 /** The errors of the log. `code` is ours (LOG_…), SQLite's (SQLITE_…) or the system's (EACCES, …). */
+import { dirname } from 'node:path';
+import { READ_ONLY_DISK, whyReadOnly } from './mount.ts';
 
 export type LogErrorCode =
   /** Another process holds this log. */
@@ -60,17 +62,25 @@ export function isPassing(error: unknown): boolean {
 }
 
 /** The same error with a message that names the file and what to do; `code` is kept. One of ours says so already. */
-export function explainDisk(path: string, error: unknown): LogError {
+export function explainDisk(path: string, error: unknown, mountinfo?: string): LogError {
   const code = codeOf(error);
   if (code.startsWith('LOG_')) return error as LogError;
-  const fix = /FULL|ENOSPC/.test(code)
-    ? 'free space on that disk, or lower log.budgetBytes'
-    : /BUSY/.test(code)
-      ? 'end the program that holds it, such as a backup or an SQL shell'
-      : /READONLY|EACCES|EPERM|EROFS|CANTOPEN|ENOTDIR|ENOENT|EEXIST/.test(code)
-        ? 'make its folder writable for the user of this program, or set log.path to one that is'
-        : isDamage(error)
-          ? 'start again: the damaged file is moved aside'
-          : 'look at the disk (dmesg), then start again';
-  return logError(code === '' ? 'LOG_FAILED' : code, `log ${path}: ${messageOf(error)}: ${fix}`, error);
+  return logError(
+    code === '' ? 'LOG_FAILED' : code,
+    `log ${path}: ${messageOf(error)}: ${fixOf(path, error, mountinfo)}`,
+    error,
+  );
+}
+
+function fixOf(path: string, error: unknown, mountinfo?: string): string {
+  const code = codeOf(error);
+  if (/FULL|ENOSPC/.test(code)) return 'free space on that disk, or lower log.budgetBytes';
+  if (/BUSY/.test(code)) return 'end the program that holds it, such as a backup or an SQL shell';
+  if (isDamage(error)) return 'start again: the damaged file is moved aside';
+  const readOnly = /^(SQLITE_|EROFS$)/.test(code) ? whyReadOnly(dirname(path), mountinfo) : null;
+  const { what, fix } = readOnly ?? (code === 'EROFS' ? READ_ONLY_DISK : {});
+  if (what !== undefined) return `${what}: ${fix}`;
+  return /READONLY|EACCES|EPERM|CANTOPEN|ENOTDIR|ENOENT|EEXIST/.test(code)
+    ? 'make its folder writable for the user of this program, or set log.path to one that is'
+    : 'look at the disk (dmesg), then start again';
 }

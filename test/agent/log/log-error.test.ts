@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   codeOf,
   explainDisk,
@@ -8,6 +11,7 @@ import {
   messageOf,
   tryDisk,
 } from '../../../src/agent/log/log-error.ts';
+import { READ_ONLY_DISK } from '../../../src/agent/log/mount.ts';
 
 const withCode = (code: unknown) => Object.assign(new Error('it broke'), { code });
 
@@ -74,7 +78,7 @@ describe('an error of the disk', () => {
     ['SQLITE_READONLY', folder],
     ['EACCES', folder],
     ['EPERM', folder],
-    ['EROFS', folder],
+    ['EROFS', `${READ_ONLY_DISK.what}: ${READ_ONLY_DISK.fix}`],
     ['SQLITE_CANTOPEN', folder],
     ['ENOTDIR', folder],
     ['ENOENT', folder],
@@ -86,6 +90,19 @@ describe('an error of the disk', () => {
     const told = explainDisk('/x/events.db', cause);
     expect([told.code, told.message, told.cause]).toEqual([code, `log /x/events.db: it broke: ${fix}`, cause]);
   });
+
+  it.each(['EROFS', 'SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_IOERR_WRITE'])(
+    '%s on a disk that the kernel has made read-only tells of the disk, not of rights',
+    (code) => {
+      const mountinfo = join(mkdtempSync(join(tmpdir(), 'collard-mount-')), 'mountinfo');
+      onTestFinished(() => rmSync(dirname(mountinfo), { recursive: true }));
+      writeFileSync(mountinfo, '41 26 7:0 / / rw,relatime - ext4 /dev/mmcblk0p2 rw,errors=remount-ro,emergency_ro\n');
+      expect(explainDisk('/x/events.db', withCode(code), mountinfo).message).toBe(
+        `log /x/events.db: it broke: ${READ_ONLY_DISK.what}: ${READ_ONLY_DISK.fix}`,
+      );
+      expect(explainDisk('/x/events.db', withCode('SQLITE_FULL'), mountinfo).message).toContain(full);
+    },
+  );
 
   it('without a code gets ours', () => {
     expect(explainDisk('/x/events.db', 'odd')).toMatchObject({
