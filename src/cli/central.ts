@@ -17,6 +17,7 @@ import { migrateCommand } from './migrate.ts';
 import { print, tell } from './output.ts';
 import { restoredCommand } from './restored.ts';
 import { onHangUp, stopOnSignals } from './stop.ts';
+import { storeFileFailure, tellEmpty } from './store-failure.ts';
 import { openServiceManager } from './systemd.ts';
 import { version } from './version.ts';
 import { webhooksCommand } from './webhooks.ts';
@@ -62,12 +63,11 @@ async function central(options: CentralOptions): Promise<void> {
   const logger = await openLogger(options.logLevel);
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
   const manager = await openServiceManager(process.env);
-  const run = (config: CentralConfig, { ready }: Running, signal: AbortSignal) =>
-    (config.workers === undefined ? runCentral : runWorker)(
-      config,
-      { ...deps, onRunning: (why) => ready(vitalsOf(why)) },
-      signal,
-    );
+  const run = (config: CentralConfig, { ready }: Running, signal: AbortSignal) => {
+    tellEmpty(config.store.url, logger);
+    const serve = config.workers === undefined ? runCentral : runWorker;
+    return serve(config, { ...deps, onRunning: (why) => ready(vitalsOf(why)) }, signal);
+  };
   try {
     await runAsService({ manager, first, load, run, logger, onReload: onHangUp }, stop);
   } catch (error) {
@@ -93,6 +93,8 @@ function asFailure(error: unknown, url: string): Error {
   const path = storeNameOf(url);
   const fail = (exitCode: number, message: string, fix: string | null) =>
     new CommandError(exitCode, message, fix, { cause: error });
+  const ofFile = storeFileFailure(error, path);
+  if (ofFile !== null) return ofFile;
   if (isFenced(error)) {
     const fix = 'stop one of them, or let them share the shards: workers in the configuration';
     return fail(EXIT.unavailable, `another central works on ${path}: ${error.message}`, fix);
@@ -104,12 +106,7 @@ function asFailure(error: unknown, url: string): Error {
   if (code === 'STORE_AWAY') return fail(EXIT.unavailable, error.message, 'start the database, or correct store.url');
   if (code === 'NOT_DURABLE' && !url.startsWith('sqlite:')) return fail(EXIT.config, error.message, null);
   if (code === 'STORE_SETTING') return fail(EXIT.config, error.message, null);
-  if (code === 'SQLITE_CANTOPEN') {
-    return fail(EXIT.io, `the store ${path} cannot be opened`, 'its folder must exist, and this user must own it');
-  }
-  if (code.startsWith('SQLITE_') || code === 'NOT_DURABLE') {
-    return fail(EXIT.io, `the store ${path} fails: ${error.message}`, 'look at the disk and the rights of the file');
-  }
+  if (code === 'NOT_DURABLE') return fail(EXIT.io, error.message, 'look at the disk and the rights of the file');
   if (/^(EADDRINUSE|EACCES|EADDRNOTAVAIL)$/.test(code)) return fail(EXIT.unavailable, error.message, null);
   if (code === 'ENOENT') return fail(EXIT.config, error.message, 'correct the path in the configuration');
   return error;

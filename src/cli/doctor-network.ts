@@ -16,6 +16,7 @@ import { type LinkOptions, type MqttLink, openMqttLink } from '../lib/mqtt-link.
 import { checkRights, featureFindings } from './doctor-broker.ts';
 import { checkCertificates, checkServerCertificate } from './doctor-certificates.ts';
 import { type Finding, fail, messageOf, ok, warn } from './doctor-machine.ts';
+import { explainStoreFile } from './store-failure.ts';
 
 /** A retained message comes right after SUBACK. */
 const ANSWER_MS = 3_000;
@@ -113,6 +114,8 @@ export async function checkDatabase(url: string, password: string | undefined): 
     const open = warn('store', 'what is sent to it is not encrypted', 'remove ssl=off from store.url');
     return plain ? [found, schema, open] : [found, schema];
   } catch (error) {
+    const ofFile = explainStoreFile(error, url.replace(/^sqlite:/, ''));
+    if (ofFile !== null) return [fail('store', ofFile.message, ofFile.fix)];
     return [fail('store', messageOf(error), 'correct store in the configuration, or start the database')];
   }
 }

@@ -7,6 +7,7 @@ import { loadConfig } from '../lib/config-file.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { createMeter } from './meter.ts';
 import { print, printJson, safe } from './output.ts';
+import { storeFileFailure } from './store-failure.ts';
 
 interface Options {
   readonly config: string;
@@ -36,6 +37,8 @@ async function migrate({ config, dryRun, json }: Options): Promise<void> {
     if (json === true) printJson({ store: found.name, done: dryRun !== true, changes: found.pending });
     else for (const line of linesOf(found, dryRun === true)) print(line);
   } catch (error) {
+    const ofFile = storeFileFailure(error, url.replace(/^sqlite:/, ''));
+    if (ofFile !== null) throw ofFile;
     const text = error instanceof Error ? error.message : String(error);
     throw new CommandError(EXIT.unavailable, text, 'collard doctor tells more', { cause: error });
   }

@@ -17,6 +17,7 @@ import { print, printJson, safe, tell } from './output.ts';
 import { createProgress } from './progress.ts';
 import { asSealedFailure } from './sealed.ts';
 import { stopOnSignals } from './stop.ts';
+import { storeFileFailure } from './store-failure.ts';
 import { version } from './version.ts';
 
 /** What --model may name: both are made by one fold, so either is both. */
@@ -66,7 +67,7 @@ async function replay(options: ReplayOptions): Promise<void> {
     if (swapBack) await goBack(store, options);
     else await build(store, options, { to, accept, program: version() });
   } catch (error) {
-    throw asFailure(error, options);
+    throw asFailure(error, options, url.replace(/^sqlite:/, ''));
   } finally {
     await store.close();
   }
@@ -133,7 +134,7 @@ function sentences(outcome: ReplayOutcome, to: string | null): string[] {
   return lines;
 }
 
-function asFailure(error: unknown, options: ReplayOptions): Error {
+function asFailure(error: unknown, options: ReplayOptions, path: string): Error {
   if (error instanceof CommandError || !(error instanceof Error)) return error as Error;
   const code = 'code' in error ? String(error.code) : '';
   const fail = (exitCode: number, message: string, fix: string | null) =>
@@ -144,7 +145,7 @@ function asFailure(error: unknown, options: ReplayOptions): Error {
   }
   if (code === 'FOLD_FAILED') return fail(EXIT.data, error.message, 'upgrade collard, or set fold: quarantine');
   if (code.startsWith('STORE_')) return fail(EXIT.unavailable, error.message, 'run it again: it goes on from there');
-  if (code.startsWith('SQLITE_BUSY')) return fail(EXIT.retry, 'another program keeps the database', 'try again');
-  if (code.startsWith('SQLITE_')) return fail(EXIT.io, error.message, 'look at the disk and the rights of the file');
-  return asSealedFailure(error) as Error;
+  // It may be the file that its events are sorted in.
+  if (code === 'SQLITE_FULL') return fail(EXIT.io, error.message, 'free space for the store and for temporary files');
+  return storeFileFailure(error, path) ?? (asSealedFailure(error) as Error);
 }

@@ -1,5 +1,5 @@
 /** Looks at a database without changing it. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { Kysely } from 'kysely';
 import { type PendingChange, pendingChanges } from './migrate.ts';
 import { openDialect } from './open-dialect.ts';
@@ -15,10 +15,10 @@ export interface Inspected {
   readonly answerMs: number;
 }
 
-/** Rejects as `openDialect` does. A file that is not there yet is not made. */
+/** Rejects as `openDialect` does. A file that is not there yet, or is empty, is not made one. */
 export async function inspectStore(url: string, password: string | undefined): Promise<Inspected> {
   const address = parseStoreUrl(url);
-  const missing = typeof address !== 'string' && address.kind === 'sqlite' && !existsSync(address.path);
+  const missing = typeof address !== 'string' && address.kind === 'sqlite' && isEmpty(address.path);
   const dialect = await openDialect(missing ? 'sqlite::memory:' : url, password);
   const db = new Kysely<Tables>({ dialect: dialect.kysely });
   try {
@@ -29,4 +29,8 @@ export async function inspectStore(url: string, password: string | undefined): P
   } finally {
     await db.destroy();
   }
+}
+
+function isEmpty(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
 }
