@@ -26,6 +26,7 @@ import { GO_ON } from './store/command.ts';
 import type { Stopped } from './store/fold-status.ts';
 import type { Store } from './store/store.ts';
 import { createOutbox } from './subscriber/outbox.ts';
+import { tellHeld } from './tell.ts';
 import { createTrust } from './trust.ts';
 import { webhooksOf } from './webhook.ts';
 
@@ -51,7 +52,7 @@ export interface CentralDeps {
 export async function runCentral(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = () => new Date() } = deps;
   const { url, password } = config.store;
-  const store = await openStore({ url, password, fold: config.fold, now: clock });
+  const store = await openStore({ url, password, fold: config.fold, now: clock, onHeld: tellHeld(logger, url) });
   try {
     const broker = await openOwnBroker(config, { logger, clock });
     try {

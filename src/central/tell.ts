@@ -1,4 +1,4 @@
-/** The lines that the receive loop tells of its agents: each once. */
+/** The lines that the receive loop tells of its agents, and that all loops tell of their store: each once. */
 import type { Logger } from 'pino';
 import type { IngestResult } from './store/store.ts';
 
@@ -50,6 +50,15 @@ export function tellTrouble(logger: Logger, agent: string, result: IngestResult,
       logger.error({ agent, epoch, conflicts }, `${agent} sends other events under known numbers: is its card a copy?`),
     );
   }
+}
+
+/** For a store in a file: its loops wait for it, for a minute or two, and then one of them ends central. */
+export function tellHeld(logger: { warn(fields: object, message: string): void }, url: string): () => void {
+  const told = new Set<string>();
+  const path = url.replace(/^sqlite:/, '');
+  const fix = `end it, or central will end: fuser ${path} tells which`;
+  return () =>
+    once(told, 'held', () => logger.warn({ store: path }, `another program holds the store ${path}: ${fix}`));
 }
 
 export function once(told: Set<string>, key: string, tell: () => void): void {

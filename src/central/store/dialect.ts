@@ -47,6 +47,8 @@ export interface StoreAdapter extends DialectAdapter {
   readonly words: Words;
   /** Statements that were put together before. */
   readonly inserts: Map<string, string>;
+  /** Told where a transaction is begun again since another program has the whole database. Set by who opens the store. */
+  onHeld?: () => void;
 }
 
 export function adapterOf(db: Kysely<Tables> | Transaction<Tables>): StoreAdapter {

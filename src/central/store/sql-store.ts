@@ -7,6 +7,7 @@ import { createGapReader } from './agent-gaps.ts';
 import { createChecks } from './checks.ts';
 import { type CommandParts, createCommands } from './command.ts';
 import { createDeriver } from './derive.ts';
+import { adapterOf } from './dialect.ts';
 import { expire } from './expire.ts';
 import { segmentRows } from './expired.ts';
 import { checkLead, type Holdings } from './fence.ts';
@@ -39,6 +40,8 @@ export interface SqlStoreOptions {
   readonly now?: () => Date;
   /** Told of each change of the schema. */
   readonly onChange?: OnChange;
+  /** Told at each transaction that is begun again since another program holds the file: none has been given up yet. */
+  readonly onHeld?: () => void;
   /** Other centrals write to it too, each to the shards that it has taken: see `ofShard`. What a person asks for needs none. */
   readonly shared?: boolean;
 }
@@ -51,6 +54,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   const { model, fold = 'quarantine', now = () => new Date() } = options;
   const dialect = await openDialect(options.url, options.password);
   const db = new Kysely<Tables>({ dialect: dialect.kysely });
+  if (options.onHeld !== undefined) adapterOf(db).onHeld = options.onHeld;
   try {
     await migrate(db, dialect, options.onChange);
     let self = await identity(db, dialect, now());

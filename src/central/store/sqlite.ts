@@ -5,7 +5,10 @@ import Database from 'better-sqlite3';
 import { SqliteAdapter, type SqliteDatabase, SqliteDialect } from 'kysely';
 import type { SqlDialect, StoreAdapter, Words } from './dialect.ts';
 
-/** A waiting writer blocks the whole process, so it must be shorter than half of any keepalive. */
+/**
+ * A waiting writer blocks the whole process, one after the other: each loop that writes so long, in turn. What is asked of us is answered
+ * between two of them, and a keepalive bears some.
+ */
 const BUSY_TIMEOUT_MS = 2_000;
 /** Prepared statements that are kept. */
 const MAX_STATEMENTS = 256;

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
-import { wordsOf } from './dialect.ts';
+import { adapterOf, wordsOf } from './dialect.ts';
 import { insertOnce } from './insert-once.ts';
 import type { Tables } from './tables.ts';
 
@@ -25,6 +25,7 @@ export async function transact<T>(db: Kysely<Tables>, work: (trx: Transaction<Ta
     } catch (error) {
       if (!isUndone(error)) throw error;
       if (tries === TRIES) throw lost(error);
+      if (tries === 1 && error.code === 'SQLITE_BUSY') adapterOf(db).onHeld?.();
       // Those that stand in each other's way come back at different times.
       await pause(Math.random() * PAUSE_MS * tries);
     }

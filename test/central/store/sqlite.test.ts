@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { openSqlite } from '../../../src/central/store/sqlite.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
+import { tellHeld } from '../../../src/central/tell.ts';
 
 it('says that the disk is full, though SQLite has rolled back by itself', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
@@ -77,15 +78,25 @@ it('waits on where others have the lock all the time that the driver may wait', 
   const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'central.db');
-  const store = await openStore({ url: `sqlite:${path}` });
+  const warned: string[] = [];
+  const tell = tellHeld({ warn: (_: object, text: string) => void warned.push(text) }, `sqlite:${path}`);
+  const store = await openStore({ url: `sqlite:${path}`, onHeld: tell });
   onTestFinished(() => store.close());
   const other = new Database(path);
   onTestFinished(() => {
     other.close();
   });
-  other.exec('begin immediate');
-  const taking = store.takeShard(3, { token: null, owner: 'one' });
-  // The driver has waited in vain, and this process lives on.
-  setImmediate(() => other.exec('rollback'));
-  expect(await taking).toBe(1);
+  const taken = () => {
+    other.exec('begin immediate');
+    const taking = store.takeShard(3, { token: null, owner: 'one' });
+    // The driver has waited in vain, and this process lives on.
+    setImmediate(() => other.exec('rollback'));
+    return taking;
+  };
+  expect(await store.takeShard(2, { token: null, owner: 'one' })).toBe(1);
+  expect([await taken(), warned]).toEqual([
+    1,
+    [`another program holds the store ${path}: end it, or central will end: fuser ${path} tells which`],
+  ]);
+  expect([await taken(), warned.length]).toEqual([2, 1]);
 });
