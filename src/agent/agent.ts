@@ -105,10 +105,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps, signal: Abo
           try {
             const moved = () => vitals.moved('ingest');
             const keeper = kept === null ? {} : { keeper: kept.keeper };
-            await runIngest(
-              { sources, log, clock, heard, detect, ...keeper, live: both(feed, traces), groupMs, logger, moved },
-              stop,
-            );
+            const informed = { live: both(feed, traces), unwritten: told.unwritten, logger, moved };
+            await runIngest({ sources, log, clock, heard, detect, ...keeper, groupMs, ...informed }, stop);
             // A card that took long for the last events has used up the time for it.
             lingerMs = Math.max(0, Math.round((await stoppedAt) + LINGER_MS - monoNow()));
           } finally {
@@ -173,6 +171,7 @@ async function openLog(
     when: () => eventTime(clock, clock.monoNow()),
     onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
     onLost: (lost) => logger.error(lost, `events that were logged are gone (${lost.reason}): history.lost tells it`),
+    onHeld: (message) => logger.warn({ log: config.log.path }, `events wait to be written: ${message}`),
   };
   try {
     return await open({ ...config.log, agent: config.agent }, ports, signal);

@@ -5,7 +5,7 @@
 import type { NewEvent } from '../contract/event.ts';
 import type { Queue } from '../lib/queue.ts';
 import type { IngestLog } from './log/event-log.ts';
-import { codeOf } from './log/log-error.ts';
+import { codeOf, logError, messageOf } from './log/log-error.ts';
 import { whyNotStorable } from './log/rows.ts';
 
 /** Events of one flush at most. */
@@ -42,15 +42,23 @@ export function createPace(groupMs: number): Pace {
   };
 }
 
+/** Events that were detected and are not on the card yet; those that are being written too. */
+export interface Unwritten {
+  events: number;
+}
+
 interface Parts {
   readonly log: Pick<IngestLog, 'append'>;
   readonly clock: { readonly monoNow: () => number };
   readonly groupMs: number;
+  /** What is written is taken off. */
+  readonly unwritten: Unwritten;
   readonly logger: { readonly warn: (fields: object, message: string) => void };
 }
 
 /** Appends until the queue is closed and empty: what was detected is written, also while stopping. Rejects with the log's error. */
-export async function appendGroups(pending: Queue<NewEvent>, { log, clock, groupMs, logger }: Parts): Promise<void> {
+export async function appendGroups(pending: Queue<NewEvent>, parts: Parts): Promise<void> {
+  const { log, clock, groupMs, unwritten, logger } = parts;
   const pace = createPace(groupMs);
   // Never aborted: the end is that the queue is closed.
   const { signal } = new AbortController();
@@ -61,8 +69,16 @@ export async function appendGroups(pending: Queue<NewEvent>, { log, clock, group
     const rest = pending.size === 0 ? [] : await pending.takeUpTo(GROUP_EVENTS - 1, signal);
     const group = [...first, ...rest];
     await appendStorable(log, group, logger);
+    unwritten.events -= group.length;
     pace.flushed(clock.monoNow(), group.length);
   }
+}
+
+/** The log's error, with how many events end with it. */
+export function withUnwritten(error: unknown, { events }: Unwritten): unknown {
+  const code = codeOf(error);
+  if (events === 0 || code === '') return error;
+  return logError(code, `${messageOf(error)}; ${events} events that waited for it had not been written`, error);
 }
 
 /** The log looks at each event; only of a group that it refuses we look which. */

@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DiskHealth, HealthMessage, SourceHealth } from '../contract/message.ts';
+import type { Unwritten } from './append-groups.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { IngestSource } from './ingest.ts';
@@ -23,20 +24,21 @@ export interface HealthParts {
   readonly status: ForwardStatus;
   readonly disk: DiskHealth;
   readonly rates: Rates;
+  readonly unwritten: Unwritten;
   /** `monoNow` at the start of the agent. */
   readonly startedAt: number;
   readonly freeBytes: (folder: string) => Promise<number | null>;
   readonly totalBytes: (folder: string) => Promise<number | null>;
 }
 
-type Told = Pick<HealthParts, 'rates' | 'startedAt' | 'freeBytes' | 'totalBytes'>;
+type Told = Pick<HealthParts, 'rates' | 'unwritten' | 'startedAt' | 'freeBytes' | 'totalBytes'>;
 
 /** What health counts from now on, and how it looks at the disk: as the system does, if nothing else is given. */
 export function toldSince(
   monoNow: () => number,
   { freeBytes = freeBytesOf, totalBytes = totalBytesOf }: Partial<Pick<Told, 'freeBytes' | 'totalBytes'>>,
 ): Told {
-  return { rates: createRates(monoNow), startedAt: monoNow(), freeBytes, totalBytes };
+  return { rates: createRates(monoNow), unwritten: { events: 0 }, startedAt: monoNow(), freeBytes, totalBytes };
 }
 
 export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
@@ -52,6 +54,7 @@ export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     lastSeq: current?.lastSeq ?? 0,
     storedSeq: status.storedSeq,
     queue: status.queue,
+    unwritten: parts.unwritten.events,
     oldestUnstored: await oldestUnstored(log),
     lastConfirmed: status.lastConfirmed,
     stalled: status.stalled,

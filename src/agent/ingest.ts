@@ -6,7 +6,7 @@ import { type EventData, type EventType, type NewEvent, newEvent } from '../cont
 import { createQueue, type Queue } from '../lib/queue.ts';
 import { type Loop, runAll } from '../lib/run-all.ts';
 import { ticks } from '../lib/wait.ts';
-import { appendGroups } from './append-groups.ts';
+import { appendGroups, type Unwritten, withUnwritten } from './append-groups.ts';
 import { type Clock, eventTime, isoTime } from './clock.ts';
 import type { Decoded, Decoder, NodeRequest, Reading } from './decoder/reading.ts';
 import { createReceivers } from './decoder/receivers.ts';
@@ -59,6 +59,8 @@ export interface IngestParts {
   readonly keeper?: Keeper;
   readonly live?: Pick<Traces, 'note'>;
   readonly groupMs: number;
+  /** Kept up to date while the loop runs. */
+  readonly unwritten: Unwritten;
   readonly logger: IngestLogger;
   /** Told each second while the loop moves. */
   readonly moved?: () => void;
@@ -66,7 +68,7 @@ export interface IngestParts {
 
 /**
  * Resolves after the signal aborted, open meows were ended and the last group is on the card. Rejects with the log's error
- * when an append fails: then nothing more is read.
+ * when an append fails, and says how many events end with it: then nothing more is read.
  */
 export async function runIngest(parts: IngestParts, signal: AbortSignal): Promise<void> {
   const pending = createQueue<NewEvent>(PENDING_EVENTS);
@@ -90,7 +92,7 @@ export async function runIngest(parts: IngestParts, signal: AbortSignal): Promis
     } catch (error) {
       failed.abort();
       pending.close();
-      throw error;
+      throw withUnwritten(error, parts.unwritten);
     }
   };
   const ends = await Promise.allSettled([writing(), reading()]);
@@ -108,17 +110,22 @@ interface Desk {
 }
 
 function createDesk(parts: IngestParts, pending: Queue<NewEvent>, failed: AbortSignal): Desk {
-  const { clock, detect, keeper, live } = parts;
+  const { clock, detect, keeper, live, unwritten } = parts;
   const receivers = createReceivers(parts.sources.length);
   const names = nameDetectors(detect);
   let state: WatchState = createWatch();
+  const push = (event: NewEvent): boolean => {
+    const isTaken = pending.push(event);
+    if (isTaken) unwritten.events += 1;
+    return isTaken;
+  };
   const putLater = async (events: readonly NewEvent[]) => {
     for (const event of events) {
-      while (!failed.aborted && !pending.push(event)) await pending.room(failed);
+      while (!failed.aborted && !push(event)) await pending.room(failed);
     }
   };
   const put = (events: readonly NewEvent[]): Promise<void> | null => {
-    const taken = events.findIndex((event) => !pending.push(event));
+    const taken = events.findIndex((event) => !push(event));
     return taken < 0 ? null : putLater(events.slice(taken));
   };
   const known = () => rememberedCollars(state);

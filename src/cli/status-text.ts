@@ -43,10 +43,12 @@ export function agentText(report: Report, perSecond: PerSecond, nowMs: number): 
     health.conflicting ? paint('histories differ', 'red') : null,
   ];
   const oldest = health.oldestUnstored === null ? '' : `, the oldest ${ago(health.oldestUnstored, nowMs)}`;
+  const { unwritten = 0 } = health;
   const confirmed = health.lastConfirmed === null ? 'nothing yet' : ago(health.lastConfirmed, nowMs);
   const lines = [
     `agent ${agent} ${health.version}: ${marks.filter((mark) => mark !== null).join(', ')}`,
     `queue: ${health.queue} of ${health.lastSeq} events${oldest}; last confirmed: ${confirmed}`,
+    ...(unwritten === 0 ? [] : [paint(`not written yet: ${unwritten} events wait for the log`, 'yellow')]),
     `loops: ${loops.map(({ loop, idleMs, limitMs }) => (idleMs > limitMs ? paint(`${loop} STANDS STILL`, 'red') : `${loop} ${seconds(idleMs)}`)).join(', ')}`,
     `memory ${Math.round(health.rssBytes / 1e6)} MB, log ${Math.round(health.logBytes / 1e6)} MB${health.diskFreeBytes === null ? '' : `, disk ${Math.round(health.diskFreeBytes / 1e6)} MB free`}`,
     ...(health.lastError === null ? [] : [paint(`broker: ${safe(health.lastError)}`, 'yellow')]),

@@ -123,8 +123,9 @@ export interface HealthMessage {
   readonly epoch: string;
   readonly lastSeq: number;
   readonly storedSeq: number;
-  /** Events in the log that central has not confirmed, over all epochs. */
+  /** Events in the log that central has not confirmed, over all epochs; `unwritten`: those that are not in it yet. */
   readonly queue: number;
+  readonly unwritten?: number;
   readonly oldestUnstored: string | null;
   /** Wall time when central last confirmed something, or null. */
   readonly lastConfirmed: string | null;

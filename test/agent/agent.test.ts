@@ -81,6 +81,7 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   await expect.poll(atCentral, { timeout: 10_000 }).toMatchObject({
     simulated: true,
     queue: 0,
+    unwritten: 0,
     oldestUnstored: null,
     sources: [{ source: file, readings: 80, state: 'ended', lostSamples: 0 }],
     collars: [{ collar: 'A', rssiDbm: -50, batteryPercent: 7, place: 'kitchen' }],
@@ -174,7 +175,7 @@ it('what is logged while stopping is confirmed before the link is closed', async
   expect(head()?.storedSeq).toBe(head()?.lastSeq);
 });
 
-it('ends with the failure of the log when its thread ends by itself', async () => {
+it('warns of a log that is locked, and ends with the failure of the log when its thread ends by itself', async () => {
   const home = tempFolder();
   const config = agentSchema.parse({
     agent: 'short-lived',
@@ -185,9 +186,12 @@ it('ends with the failure of the log when its thread ends by itself', async () =
   const program = new URL('./log/dying-worker.ts', import.meta.url);
   const openLog: AgentDeps['openLog'] = (options, ports) =>
     openLogWorker(options, { ...ports, thread: () => startLogThread(program) });
-  const deps = { openLink: openMqttLink, logger, version: '0', openLog };
+  const told: { msg?: string }[] = [];
+  const listening = pino({}, { write: (line) => void told.push(JSON.parse(line)) });
+  const deps = { openLink: openMqttLink, logger: listening, version: '0', openLog };
   const failure = await runAgent(config, deps, new AbortController().signal).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'LOG_THREAD', message: expect.stringContaining('exit code 3') });
+  expect(told.filter(({ msg }) => msg === 'events wait to be written: it is locked')).toHaveLength(1);
   expect(asFailure(failure)).toMatchObject({ exitCode: 74 });
 });
 

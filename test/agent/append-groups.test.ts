@@ -78,7 +78,7 @@ describe('appending in groups', () => {
       },
     };
     // The time stands still: what was spent is not regained.
-    const done = appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs, logger });
+    const done = appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs, unwritten: { events: 0 }, logger });
     return { pending, groups, done };
   }
 
@@ -157,7 +157,13 @@ describe('appending in groups', () => {
     };
     const lines: string[] = [];
     const telling = { warn: (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`) };
-    await appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, logger: telling });
+    await appendGroups(pending, {
+      log,
+      clock: { monoNow: () => 0 },
+      groupMs: 0,
+      unwritten: { events: 0 },
+      logger: telling,
+    });
     expect(appended).toEqual([2]);
     const fields = { type: bad.type, reason: 'data is not JSON' };
     expect(lines).toEqual([`an event cannot be stored ${JSON.stringify(fields)}`]);
@@ -168,6 +174,8 @@ describe('appending in groups', () => {
     pending.push(low());
     const broken = Object.assign(new Error('no'), { code: 'SQLITE_IOERR' });
     const log = { append: () => Promise.reject(broken) };
-    await expect(appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, logger })).rejects.toBe(broken);
+    await expect(
+      appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, unwritten: { events: 0 }, logger }),
+    ).rejects.toBe(broken);
   });
 });

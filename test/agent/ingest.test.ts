@@ -103,7 +103,7 @@ async function rig(clock: Clock, path = join(tempFolder(), 'events.db')): Promis
   };
   const sources = [{ source, decoder: createDecoder({ format: 'json' }), tally: createTally(source.name) }];
   const heard = createHeard();
-  const parts: IngestParts = { sources, log, clock, heard, detect, groupMs: 5, logger };
+  const parts: IngestParts = { sources, log, clock, heard, detect, groupMs: 5, unwritten: { events: 0 }, logger };
   return {
     parts,
     heard,
@@ -300,7 +300,11 @@ describe('ingest', () => {
     const full = Object.assign(new Error('disk full'), { code: 'SQLITE_FULL' });
     const log = { ...parts.log, unsyncedBoot: null, append: () => Promise.reject(full) };
     source.text('{"collar":"A","battery":5}\n', hand.monoMs);
-    await expect(runIngest({ ...parts, log }, new AbortController().signal)).rejects.toBe(full);
+    await expect(runIngest({ ...parts, log }, new AbortController().signal)).rejects.toMatchObject({
+      code: 'SQLITE_FULL',
+      message: 'disk full; 1 events that waited for it had not been written',
+      cause: full,
+    });
   });
 
   it('holds its sources back when the log is slow, and loses nothing', async () => {
@@ -328,10 +332,12 @@ describe('ingest', () => {
     await expect.poll(() => source.taken).toBeGreaterThanOrEqual(PENDING_EVENTS);
     await new Promise((resolve) => setImmediate(resolve));
     expect(source.taken).toBeLessThan(PENDING_EVENTS + 2_100);
+    expect(parts.unwritten.events).toBeGreaterThanOrEqual(PENDING_EVENTS);
     gate.abort();
     await expect.poll(() => appended.length, { timeout: 10_000 }).toBe(2 * count - 1);
     stop.abort();
     await done;
+    expect(parts.unwritten.events).toBe(0);
   });
 
   it('stop the reading in the middle of a chunk, and lose none of its events', async () => {

@@ -77,6 +77,11 @@ describe('in words', () => {
     const text = agentText({ state: 'running', agent: 'porch', link: 'connecting', loops, health }, () => 50, nowMs);
     expect(text).toContain('STALLED, no link to the broker, clock not set');
     expect(text).toContain('queue: 20 of 120 events, the oldest 60 min ago; last confirmed: 50 s ago');
+    expect(text).not.toContain('not written');
+    const held = { ...health, unwritten: 230 };
+    expect(
+      agentText({ state: 'running', agent: 'porch', link: 'online', loops, health: held }, () => 50, nowMs),
+    ).toContain('not written yet: 230 events wait for the log');
     expect(text).toContain('loops: ingest 0 s, forward STANDS STILL');
     expect(text).toMatch(/\/dev\/a +open +50\.0 +10 +3 +1 s ago/);
     expect(text).toMatch(/C0FFEE01 +hall +-60 dBm +80 % +20 min ago/);

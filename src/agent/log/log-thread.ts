@@ -31,7 +31,10 @@ interface Call {
   reject(error: Error): void;
 }
 
-export function createThread(worker: Worker, ports: Pick<LogPorts, 'when' | 'onDamaged' | 'onLost'>): Thread {
+export function createThread(
+  worker: Worker,
+  ports: Pick<LogPorts, 'when' | 'onDamaged' | 'onLost' | 'onHeld'>,
+): Thread {
   const calls = new Map<number, Call>();
   const gate = createGate(MAX_CALLS);
   let lastId = 0;
@@ -48,6 +51,7 @@ export function createThread(worker: Worker, ports: Pick<LogPorts, 'when' | 'onD
   const hear = (answer: LogAnswer) => {
     if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
     if (answer.type === 'lost') return ports.onLost?.(answer.lost);
+    if (answer.type === 'held') return ports.onHeld?.(answer.message);
     if (answer.type === 'opened') return opening.resolve(answer.state);
     if (answer.type === 'refused') return opening.reject(errorOf(answer));
     const call = calls.get(answer.id);

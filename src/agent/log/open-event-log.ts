@@ -14,7 +14,7 @@ import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
 import { createProvenReader } from './read-proven.ts';
-import { createRoom, type Room } from './room.ts';
+import { createRoom, type Room, type RoomPorts } from './room.ts';
 import { assertStorable } from './rows.ts';
 import { tellMissing } from './tell-missing.ts';
 import { writtenBytes } from './written.ts';
@@ -29,13 +29,13 @@ export interface LogOptions extends TrimLimits {
   readonly markFlushMs?: number;
 }
 
-export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<TrimPorts, 'when'> {
+export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<RoomPorts, 'when' | 'onHeld'> {
   readonly freeBytes?: TrimPorts['freeBytes'];
   readonly written?: IngestLog['written'];
   readonly newEpochId?: () => string;
 }
 
-type Ports = LogPorts & TrimPorts;
+type Ports = LogPorts & RoomPorts;
 
 /** The next append takes them along. Where none comes it is the last few events that a start after a power cut sends again. */
 const MARK_FLUSH_MS = 300_000;

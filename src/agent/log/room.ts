@@ -5,7 +5,7 @@ import type { DiskHealth, DiskState } from '../../contract/message.ts';
 import { makeBallast, releaseBallast } from './ballast.ts';
 import { budgetNow, stateAfter, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
 import { type LogCore, write } from './core.ts';
-import { codeOf, explainDisk, isPassing, type LogError } from './log-error.ts';
+import { codeOf, explainDisk, isPassing, type LogError, messageOf } from './log-error.ts';
 import { sizeOf, WAL_BYTES } from './log-file.ts';
 import { SMALL_BATCH_ROWS, type Trimmed, trimLog } from './trim.ts';
 
@@ -19,6 +19,11 @@ const MAX_FREED_BYTES = 1024 * 1024;
 /** The ballast is made while so much is free. */
 const BALLAST_FREE_BYTES = 4 * 1024 * 1024;
 
+export interface RoomPorts extends TrimPorts {
+  /** Told, with what to do, at the first try that another program keeps from the file; again once a write has gone through. */
+  readonly onHeld?: (message: string) => void;
+}
+
 export interface Room {
   /**
    * As `write`. Where the disk is full the ballast is given up, then events by the ladder, and `work` is run once more; where
@@ -29,17 +34,25 @@ export interface Room {
 }
 
 /** `limits` may change while histories differ. */
-export function createRoom(core: LogCore, limits: () => TrimLimits, ports: TrimPorts): Room {
+export function createRoom(core: LogCore, limits: () => TrimLimits, ports: RoomPorts): Room {
   let state: DiskState = 'ok';
+  let isHeld = false;
+  const held = (error: unknown) => {
+    if (!isHeld) ports.onHeld?.(messageOf(error));
+    isHeld = true;
+  };
   return {
     async write(work) {
       const whenFull = [() => releaseBallast(core.path), () => freeSome(core, limits(), ports)];
       const whenLocked = Array.from({ length: LOCKED_TRIES - 1 }, () => () => pause(LOCKED_PAUSE_MS));
       for (;;) {
         try {
-          return write(core, work);
+          const result = write(core, work);
+          isHeld = false;
+          return result;
         } catch (error) {
           if (!isPassing(error)) throw error;
+          if (!isFull(error)) held(error);
           const remedy = (isFull(error) ? whenFull : whenLocked).shift();
           if (remedy === undefined) throw fail(core, error);
           await remedy();
@@ -49,7 +62,7 @@ export function createRoom(core: LogCore, limits: () => TrimLimits, ports: TrimP
     },
     async trim(now) {
       const wanted = limits();
-      const trimmed = await trimCarefully(core, now, wanted, ports);
+      const trimmed = await trimCarefully(core, now, wanted, ports, held);
       if (!core.db.open) return { ...trimmed, disk: { state, walBytes: 0, walHeld: false } };
       state = stateAfter(core, trimmed.step, state, budgetNow(core, wanted.budgetBytes, ports.freeBytes));
       const free = ports.freeBytes(dirname(core.path));
@@ -85,12 +98,21 @@ function rewind(core: LogCore): void {
 }
 
 /** A disk that fills up while it is trimmed, or a lock: the next one goes on. */
-async function trimCarefully(core: LogCore, now: number, limits: TrimLimits, ports: TrimPorts): Promise<Trimmed> {
+async function trimCarefully(
+  core: LogCore,
+  now: number,
+  limits: TrimLimits,
+  ports: TrimPorts,
+  held: (error: unknown) => void,
+): Promise<Trimmed> {
   try {
     return await trimLog(core, now, limits, ports);
   } catch (error) {
     if (!isPassing(error)) throw error;
-    if (!isFull(error)) return { deleted: 0, lost: 0, step: 'ok' };
+    if (!isFull(error)) {
+      held(error);
+      return { deleted: 0, lost: 0, step: 'ok' };
+    }
     releaseBallast(core.path);
     rewind(core);
     await freeSome(core, limits, ports);

@@ -50,6 +50,7 @@ export type LogAnswer =
   | { readonly type: 'opened'; readonly state: LogState }
   | { readonly type: 'damaged'; readonly aside: string; readonly reason: string }
   | { readonly type: 'lost'; readonly lost: Lost }
+  | { readonly type: 'held'; readonly message: string }
   | { readonly type: 'done'; readonly id: number; readonly value: unknown; readonly state: LogState }
   /** The log could not be opened. An error without a code is a fault of ours. */
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
@@ -64,6 +65,7 @@ export async function serveLog(port: MessagePort, start: LogStart): Promise<void
       when: () => when,
       onDamaged: (aside, reason) => tell({ type: 'damaged', aside, reason }),
       onLost: (lost) => tell({ type: 'lost', lost }),
+      onHeld: (message) => tell({ type: 'held', message }),
     });
     tell({ type: 'opened', state: stateOf(log) });
     let closed = false;

@@ -62,6 +62,7 @@ export const healthMessage = z.object({
   lastSeq: count,
   storedSeq: count,
   queue: count.describe('events that central has not confirmed'),
+  unwritten: count.optional().describe('events that wait for the log of the agent'),
   oldestUnstored: moment.nullable(),
   lastConfirmed: moment.nullable(),
   stalled: z.boolean(),

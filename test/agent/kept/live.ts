@@ -67,7 +67,16 @@ export async function live(folder: string, readings: readonly Reading[], setting
   const kept = openKept(config, settings, hand.clock, logger, 60_000) as Kept;
   const writing = kept.run();
   const sources = [{ source, decoder: createDecoder({ format: 'json' }), tally: createTally('x') }];
-  const parts = { sources, log, clock: hand.clock, heard: createHeard(), detect: settings, groupMs: 0, logger };
+  const parts = {
+    sources,
+    log,
+    clock: hand.clock,
+    heard: createHeard(),
+    detect: settings,
+    groupMs: 0,
+    unwritten: { events: 0 },
+    logger,
+  };
   await runIngest({ ...parts, keeper: kept.keeper }, ended.signal);
   kept.close();
   await writing;

@@ -13,7 +13,10 @@ parentPort?.postMessage({ type: 'opened', state } satisfies LogAnswer);
 parentPort?.on('message', ({ id, method, args: [reason] }: LogRequest) => {
   if (method === 'nextSession' && options.agent === 'porch')
     parentPort?.postMessage({ type: 'failed', id, code: '', message: 'a fault of ours' } satisfies LogAnswer);
-  if (method === 'remembered') parentPort?.postMessage({ type: 'done', id, value: [], state } satisfies LogAnswer);
+  if (method === 'remembered') {
+    parentPort?.postMessage({ type: 'held', message: 'it is locked' } satisfies LogAnswer);
+    parentPort?.postMessage({ type: 'done', id, value: [], state } satisfies LogAnswer);
+  }
   if (method === 'append' && options.agent === 'short-lived') process.exit(3);
   if (method !== 'startEpoch') return;
   if (reason === 'throw') throw new Error('out of luck');

@@ -12,12 +12,14 @@ const MEGABYTE = 1024 * 1024;
 const real = Database.prototype.pragma;
 const when = { time: timeAt(T0), clock: 'synced', boot: null, monoMs: null } as const;
 
-function newRoom(path: string, budgetBytes = GIGABYTE): { core: LogCore; room: Room } {
+function newRoom(path: string, budgetBytes = GIGABYTE): { core: LogCore; room: Room; held: string[] } {
   prepareFile(path);
   const core = loadCore(openLogFile(path), path, 'porch');
   if (core.epochs.length === 0) write(core, () => addEpoch(core, 'e', 0, 'test'));
   const limits = { keepDays: 7, keepBytes: GIGABYTE, budgetBytes };
-  return { core, room: createRoom(core, () => limits, { when: () => when, freeBytes: () => GIGABYTE }) };
+  const held: string[] = [];
+  const onHeld = (message: string) => void held.push(message);
+  return { core, room: createRoom(core, () => limits, { when: () => when, freeBytes: () => GIGABYTE, onHeld }), held };
 }
 
 const moves = (count: number, bytes = 400): NewEvent[] =>
@@ -216,21 +218,28 @@ describe('the disk budget', () => {
 describe('another program at the file', () => {
   it('that locks it for a while is waited for', async () => {
     const path = tempPath();
-    const { core, room } = newRoom(path);
+    const { core, room, held } = newRoom(path);
     core.db.pragma('busy_timeout = 1');
     const other = new Database(path);
-    other.exec('BEGIN IMMEDIATE');
-    const appended = room.write(() => appendRows(core, levels(2)));
-    other.exec('COMMIT');
-    expect(await appended).toMatchObject({ firstSeq: 1 });
+    const appended = () => {
+      other.exec('BEGIN IMMEDIATE');
+      const writing = room.write(() => appendRows(core, levels(2)));
+      other.exec('COMMIT');
+      return writing;
+    };
+    expect(await appended()).toMatchObject({ firstSeq: 1 });
     expect(core.failed).toBeNull();
+    const told = `log ${path}: database is locked: end the program that holds it, such as a backup or an SQL shell`;
+    expect(held).toEqual([told]);
+    await appended();
+    expect(held).toEqual([told, told]);
     other.close();
     core.db.close();
   });
 
   it('that locks it for good ends the log, with what to do', async () => {
     const path = tempPath();
-    const { core, room } = newRoom(path);
+    const { core, room, held } = newRoom(path);
     core.db.pragma('busy_timeout = 1');
     const other = new Database(path);
     other.exec('BEGIN IMMEDIATE');
@@ -239,20 +248,21 @@ describe('another program at the file', () => {
       message: expect.stringContaining('end the program that holds it'),
     });
     expect(core.failed).not.toBeNull();
+    expect(held).toHaveLength(1);
     other.close();
     core.db.close();
   }, 20_000);
 
   it('that locks it while it is trimmed is let be: the next trim goes on', async () => {
     const path = tempPath();
-    const { core, room } = newRoom(path, 600_000);
+    const { core, room, held } = newRoom(path, 600_000);
     core.db.pragma('busy_timeout = 1');
     await room.write(() => appendRows(core, moves(3_000)));
     const other = new Database(path);
     other.exec('BEGIN IMMEDIATE');
     writeFileSync(`${path}.ballast`, 'x');
     expect(await room.trim(T0)).toMatchObject({ deleted: 0, lost: 0, disk: { state: 'warn' } });
-    expect([existsSync(`${path}.ballast`), core.failed]).toEqual([true, null]);
+    expect([existsSync(`${path}.ballast`), core.failed, held.length]).toEqual([true, null, 1]);
     other.close();
     expect((await room.trim(T0)).lost).toBeGreaterThan(0);
     core.db.close();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type LogAnswer, type LogMethod, type LogRequest, serveLog } from '../../../src/agent/log/serve-log.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
 import { GIGABYTE, levels, openLog, T0, tempPath, timeAt } from './log-fixture.ts';
@@ -114,6 +114,22 @@ describe('the thread of the log', () => {
       { type: 'damaged', aside: expect.stringContaining(`${path}.damaged-`), reason: expect.stringContaining('saved') },
       { type: 'lost', lost: { fromSeq: 21, toSeq: 40, count: 20, reason: 'damaged log' } },
       { type: 'opened', state: { epochs: [{ lastSeq: 40 }, { lastSeq: 1 }] } },
+    ]);
+    ask('close');
+    await heard(4);
+  });
+
+  it('tells that another program holds the file, before the call is answered', async () => {
+    const path = tempPath();
+    const { heard, ask } = await serve(path);
+    const locked = vi.spyOn(Database.prototype, 'transaction').mockImplementationOnce(() => {
+      throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' });
+    });
+    onTestFinished(() => locked.mockRestore());
+    ask('append', [levels(1)]);
+    expect((await heard(3)).slice(1)).toMatchObject([
+      { type: 'held', message: expect.stringContaining(`log ${path}: database is locked: end the program`) },
+      { type: 'done', value: { firstSeq: 1 } },
     ]);
     ask('close');
     await heard(4);
