@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { openBrokers } from '../broker/open-broker.ts';
-import type { DiskHealth, DiskState } from '../contract/message.ts';
+import type { DiskState } from '../contract/message.ts';
 import type { SigningKey } from '../contract/signature.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
@@ -15,7 +15,7 @@ import { runForward } from './forward.ts';
 import { healthOf, toldSince } from './health.ts';
 import { type IngestSource, runIngest } from './ingest.ts';
 import { type LiveFeed, openLiveFeed } from './live/feed.ts';
-import type { IngestLog } from './log/event-log.ts';
+import type { DiskHealth, IngestLog } from './log/event-log.ts';
 import { codeOf } from './log/log-error.ts';
 import type { LogOptions, LogPorts } from './log/open-event-log.ts';
 import { openLogWorker } from './log/open-log-worker.ts';
@@ -195,16 +195,16 @@ const DISK_LINES: Readonly<Record<DiskState, string>> = {
   losing: 'the disk budget is spent: the oldest events are given up',
 };
 
-interface TrimParts {
-  readonly log: IngestLog;
-  readonly clock: Clock;
+export interface TrimParts {
+  readonly log: Pick<IngestLog, 'trim'>;
+  readonly clock: Pick<Clock, 'wallNow'>;
   readonly disk: DiskHealth;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   readonly moved: () => void;
 }
 
 /** Makes room in the log from time to time, and notes in `disk` how it stands. */
-async function runTrim({ log, clock, disk, logger, moved }: TrimParts, signal: AbortSignal): Promise<void> {
+export async function runTrim({ log, clock, disk, logger, moved }: TrimParts, signal: AbortSignal): Promise<void> {
   for await (const _ of ticks(TRIM_MS, signal)) {
     // Not waited for at the end: on a slow card it takes longer than a stop may, and goes on at the next start.
     const wait = childOf(signal);
@@ -220,8 +220,9 @@ async function runTrim({ log, clock, disk, logger, moved }: TrimParts, signal: A
     if (now.walHeld && !disk.walHeld)
       logger.warn(
         { walBytes: now.walBytes },
-        'another program reads the log without an end: its write-ahead log grows',
+        'another program reads the log without an end: its write-ahead log grows. Find it (fuser log.path) and end it',
       );
+    if (!now.walHeld && disk.walHeld) logger.info({ walBytes: now.walBytes }, 'nobody holds the log any more');
     Object.assign(disk, now);
     if (deleted > 0) logger.debug({ deleted }, 'old events that central holds were deleted');
     if (lost > 0) logger.warn({ lost }, 'the disk budget is spent: events were given up, history.lost tells which');

@@ -1,13 +1,13 @@
 /** How an agent is, as it tells it on MQTT. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DiskHealth, HealthMessage, SourceHealth } from '../contract/message.ts';
+import type { HealthMessage, SourceHealth } from '../contract/message.ts';
 import type { Unwritten } from './append-groups.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { IngestSource } from './ingest.ts';
 import type { KeptRing } from './kept/ring.ts';
-import type { IngestLog } from './log/event-log.ts';
+import type { DiskHealth, IngestLog } from './log/event-log.ts';
 import { sourceHealth } from './open-source.ts';
 import type { ForwardStatus } from './publisher/status.ts';
 import type { Heard } from './source/heard.ts';
@@ -64,6 +64,7 @@ export async function healthOf(parts: HealthParts): Promise<HealthMessage> {
     logBytes: log.bytes(),
     disk: parts.disk.state,
     walBytes: parts.disk.walBytes,
+    ...(parts.disk.walHeld ? { walHeld: true } : {}),
     diskFreeBytes: await parts.freeBytes(folder),
     ...(totalBytes === null ? {} : { diskTotalBytes: totalBytes }),
     ...(written === null ? {} : { writtenBytes: written }),

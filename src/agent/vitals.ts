@@ -1,7 +1,7 @@
 /** Whether the loops of an agent move, and how it stands in one line. */
 
 import type { ClockQuality } from '../contract/event.ts';
-import type { DiskHealth } from '../contract/message.ts';
+import type { DiskHealth } from './log/event-log.ts';
 import type { ForwardStatus } from './publisher/status.ts';
 import type { Tally } from './source/tally.ts';
 
@@ -30,7 +30,7 @@ export interface VitalsParts {
   readonly monoNow: () => number;
   readonly clock: { quality(): ClockQuality };
   readonly status: Pick<ForwardStatus, 'link' | 'protocol' | 'queue' | 'stalled' | 'lastConfirmed' | 'conflicting'>;
-  readonly disk: Pick<DiskHealth, 'state'>;
+  readonly disk: Pick<DiskHealth, 'state' | 'walHeld'>;
   readonly tallies: readonly Tally[];
   /** The file system of the log, where it does not outlive the power. */
   readonly forgetful: string | null;
@@ -63,6 +63,7 @@ export function createVitals({ monoNow, clock, status, disk, tallies, forgetful 
           : `last confirmed ${status.lastConfirmed.slice(0, 16)}Z`,
         failed.length === 0 ? `${sources.length} sources read` : `NOT READ: ${failed.join(', ')}`,
         disk.state === 'ok' ? null : `disk: ${disk.state}`,
+        disk.walHeld ? 'ANOTHER PROGRAM HOLDS THE LOG' : null,
         clock.quality() === 'synced' ? null : 'clock not set',
         status.conflicting ? 'HISTORIES DIFFER' : null,
       ];

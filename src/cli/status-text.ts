@@ -40,6 +40,9 @@ export function agentText(report: Report, perSecond: PerSecond, nowMs: number): 
     online,
     health.clock === 'synced' ? null : paint('clock not set', 'yellow'),
     health.disk === 'ok' ? null : paint(`disk: ${health.disk}`, 'red'),
+    health.walHeld === true
+      ? paint(`another program holds the log (${Math.round(health.walBytes / 1e6)} MB)`, 'red')
+      : null,
     health.conflicting ? paint('histories differ', 'red') : null,
   ];
   const oldest = health.oldestUnstored === null ? '' : `, the oldest ${ago(health.oldestUnstored, nowMs)}`;
@@ -90,6 +93,7 @@ export function centralText({ agents, cats }: CentralView, nowMs: number): strin
   const rows = agents.map(({ agent, state, health, lastStored, gaps, conflicts }) => {
     const marks = [
       health?.stalled === true ? 'STALLED' : null,
+      health?.walHeld === true ? 'log held by another program' : null,
       gaps > 0 ? `${gaps} gaps` : null,
       conflicts > 0 ? `${conflicts} conflicts` : null,
     ];

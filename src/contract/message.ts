@@ -97,13 +97,6 @@ export interface HeardCollar {
 /** warn: it will be spent soon. thinning: events of little worth are given up. losing: so are the oldest of all. */
 export type DiskState = 'ok' | 'warn' | 'thinning' | 'losing';
 
-export interface DiskHealth {
-  state: DiskState;
-  walBytes: number;
-  /** Somebody reads for so long that the write-ahead log grows beyond its limit. */
-  walHeld: boolean;
-}
-
 /** Raw readings that an agent keeps for a while. */
 export interface KeptHealth {
   /** short: the disk is, and they go first. failed: they cannot be written. */
@@ -140,6 +133,8 @@ export interface HealthMessage {
   readonly disk: DiskState;
   /** A part of logBytes. */
   readonly walBytes: number;
+  /** Another program reads the log without an end, so that this part of it grows; absent where none does. */
+  readonly walHeld?: boolean;
   readonly diskFreeBytes: number | null;
   readonly diskTotalBytes?: number;
   /** What the card was given for the log since the start; absent where the system does not tell. */

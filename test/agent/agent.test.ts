@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { expect, it, onTestFinished } from 'vitest';
-import { type AgentDeps, runAgent } from '../../src/agent/agent.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { type AgentDeps, runAgent, runTrim } from '../../src/agent/agent.ts';
 import { agentSchema } from '../../src/agent/config.ts';
 import { readKept } from '../../src/agent/kept/read-kept.ts';
+import type { DiskHealth } from '../../src/agent/log/event-log.ts';
 import { openLogReader } from '../../src/agent/log/open-log-reader.ts';
 import { openLogWorker } from '../../src/agent/log/open-log-worker.ts';
 import { startLogThread } from '../../src/agent/log/start-log-thread.ts';
@@ -242,4 +243,26 @@ it('places that cannot be read stop it before it opens its log', async () => {
   const running = runAgent(config, { openLink: openMqttLink, logger, version: '1' }, new AbortController().signal);
   await expect(running).rejects.toMatchObject({ code: 'PLACES_UNREADABLE' });
   expect(readdirSync(home)).toEqual([]);
+});
+
+it('that another program holds the log is told once, and that it does no more', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const disk: DiskHealth = { state: 'ok', walBytes: 0, walHeld: false };
+  const seen = [20e6, 30e6, 1e6, 1e6].map((walBytes) => ({ state: 'ok', walBytes, walHeld: walBytes > 16e6 }) as const);
+  const trim = async () => ({ deleted: 0, lost: 0, disk: seen.shift() ?? disk });
+  const told: { readonly msg: string }[] = [];
+  const stop = new AbortController();
+  const listening = pino({}, { write: (line) => void told.push(JSON.parse(line)) });
+  const clock = { wallNow: () => 0 };
+  const done = runTrim({ log: { trim }, clock, disk, logger: listening, moved: () => undefined }, stop.signal);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(disk).toEqual({ state: 'ok', walBytes: 20e6, walHeld: true });
+  await vi.advanceTimersByTimeAsync(180_000);
+  expect(told.map(({ msg }) => msg)).toEqual([
+    expect.stringContaining('another program reads the log without an end'),
+    'nobody holds the log any more',
+  ]);
+  stop.abort();
+  await done;
 });

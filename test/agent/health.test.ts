@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createRates } from '../../src/agent/health.ts';
+import { agentSchema } from '../../src/agent/config.ts';
+import { createRates, healthOf, toldSince } from '../../src/agent/health.ts';
+import { createForwardStatus } from '../../src/agent/publisher/status.ts';
+import { createHeard } from '../../src/agent/source/heard.ts';
 import type { SourceHealth } from '../../src/contract/message.ts';
 
 const source = (name: string, readings: number): SourceHealth => ({
@@ -34,4 +37,31 @@ describe('readings a second', () => {
     atMs = 20_000;
     expect(rates.of([source('a', 500)])[0]?.perSecond).toBe(40);
   });
+});
+
+it('says that another program holds the log only while it does', async () => {
+  const config = agentSchema.parse({
+    agent: 'porch',
+    sources: [{ serial: '/dev/x' }],
+    log: { path: 'x.db' },
+    mqtt: { url: 'mqtt://h' },
+  });
+  const log = { epochs: () => [], bytes: () => 9e6, written: () => null };
+  const clock = { monoNow: () => 0, wallNow: () => 0, quality: () => 'synced' };
+  const of = (walHeld: boolean) =>
+    healthOf({
+      config,
+      ...{ version: '1', log, clock, sources: [], heard: createHeard(), kept: null },
+      status: createForwardStatus({
+        log,
+        stalledAfterMs: 1,
+        monoNow: () => 0,
+        now: () => 0,
+        wentRound: () => undefined,
+      }),
+      disk: { state: 'ok', walBytes: 8e6, walHeld },
+      ...toldSince(() => 0, {}),
+    } as unknown as Parameters<typeof healthOf>[0]);
+  expect(await of(true)).toMatchObject({ walBytes: 8e6, walHeld: true });
+  expect(await of(false)).not.toHaveProperty('walHeld');
 });

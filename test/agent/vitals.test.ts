@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTally } from '../../src/agent/source/tally.ts';
 import { createVitals } from '../../src/agent/vitals.ts';
 
-function bench(changes: { readonly stalled?: boolean; readonly forgetful?: string } = {}) {
+function bench(changes: { readonly stalled?: boolean; readonly forgetful?: string; readonly walHeld?: boolean } = {}) {
   const time = { now: 1_000 };
   const tallies = [createTally('/dev/ttyA'), createTally('/dev/ttyB')];
   const vitals = createVitals({
@@ -16,7 +16,7 @@ function bench(changes: { readonly stalled?: boolean; readonly forgetful?: strin
       conflicting: false,
       stalled: changes.stalled ?? false,
     },
-    disk: { state: 'warn' },
+    disk: { state: 'warn', walHeld: changes.walHeld ?? false },
     tallies,
     forgetful: changes.forgetful ?? null,
   });
@@ -36,6 +36,10 @@ it('a log that would be gone with the power comes first', () => {
   expect(bench({ forgetful: 'overlay' }).vitals.status()).toMatch(
     /^THE LOG IS ON overlay: LOST WITH THE POWER, online/,
   );
+});
+
+it('a program that holds the log is told while it does', () => {
+  expect(bench({ walHeld: true }).vitals.status()).toContain('disk: warn, ANOTHER PROGRAM HOLDS THE LOG, clock');
 });
 
 it('a loop that has not gone round for longer than it may is overdue', () => {

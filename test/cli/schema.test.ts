@@ -247,7 +247,16 @@ describe('the AsyncAPI document', () => {
 const HEALTH: HealthMessage = {
   ...{ version: '1', simulated: false, epoch, lastSeq: 4, storedSeq: 4, queue: 0, oldestUnstored: null },
   ...{ lastConfirmed: '2026-11-23T12:00:00.000Z', stalled: false, conflicting: false, oversize: 0, lastError: null },
-  ...{ logBytes: 1, disk: 'ok', walBytes: 0, diskFreeBytes: null, rssBytes: 1, clock: 'synced', protocol: '5' },
+  ...{
+    logBytes: 1,
+    disk: 'ok',
+    walBytes: 0,
+    walHeld: true,
+    diskFreeBytes: null,
+    rssBytes: 1,
+    clock: 'synced',
+    protocol: '5',
+  },
   sources: [
     {
       ...{ source: 'a', state: 'open', reason: null, readings: 1, discarded: { crc: 1 }, lostSamples: 0 },

@@ -86,12 +86,20 @@ describe('in words', () => {
     expect(text).toMatch(/\/dev\/a +open +50\.0 +10 +3 +1 s ago/);
     expect(text).toMatch(/C0FFEE01 +hall +-60 dBm +80 % +20 min ago/);
     expect(text).not.toContain('\u001b');
+    expect(text).not.toContain('holds the log');
+    const report = { state: 'running', agent: 'porch', link: 'online', loops } as const;
+    const held = { ...health, walBytes: 20e6, walHeld: true } as const;
+    expect(agentText({ ...report, health: held }, () => 50, nowMs)).toContain('another program holds the log (20 MB)');
   });
 
   test('a central: agents with what is wrong, cats with where they are', () => {
     const agents = [
       { agent: 'porch', state: 'online', lastStored: '2026-11-26T11:59:00Z', gaps: 2, conflicts: 0, health },
       { agent: 'shed', state: 'offline', lastStored: null, gaps: 0, conflicts: 0, health: null },
+      {
+        ...{ agent: 'attic', state: 'online', lastStored: null, gaps: 0, conflicts: 0 },
+        health: { queue: 0, walHeld: true },
+      },
     ];
     const cats = [
       { name: 'Mia', isMeowed: true, location: 'hall', collar: 'C0FFEE01', lastHeard: null, meowsToday: 3 },
@@ -99,6 +107,7 @@ describe('in words', () => {
     const text = centralText({ agents, cats }, nowMs);
     expect(text).toMatch(/porch +online +20 +0\.0 +unsynced +60 s ago +STALLED, 2 gaps/);
     expect(text).toMatch(/shed +offline +- +- +- +never +fine/);
+    expect(text).toMatch(/attic +online +0 +- +- +never +log held by another program/);
     expect(text).toMatch(/Mia +SHAKING +hall +3 +C0FFEE01 +never/);
     expect(centralText({ agents: [], cats: [] }, nowMs)).toBe('no agent has been heard\n\nthere are no cats');
   });

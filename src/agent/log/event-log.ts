@@ -4,7 +4,14 @@
  */
 import type { ChainHash } from '../../contract/chain.ts';
 import type { EventData, NewEvent, StoredEvent } from '../../contract/event.ts';
-import type { DiskHealth, SeqRange } from '../../contract/message.ts';
+import type { DiskState, SeqRange } from '../../contract/message.ts';
+
+export interface DiskHealth {
+  state: DiskState;
+  walBytes: number;
+  /** Somebody reads for so long that the write-ahead log grows beyond its limit. */
+  walHeld: boolean;
+}
 
 export interface EpochHead {
   readonly epoch: string;

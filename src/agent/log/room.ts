@@ -1,10 +1,11 @@
 /** Writes to the log of a disk that may be full or a file that may be locked, and says how the disk stands. */
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DiskHealth, DiskState } from '../../contract/message.ts';
+import type { DiskState } from '../../contract/message.ts';
 import { makeBallast, releaseBallast } from './ballast.ts';
 import { budgetNow, stateAfter, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
 import { type LogCore, write } from './core.ts';
+import type { DiskHealth } from './event-log.ts';
 import { codeOf, explainDisk, isPassing, type LogError, messageOf } from './log-error.ts';
 import { sizeOf, WAL_BYTES } from './log-file.ts';
 import { SMALL_BATCH_ROWS, type Trimmed, trimLog } from './trim.ts';

@@ -40,6 +40,12 @@ const OF_AGENT: readonly Figure[] = [
     (_, { clock }) => (clock === undefined ? null : flag(clock === 'synced')),
   ],
   ['log_bytes', 'Size of its log', (_, { logBytes }) => count(logBytes)],
+  ['wal_bytes', 'Size of the write-ahead part of its log', (_, { walBytes }) => count(walBytes)],
+  [
+    'wal_held',
+    '1 while another program reads its log without an end, so that this part grows',
+    (_, { walBytes, walHeld }) => (walBytes === undefined ? null : flag(walHeld === true)),
+  ],
   ['disk_free_bytes', 'Free bytes of the disk of its log', (_, { diskFreeBytes }) => count(diskFreeBytes)],
   ['disk_size_bytes', 'Size of that disk', (_, { diskTotalBytes }) => count(diskTotalBytes)],
   ['resident_memory_bytes', 'Resident memory of its process', (_, { rssBytes }) => count(rssBytes)],

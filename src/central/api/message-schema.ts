@@ -72,6 +72,7 @@ export const healthMessage = z.object({
   logBytes: bytes,
   disk: z.enum(['ok', 'warn', 'thinning', 'losing']),
   walBytes: bytes,
+  walHeld: z.boolean().optional().describe('another program reads the log without an end, so that walBytes grows'),
   diskFreeBytes: bytes.nullable(),
   rssBytes: bytes,
   clock: z.enum(['synced', 'unsynced']),

@@ -13,7 +13,7 @@ import { createSender, type Serving, startServing } from './serving.ts';
 const HEALTH = {
   ...{ version: '1', queue: 12, oldestUnstored: '2026-11-23T12:00:00.000Z', stalled: true, clock: 'unsynced' },
   ...{ disk: 'warn', logBytes: 4096, diskFreeBytes: 1_000, diskTotalBytes: 8_000, rssBytes: 50_000_000 },
-  ...{ uptimeMs: 1_500, writtenBytes: 123 },
+  ...{ uptimeMs: 1_500, writtenBytes: 123, walBytes: 2_048, walHeld: true },
   sources: [
     { source: 'a', state: 'open', readings: 10, discarded: { crc: 2, length: 1 }, lostSamples: 4 },
     { source: 'b', state: 'failed', readings: 5, discarded: {}, lostSamples: 0 },
@@ -55,6 +55,7 @@ describe('the figures', () => {
       ...{ log: ofPorch('log_bytes'), free: ofPorch('disk_free_bytes'), uptime: ofPorch('uptime_seconds') },
       ...{ readings: ofPorch('readings_total'), discarded: ofPorch('discarded_frames_total') },
       ...{ lost: ofPorch('lost_samples_total'), written: ofPorch('written_bytes_total') },
+      ...{ wal: ofPorch('wal_bytes'), held: ofPorch('wal_held') },
       warn: ofPorch('disk_state', { state: 'warn' }),
       ok: ofPorch('disk_state', { state: 'ok' }),
       failed: ofPorch('sources', { state: 'failed' }),
@@ -62,12 +63,13 @@ describe('the figures', () => {
     }).toEqual({
       ...{ up: 1, queue: 12, stalled: 1, oldest: Date.parse('2026-11-23T12:00:00Z') / 1_000, clock: 0 },
       ...{ log: 4096, free: 1_000, uptime: 1.5, readings: 15, discarded: 3, lost: 4, written: 123 },
+      ...{ wal: 2_048, held: 1 },
       ...{ warn: 1, ok: 0, failed: 1, chain: 1, agents: 2, cats: 1 },
     });
   });
 
   test('that an agent does not tell, or tells wrongly, are no series', () => {
-    for (const name of ['queue_events', 'log_bytes', 'readings_total', 'stalled', 'disk_free_bytes'])
+    for (const name of ['queue_events', 'log_bytes', 'readings_total', 'stalled', 'disk_free_bytes', 'wal_held'])
       expect(figure(`collard_agent_${name}`, { agent: 'shed' }), name).toBeUndefined();
     expect(figure('collard_agent_up', { agent: 'shed' })).toBe(0);
   });

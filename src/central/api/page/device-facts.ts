@@ -23,6 +23,7 @@ export function factsOf(agent: Agent): Fact[] {
     clockFact(health),
     uptimeFact(health),
     diskFact(health),
+    logFact(health),
     wearFact(health),
     linkFact(agent, health),
   ];
@@ -58,6 +59,13 @@ const DISK_WORDS: Readonly<Record<string, Pick<Fact, 'note' | 'tone'>>> = {
   thinning: { note: 'full: events of little worth are given up', tone: 'bad' },
   losing: { note: 'full: the oldest events are given up', tone: 'bad' },
 };
+
+function logFact({ walBytes, walHeld }: Health): Fact | null {
+  const wal = numberOf(walBytes);
+  if (wal === null) return null;
+  const held = walHeld === true ? { note: 'another program reads the log without an end', tone: 'bad' as const } : {};
+  return { label: 'write-ahead log', text: bytesText(wal), ...held };
+}
 
 function diskFact({ disk, logBytes, diskFreeBytes, diskTotalBytes }: Health): Fact | null {
   const [free, total, log] = [numberOf(diskFreeBytes), numberOf(diskTotalBytes), numberOf(logBytes)];

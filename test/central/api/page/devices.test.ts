@@ -19,6 +19,8 @@ const sick = () => ({
   lastError: 'the broker acknowledges nothing',
   logBytes: 92e6,
   disk: 'thinning',
+  walBytes: 20e6,
+  walHeld: true,
   diskFreeBytes: 4e9,
   diskTotalBytes: 32e9,
   writtenBytes: 3e9,
@@ -84,6 +86,7 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the devices on the pa
     expect(await value('running for')).toEqual(['3 d']);
     expect(await value('disk')).toEqual(['4.0\u00a0GB free', 'full: events of little worth are given up']);
     expect(await fact(page, 'disk').locator('meter').getAttribute('value')).toBe('0.875');
+    expect(await value('write-ahead log')).toEqual(['20.0\u00a0MB', 'another program reads the log without an end']);
     expect(await value('card wear')).toEqual(['1.0\u00a0GB a day', 'a card lasts about 5.5 years']);
     expect(await value('version')).toEqual(['1.2.3', 'MQTT 5, 81.0\u00a0MB memory']);
     const alarm = card.locator('.alarm');
@@ -99,10 +102,13 @@ describe.skipIf(!requireServer('chromium', chromiumPath))('the devices on the pa
       oldestUnstored: null,
       lastError: null,
       clock: 'synced',
+      walBytes: 4e6,
+      walHeld: false,
     });
     await fact(page, 'oldest unconfirmed').getByText('nothing waits').waitFor();
     expect(await alarm.isVisible()).toBe(false);
     expect(await value('clock')).toEqual(['synced']);
+    expect(await value('write-ahead log')).toEqual(['4.0\u00a0MB']);
     await tell('porch', {}, 'offline');
     await card.locator('.state[data-state=offline]').waitFor();
     expect(await value('queue')).toEqual(['not told']);
