@@ -27,6 +27,7 @@ import type { KeyStore } from './store/key-store.ts';
 import type { NoticeStore } from './store/notice-store.ts';
 import type { SharedStore } from './store/shared-store.ts';
 import type { ReadStore, Store } from './store/store.ts';
+import type { StoreRoom } from './store-room.ts';
 
 /** Requests that are still open after this time are cut. */
 export const STOP_MS = 1_500;
@@ -43,6 +44,8 @@ export interface ServeParts {
     Pick<NoticeStore, 'noticeCounts'> &
     Pick<Store, 'segments'> &
     Pick<SharedStore, 'status'>;
+  /** Of the store; absent: nobody looks at it. */
+  readonly room?: Pick<StoreRoom, 'concerns'>;
   /** Takes a message from quarantine in again; null where there is none of this number. */
   readonly retry: (no: number) => Promise<Retried | null>;
   readonly cats: CatService;
@@ -131,7 +134,7 @@ function apiParts(parts: ServeParts, signal: AbortSignal): ApiParts {
     compare: parts.lookOn?.compare,
     async status() {
       const found = await statusOf(parts.store, parts.shared, parts.clock(), signal);
-      return { ...found, concerns: concernsOf(found) };
+      return { ...found, concerns: [...concernsOf(found), ...(parts.room?.concerns() ?? [])] };
     },
     cursors: { encode: encodeCursor, decode: decodeCursor },
     pictures: openPictures(parts.http.pictures),

@@ -6,11 +6,11 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { openVoice } from './announce.ts';
 import { type Changes, createChanges } from './api/changes.ts';
-import { createMetrics } from './api/metrics.ts';
+import { createMetrics, type Metrics } from './api/metrics.ts';
 import type { Bulletin } from './bulletin.ts';
 import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
-import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
+import { openCatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import { createLookOn } from './look-on.ts';
 import { notifying, runNotify } from './notify.ts';
@@ -25,6 +25,7 @@ import { runServe } from './serve.ts';
 import { GO_ON } from './store/command.ts';
 import type { Stopped } from './store/fold-status.ts';
 import type { Store } from './store/store.ts';
+import { openStoreRoom, type StoreRoom } from './store-room.ts';
 import { createOutbox } from './subscriber/outbox.ts';
 import { tellHeld } from './tell.ts';
 import { createTrust } from './trust.ts';
@@ -54,9 +55,11 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
   const { url, password } = config.store;
   const store = await openStore({ url, password, fold: config.fold, now: clock, onHeld: tellHeld(logger, url) });
   try {
+    const metrics = createMetrics(deps.version);
+    const room = openStoreRoom(url, { logger, seen: metrics.room });
     const broker = await openOwnBroker(config, { logger, clock });
     try {
-      await runParts(config, deps, { store, broker }, signal);
+      await runParts(config, deps, { store, room, broker, metrics }, signal);
     } finally {
       await broker?.close();
     }
@@ -65,17 +68,23 @@ export async function runCentral(config: CentralConfig, deps: CentralDeps, signa
   }
 }
 
+interface Opened {
+  readonly store: Store;
+  readonly room: StoreRoom;
+  readonly broker: OwnBroker | null;
+  readonly metrics: Metrics;
+}
+
 async function runParts(
   config: CentralConfig,
   deps: CentralDeps,
-  { store, broker }: { readonly store: Store; readonly broker: OwnBroker | null },
+  { store, room, broker, metrics }: Opened,
   signal: AbortSignal,
 ): Promise<void> {
-  const { logger, clock = () => new Date() } = deps;
+  const { logger, version, clock = () => new Date() } = deps;
   const outbox = createOutbox();
   const arrived = createChanges();
   const shown = createChanges();
-  const metrics = createMetrics(deps.version);
   // Whoever commits something wakes both: the loop that folds it, and those who show what is there.
   const announce = () => {
     arrived.announce();
@@ -83,7 +92,6 @@ async function runParts(
   };
   const options = { ...receiveOptions(config, deps, broker?.link), outbox };
   const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
-  const { version } = deps;
   const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
   const standing = standingStill(logger);
   const notReady = () => outage.reason() ?? (voice.isConnected ? standing.why() : 'no connection to the broker');
@@ -105,6 +113,7 @@ async function runParts(
       (stop) => runReceive(receive, stop),
       (stop) => runProject(project, stop),
       voice.run,
+      room.run,
       (stop) => broker?.tell(stop) ?? Promise.resolve(),
       (stop) => runNotify({ ...notifying(config, deps), store, changes: shown, tried: metrics.webhook }, stop),
       (stop) => runRetain({ store, retention: config.retention, clock, logger }, stop),
@@ -112,6 +121,7 @@ async function runParts(
         runServe(
           {
             store,
+            room,
             retry: (no) => retry({ ...receive, store, base: config.mqtt.baseTopic }, no),
             cats: openCatService(store, clock),
             watchdog: openDog(config, store, logger, clock, { bulletin: voice.bulletin, announce }),
@@ -238,11 +248,4 @@ export function servingOf(config: CentralConfig, { pageDir }: CentralDeps, of: R
     ...(pageDir === undefined ? {} : { pageDir }),
     ...(config.retention === undefined ? {} : { segments: config.retention.segments }),
   };
-}
-
-/** Looks at the alerts that hold, and raises none: another process does. */
-export function openQuietDog({ rules }: CentralConfig, store: Store, clock: () => Date): CatWatchDog {
-  const { standing } = openAlertLog(store, clock);
-  const log = { standing, write: async () => false };
-  return openCatWatchDog({ store, rules, clock, log, onAlert: () => undefined });
 }

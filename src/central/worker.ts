@@ -9,7 +9,9 @@ import { runAll } from '../lib/run-all.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import { createChanges } from './api/changes.ts';
 import { createMetrics } from './api/metrics.ts';
+import { openAlertLog } from './cats/alert-log.ts';
 import { openCatService } from './cats/cat-service.ts';
+import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
 import { type CentralConfig, shardsOf } from './config.ts';
 import { createDuties, type Duties, type House } from './duties.ts';
 import { openStore } from './open-store.ts';
@@ -20,8 +22,9 @@ import { runStatic } from './ownership/static-owner.ts';
 import { keysOf, type Registration } from './ownership/view.ts';
 import { retry } from './retry.ts';
 import { runAnswer, type ServeParts } from './serve.ts';
-import { announcing, type CentralDeps, openQuietDog, receiveOptions, servingOf, standingStill } from './service.ts';
+import { announcing, type CentralDeps, receiveOptions, servingOf, standingStill } from './service.ts';
 import type { Store } from './store/store.ts';
+import { openStoreRoom } from './store-room.ts';
 import { createTrust } from './trust.ts';
 
 /** What others have stored or folded is seen after so long. */
@@ -43,6 +46,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
       shown.announce();
     };
     const metrics = createMetrics(deps.version);
+    const room = openStoreRoom(url, { logger, seen: metrics.room });
     const options = receiveOptions(config, deps);
     const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
     const trust = createTrust({ store, policy: config.trust.keys, logger, clock });
@@ -70,6 +74,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
     const notReady = () => outage.reason() ?? duties.notReady();
     const serve: ServeParts = {
       store,
+      room,
       retry: (no) => retry(asked, no),
       cats: openCatService(store, clock),
       watchdog: openQuietDog(config, store, clock),
@@ -93,10 +98,18 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
       const beat = (until: AbortSignal) => runBeat(store, registration, clock, until);
       await runAll([beat, (until) => runOwner(house, duties, registration, until)], stop);
     };
-    await runAll([(stop) => runAnswer(serve, stop), own, (stop) => runPulse(store, outage, announce, stop)], signal);
+    const pulse = (stop: AbortSignal) => runPulse(store, outage, announce, stop);
+    await runAll([(stop) => runAnswer(serve, stop), own, pulse, room.run], signal);
   } finally {
     await store.close();
   }
+}
+
+/** Looks at the alerts that hold, and raises none: another process does. */
+function openQuietDog({ rules }: CentralConfig, store: Store, clock: () => Date): CatWatchDog {
+  const { standing } = openAlertLog(store, clock);
+  const log = { standing, write: async () => false };
+  return openCatWatchDog({ store, rules, clock, log, onAlert: () => undefined });
 }
 
 function runOwner(house: House, duties: Duties, registration: Registration, signal: AbortSignal): Promise<void> {

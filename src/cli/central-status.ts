@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { CENTRAL_SECRETS, centralSchema } from '../central/config.ts';
 import { type CentralStatus, concernsOf, type ShownShard, type ShownWorker, statusOf } from '../central/status.ts';
+import { roomConcerns } from '../central/store-room.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { EXIT } from './exit.ts';
 import { print, printJson, safe, table, tell } from './output.ts';
@@ -16,7 +17,9 @@ interface Options {
 /** For `collard central`, whose --config it uses. */
 export function statusCommand(): Command {
   return new Command('status')
-    .description('Print workers, shards, their owners, marks and lag. Exit 1: a shard or the lead has nobody.')
+    .description(
+      'Print workers, shards, their owners, marks and lag. Exit 1: a shard or the lead has nobody, or the store has no room.',
+    )
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\n--config names central.yaml, as for central itself.')
     .action(async (_own: unknown, command: Command) => status(command.optsWithGlobals<Options>()));
@@ -31,7 +34,7 @@ async function status({ config: file, json }: Options): Promise<void> {
   const store = await openExistingStore(config.store);
   try {
     const found = await statusOf(store, config, new Date(), stopOnSignals());
-    const concerns = concernsOf(found);
+    const concerns = [...concernsOf(found), ...(await roomConcerns(config.store.url))];
     if (json === true) printJson({ ...found, concerns });
     else printStatus(found);
     for (const concern of concerns) tell(`warning: ${safe(concern)}`);

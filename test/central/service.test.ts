@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { pino } from 'pino';
@@ -166,4 +169,14 @@ it('with fold: stop the models stand still before a newer version, say so, and g
   await until('it is ready again', async () => (await call('GET', 'readyz')).status === 200);
   expect(await places(call)).toEqual(['hall']);
   expect(log.filter((line) => line.includes('the models go on'))).toHaveLength(1);
+});
+
+it('tells how much room the disk of its store has', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-service-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { call } = await startCentral({ store: { url: `sqlite:${join(folder, 'central.db')}` } });
+  const figures = async () => (await call('GET', 'metrics')).text();
+  await until('it has looked', async () => /^collard_store_disk_size_bytes \d+$/m.test(await figures()));
+  expect(await figures()).toMatch(/^collard_store_disk_free_bytes \d+$/m);
+  expect(await figures()).toMatch(/^collard_store_wal_bytes [1-9]\d+$/m);
 });

@@ -4,6 +4,7 @@ import type { FoldStatus } from '../store/fold-status.ts';
 import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
 import type { NoticeCounts, NoticeStore } from '../store/notice-store.ts';
 import type { IngestResult, ReadStore } from '../store/store.ts';
+import type { Room } from '../store-room.ts';
 import { fleetMetrics } from './fleet-metrics.ts';
 
 const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
@@ -13,6 +14,8 @@ export interface Metrics {
   ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept' | 'rejected'>): void;
   /** A message that was not believed: its signature is missing, wrong or revoked. */
   doubted(type: 'batch' | 'sync' | 'state' | 'health'): void;
+  /** At every look at the disk of a store on this machine. */
+  room(room: Room): void;
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
   request(method: string, route: string, status: number, seconds: number): void;
   streamClients(count: number): void;
@@ -74,6 +77,7 @@ export function createMetrics(version: string): Metrics {
       unkept.inc(result.unkept);
     },
     doubted: (type) => doubted.inc({ type }),
+    room: roomGauges(registers),
     request(method, route, status, took) {
       requests.inc({ method, route, status: `${Math.floor(status / 100)}xx` });
       seconds.observe(took);
@@ -142,6 +146,28 @@ function modelGauges(registers: Registry[]): (skipped: number, status: FoldStatu
   return (skipped, { stopped }) => {
     left.set(skipped);
     still.set(stopped === null ? 0 : 1);
+  };
+}
+
+const OF_ROOM: readonly (readonly [name: string, help: string, of: keyof Room])[] = [
+  ['disk_free_bytes', 'Free bytes of the disk of the store', 'freeBytes'],
+  ['disk_size_bytes', 'Size of that disk', 'totalBytes'],
+  ['wal_bytes', 'Size of the write-ahead log of the store', 'walBytes'],
+];
+
+/** No series where it is not known, or the store is on a server. */
+function roomGauges(registers: Registry[]): (room: Room) => void {
+  const gauges = OF_ROOM.map(([name, help, of]) => {
+    const gauge = new Gauge({ name: `collard_store_${name}`, help: `${help}, where it is a file`, registers });
+    gauge.remove();
+    return { gauge, of };
+  });
+  return (room) => {
+    for (const { gauge, of } of gauges) {
+      const value = room[of];
+      if (value === null) gauge.remove();
+      else gauge.set(value);
+    }
   };
 }
 

@@ -46,6 +46,13 @@ describe('/api/v1/central', () => {
     ]);
   });
 
+  test('the room of its store is a concern like any other', async () => {
+    await central.stop();
+    central = await startServing({ room: () => ['the disk is nearly full'] });
+    const { body } = await central.call('GET', 'api/v1/central');
+    expect(body).toMatchObject({ shared: false, concerns: ['the disk is nearly full'] });
+  });
+
   test('the store is asked at most every two seconds, however many ask', async () => {
     let now = Date.parse(NOW);
     await central.stop();

@@ -74,6 +74,20 @@ describe('the figures', () => {
     expect(figure('collard_agent_up', { agent: 'shed' })).toBe(0);
   });
 
+  test('of the disk of the store are there once it was looked at, and only what is known', async () => {
+    const metrics = createMetrics('1');
+    const read = async () =>
+      parseMetrics(await metrics.text(central.store, new Date()))
+        .filter(({ name }) => name.startsWith('collard_store_'))
+        .map(({ name, samples }) => [name, ...samples.map(({ value }) => value)]);
+    const names = ['collard_store_disk_free_bytes', 'collard_store_disk_size_bytes', 'collard_store_wal_bytes'];
+    expect(await read()).toEqual(names.map((name) => [name]));
+    metrics.room({ freeBytes: 40, totalBytes: 1_000, walBytes: 0 });
+    expect(await read()).toEqual([40, 1_000, 0].map((value, i) => [names[i], value]));
+    metrics.room({ freeBytes: null, totalBytes: null, walBytes: 7 });
+    expect(await read()).toEqual([[names[0]], [names[1]], [names[2], 7]]);
+  });
+
   test('of cats bear their names', () => {
     expect(figure('collard_cat_shaking', { cat: 'Mia' })).toBe(1);
     expect(figure('collard_cat_meows_today', { cat: 'Mia' })).toBe(1);

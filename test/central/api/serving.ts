@@ -66,6 +66,8 @@ export interface ServingOptions {
   readonly look?: () => LiveTrace;
   /** What other settings would make of it. */
   readonly compare?: (question: CompareQuestion, signal: AbortSignal) => Promise<Compared>;
+  /** What is wrong with the disk of its store. */
+  readonly room?: () => readonly string[];
   readonly onAlert?: (change: 'raised' | 'cleared') => void;
 }
 
@@ -147,6 +149,7 @@ async function startServer(
       version: '0.0.0-test',
       simulated: options.simulated ?? false,
       onListening: listening,
+      ...(options.room === undefined ? {} : { room: { concerns: options.room } }),
       ...(options.notReady === undefined ? {} : { notReady: options.notReady }),
       ...(options.pageDir === undefined ? {} : { pageDir: options.pageDir }),
     },
