@@ -100,6 +100,7 @@ function receiving(house: House, duty: Duty, held: Held, onConnection: (connecte
     outage,
     trust,
     doubted: metrics.doubted,
+    dropped: metrics.dropped,
     clock,
     ingested: metrics.ingested,
     changed: announce,

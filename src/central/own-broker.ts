@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { tellByMdns } from '../broker/tell-mdns.ts';
 import { aborted, delay } from '../lib/wait.ts';
 import { createLoginLimit } from './api/login-limit.ts';
+import type { Metrics } from './api/metrics.ts';
 import { hashPassword, isPassword } from './api/password.ts';
 import { type Broker, openBroker } from './broker/broker.ts';
 import { isLoopback } from './broker/broker-config.ts';
@@ -18,10 +19,16 @@ export interface OwnBroker {
   close(): Promise<void>;
 }
 
+export interface OwnBrokerParts {
+  readonly logger: Logger;
+  readonly clock: () => Date;
+  readonly dropped: Metrics['dropped'];
+}
+
 /** Null where there is another broker. Rejects with the error of the listener or of a certificate. */
 export async function openOwnBroker(
   { broker: config, mqtt, homeAssistant }: Pick<CentralConfig, 'broker' | 'mqtt' | 'homeAssistant'>,
-  { logger, clock }: { readonly logger: Logger; readonly clock: () => Date },
+  { logger, clock, dropped }: OwnBrokerParts,
 ): Promise<OwnBroker | null> {
   if (!config.enabled) return null;
   const { tls, host, port, mdns, local } = config;
@@ -38,6 +45,7 @@ export async function openOwnBroker(
       limit: createLoginLimit(nowMs),
       logger,
       nowMs,
+      dropped: (messages) => dropped('broker', messages),
     },
   );
   logger.info({ host, port: broker.tlsPort ?? broker.port }, 'the broker of central listens');

@@ -10,9 +10,10 @@ import { COMMIT_MESSAGES, type KeepParts, keepAll } from './keep.ts';
 import { isAway, type Outage } from './outage.ts';
 import { withoutOthers } from './subscriber/others.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
+import { type DropParts, droppedSince } from './tell.ts';
 import type { Trust } from './trust.ts';
 
-export interface ReceiveParts extends KeepParts {
+export interface ReceiveParts extends KeepParts, Pick<DropParts, 'dropped'> {
   readonly openLink: OpenLink;
   readonly subscriber: SubscriberOptions;
   /** Asked when the database is away. Absent: then the loop ends. */
@@ -35,8 +36,10 @@ export interface ReceiveParts extends KeepParts {
 export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Promise<void> {
   const { logger } = parts;
   const told = new Set<string>();
+  const leftOut = droppedSince(parts, 'outbox', told);
   let lastError = '';
   for (let attempt = 0; !signal.aborted; attempt += 1) {
+    leftOut(parts.outbox.dropped);
     try {
       const subscriber = await openSubscriber(parts.subscriber, parts.openLink, signal);
       const begun = () => {
@@ -46,7 +49,7 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
         attempt = 0;
         lastError = '';
       };
-      const reason = await serve(parts, subscriber, { told, begun }, signal);
+      const reason = await serve(parts, subscriber, { told, begun, leftOut }, signal);
       if (reason !== null) throw reason;
     } catch (error) {
       if (signal.aborted) return;
@@ -69,16 +72,19 @@ interface Serving {
   readonly told: Set<string>;
   /** Called once the broker has subscribed us. */
   readonly begun: () => void;
+  /** Takes how many messages the outbox has left out. */
+  readonly leftOut: (total: number) => void;
 }
 
 /** Until the link ends: resolves to the reason. */
 async function serve(
   parts: ReceiveParts,
   subscriber: Subscriber,
-  { told, begun }: Serving,
+  { told, begun, leftOut }: Serving,
   signal: AbortSignal,
 ): Promise<Error | null> {
   const { base } = parts.subscriber;
+  const overrun = droppedSince(parts, 'incoming', told);
   let over = false;
   void subscriber.greeted.then(() => {
     if (over) return;
@@ -93,10 +99,13 @@ async function serve(
       const own = withoutOthers(base, messages, parts.heardOther);
       await keepAll(parts, base, await groupsOf(base, parts.trust, own), told);
       parts.changed();
+      overrun(subscriber.overruns);
+      leftOut(parts.outbox.dropped);
     }
     return signal.aborted ? null : await subscriber.ended;
   } finally {
     over = true;
+    overrun(subscriber.overruns);
     parts.onConnection(false);
     parts.outbox.detach();
     await subscriber.close();

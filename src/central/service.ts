@@ -52,12 +52,12 @@ export interface CentralDeps {
  */
 export async function runCentral(config: CentralConfig, deps: CentralDeps, signal: AbortSignal): Promise<void> {
   const { logger, clock = () => new Date() } = deps;
-  const { url, password } = config.store;
-  const store = await openStore({ url, password, fold: config.fold, now: clock, onHeld: tellHeld(logger, url) });
+  const onHeld = tellHeld(logger, config.store.url);
+  const store = await openStore({ ...config.store, fold: config.fold, now: clock, onHeld });
   try {
     const metrics = createMetrics(deps.version);
-    const room = openStoreRoom(url, { logger, seen: metrics.room });
-    const broker = await openOwnBroker(config, { logger, clock });
+    const room = openStoreRoom(config.store.url, { logger, seen: metrics.room });
+    const broker = await openOwnBroker(config, { logger, clock, dropped: metrics.dropped });
     try {
       await runParts(config, deps, { store, room, broker, metrics }, signal);
     } finally {
@@ -101,6 +101,7 @@ async function runParts(
     outage,
     trust: createTrust({ store, policy: config.trust.keys, logger, clock }),
     doubted: metrics.doubted,
+    dropped: metrics.dropped,
     clock,
     ingested: metrics.ingested,
     changed: announce,

@@ -61,6 +61,36 @@ export function tellHeld(logger: { warn(fields: object, message: string): void }
     once(told, 'held', () => logger.warn({ store: path }, `another program holds the store ${path}: ${fix}`));
 }
 
+/** What had to go for want of room before it was stored or sent. */
+export type Dropped = 'incoming' | 'outbox';
+
+const DROPPED: Readonly<Record<Dropped, string>> = {
+  incoming:
+    'messages came faster than they are stored, and some had no room: agents send their events again. Is the disk or the database slow?',
+  outbox:
+    'more messages wait for the broker than there is room for, and the oldest are left out: agents ask for their answers again. Is the broker away or slow?',
+};
+
+export interface DropParts {
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly dropped?: (where: Dropped, messages: number) => void;
+}
+
+/** Takes a total that only rises: counts what came to it since it was last given, and tells the first. */
+export function droppedSince(
+  { logger, dropped }: DropParts,
+  where: Dropped,
+  told: Set<string>,
+): (total: number) => void {
+  let counted = 0;
+  return (total) => {
+    if (total <= counted) return;
+    dropped?.(where, total - counted);
+    counted = total;
+    once(told, `dropped ${where}`, () => logger.warn({ messages: total }, DROPPED[where]));
+  };
+}
+
 export function once(told: Set<string>, key: string, tell: () => void): void {
   if (told.has(key)) return;
   if (told.size >= MAX_TOLD) told.clear();

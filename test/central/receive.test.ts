@@ -283,6 +283,47 @@ describe('receive', () => {
     agent = await connectAsync(broker.url);
   });
 
+  it('what finds no room before the store or in the outbox is counted, and each told once', async () => {
+    const dropped: (readonly [string, number])[] = [];
+    const outbox = createOutbox();
+    for (let i = 0; i < MAX_WAITING + 3; i += 1) outbox.put(topic('stored'), '{}', { retain: false });
+    let overruns = 0;
+    const short: OpenLink = async (options, signal) => {
+      const link = await openMqttLink(options, signal);
+      return Object.defineProperty({ ...link }, 'overruns', { get: () => overruns });
+    };
+    start({ outbox, openLink: short, dropped: (where, messages) => dropped.push([where, messages]) });
+    await until('central is there', () => connected);
+    expect(dropped).toEqual([['outbox', 3]]);
+    const porch = meowing('porch', epochId(1), 3);
+    for (const seq of [1, 2, 3]) {
+      overruns = 2 * seq;
+      await agent.publishAsync(topic('events'), encodeBatch(porch.batch(seq, seq)), { qos: 1 });
+      await until('it is counted', () => dropped.length === 1 + seq);
+    }
+    expect(dropped.slice(1)).toEqual([1, 2, 3].map(() => ['incoming', 2]));
+    expect(log.filter(({ msg }) => /no room|left out/.test(msg)).map(({ level, msg }) => [level, msg])).toEqual([
+      [40, expect.stringContaining('more messages wait for the broker')],
+      [40, expect.stringContaining('messages came faster than they are stored')],
+    ]);
+  });
+
+  it('counts for each link what found no room on it', async () => {
+    const dropped: (readonly [string, number])[] = [];
+    const lossy: OpenLink = async (options, signal) => ({ ...(await openMqttLink(options, signal)), overruns: 4 });
+    start({ openLink: lossy, dropped: (where, messages) => dropped.push([where, messages]) });
+    await until('central is there', () => connected);
+    const { port } = broker;
+    await agent.endAsync(true);
+    await broker.close();
+    await until('it is noticed', () => !connected);
+    broker = await startBroker(port);
+    await until('central is back', () => connected);
+    await end();
+    agent = await connectAsync(broker.url);
+    expect(dropped).toEqual([1, 2].map(() => ['incoming', 4]));
+  });
+
   it('ends when the store fails, and acknowledges nothing that is not stored', async () => {
     let acknowledged = 0;
     const counting: OpenLink = async (options, signal) => {

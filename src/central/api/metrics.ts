@@ -5,6 +5,7 @@ import type { QuarantineStore, QuarantineTally } from '../store/kept.ts';
 import type { NoticeCounts, NoticeStore } from '../store/notice-store.ts';
 import type { IngestResult, ReadStore } from '../store/store.ts';
 import type { Room } from '../store-room.ts';
+import type { Dropped } from '../tell.ts';
 import { fleetMetrics } from './fleet-metrics.ts';
 
 const KINDS = ['unreadable', 'refused', 'rejected', 'conflict'] as const;
@@ -14,6 +15,8 @@ export interface Metrics {
   ingested(result: Pick<IngestResult, 'inserted' | 'duplicates' | 'conflicts' | 'unkept' | 'rejected'>): void;
   /** A message that was not believed: its signature is missing, wrong or revoked. */
   doubted(type: 'batch' | 'sync' | 'state' | 'health'): void;
+  /** Messages that had to go for want of room. */
+  dropped(where: Dropped | 'broker', messages: number): void;
   /** At every look at the disk of a store on this machine. */
   room(room: Room): void;
   /** `route` is the pattern (`/api/v1/cats/:id`), never the path. */
@@ -77,6 +80,7 @@ export function createMetrics(version: string): Metrics {
       unkept.inc(result.unkept);
     },
     doubted: (type) => doubted.inc({ type }),
+    dropped: dropCounters(registers),
     room: roomGauges(registers),
     request(method, route, status, took) {
       requests.inc({ method, route, status: `${Math.floor(status / 100)}xx` });
@@ -147,6 +151,18 @@ function modelGauges(registers: Registry[]): (skipped: number, status: FoldStatu
     left.set(skipped);
     still.set(stopped === null ? 0 : 1);
   };
+}
+
+/** All since the start. Agents keep their events and ask again: nothing of theirs is lost with these. */
+function dropCounters(registers: Registry[]): Metrics['dropped'] {
+  const counter = (where: string, help: string) =>
+    new Counter({ name: `collard_${where}_dropped_total`, help: `${help}, since the start`, registers });
+  const counters = {
+    incoming: counter('incoming', 'Messages that came and found no room before the store'),
+    outbox: counter('outbox', 'Messages to the broker that waited beyond their limit and were left out'),
+    broker: counter('broker', 'Messages that the own broker did not keep for a client that is away or slow'),
+  };
+  return (where, messages) => counters[where].inc(messages);
 }
 
 const OF_ROOM: readonly (readonly [name: string, help: string, of: keyof Room])[] = [

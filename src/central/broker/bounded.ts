@@ -40,16 +40,17 @@ export interface Bounded {
   note(clientId: string, awaySinceMs: number | null): void;
   /** Whether a retained message may be kept. */
   mayRetain(topic: string, payload: string | Buffer): boolean;
-  readonly dropped: number;
 }
 
-/** Clients whose id begins with `own` take what comes: they are this process itself, which holds up whoever writes to it. */
-export function boundMemory(memory: Memory, own: string): Bounded {
+/**
+ * Clients whose id begins with `own` take what comes: they are this process itself, which holds up whoever writes to it. `dropped` is told
+ * how many messages, one for each client, were not kept.
+ */
+export function boundMemory(memory: Memory, own: string, dropped: (messages: number) => void): Bounded {
   const queues = new Map<string, { count: number; bytes: number }>();
   const retained = new Map<string, number>();
   const sessions = new Map<string, number | null>();
   let retainedBytes = 0;
-  let dropped = 0;
   const inner = {
     enqueue: memory.outgoingEnqueueCombi.bind(memory),
     clear: memory.outgoingClearMessageId.bind(memory),
@@ -64,7 +65,7 @@ export function boundMemory(memory: Memory, own: string): Bounded {
       queues.set(clientId, { count: queue.count + 1, bytes: queue.bytes + bytes });
       return true;
     });
-    dropped += subs.length - room.length;
+    if (room.length < subs.length) dropped(subs.length - room.length);
     await inner.enqueue(room, packet);
   };
   memory.outgoingClearMessageId = async (client, packet) => {
@@ -104,9 +105,6 @@ export function boundMemory(memory: Memory, own: string): Bounded {
         (before !== undefined || retained.size < MAX_RETAINED) &&
         retainedBytes + bytes - (before ?? 0) <= MAX_RETAINED_BYTES
       );
-    },
-    get dropped() {
-      return dropped;
     },
   };
 }

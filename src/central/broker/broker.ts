@@ -39,6 +39,8 @@ export interface BrokerParts extends Pick<LoginParts, 'isPassword' | 'nobody' | 
   readonly topics: Topics;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly nowMs: () => number;
+  /** Messages that were not kept for a client that is away or slow. */
+  readonly dropped: (messages: number) => void;
 }
 
 export interface Broker {
@@ -139,7 +141,12 @@ async function createAedes(parts: BrokerParts, login: ReturnType<typeof createLo
     },
     authorizeForward: (client, packet) => (rights.get(client)?.mayRead(packet.topic) === true ? packet : null),
   });
-  const bounded = boundMemory(Reflect.get(aedes, 'persistence') as Memory, `${OWN}/`);
+  const bounded = boundMemory(Reflect.get(aedes, 'persistence') as Memory, `${OWN}/`, (messages) => {
+    parts.dropped(messages);
+    tell(
+      'the broker keeps no more messages for a client that is away or slow: their limit is reached. Agents send again',
+    );
+  });
   aedes.on('clientDisconnect', (client) => {
     if (!client.clean && !client.id.startsWith(`${OWN}/`)) bounded.note(client.id, nowMs());
   });

@@ -28,6 +28,8 @@ export interface Subscriber {
   readonly sessionPresent: boolean;
   /** The broker's Receive Maximum. */
   readonly receiveMaximum: number;
+  /** Messages for which there was no room, see `MqttLink`. */
+  readonly overruns: number;
   /** Waits for messages, live events first; empty when the link has ended or the signal aborts. */
   take(max: number, signal: AbortSignal): Promise<readonly Incoming[]>;
   readonly publish: MqttLink['publish'];
@@ -78,6 +80,9 @@ export async function openSubscriber(
     protocol: link.protocol,
     sessionPresent: link.sessionPresent,
     receiveMaximum: link.receiveMaximum,
+    get overruns() {
+      return link.overruns;
+    },
     async take(max, until) {
       const waiting = incoming.size > 0 || lanes.size === 0;
       if (waiting && lanes.size < limit) {

@@ -88,6 +88,21 @@ describe('the figures', () => {
     expect(await read()).toEqual([[names[0]], [names[1]], [names[2], 7]]);
   });
 
+  test('of what had no room rise by what had to go, each by itself', async () => {
+    const metrics = createMetrics('1');
+    for (const [where, messages] of [
+      ['incoming', 2],
+      ['outbox', 3],
+      ['broker', 4],
+      ['incoming', 5],
+    ] as const)
+      metrics.dropped(where, messages);
+    const found = parseMetrics(await metrics.text(central.store, new Date()));
+    const of = (where: string) =>
+      found.find(({ name }) => name === `collard_${where}_dropped_total`)?.samples[0]?.value;
+    expect(['incoming', 'outbox', 'broker'].map(of)).toEqual([7, 3, 4]);
+  });
+
   test('of cats bear their names', () => {
     expect(figure('collard_cat_shaking', { cat: 'Mia' })).toBe(1);
     expect(figure('collard_cat_meows_today', { cat: 'Mia' })).toBe(1);

@@ -18,7 +18,8 @@ async function memory() {
   const kept = Reflect.get(broker, 'persistence') as Memory & {
     addSubscriptions(client: { id: string }, subs: readonly object[]): Promise<void>;
   };
-  return { kept, bounded: boundMemory(kept, 'own/') };
+  const dropped: number[] = [];
+  return { kept, dropped, bounded: boundMemory(kept, 'own/', (messages) => void dropped.push(messages)) };
 }
 const packet = (payload: string | Buffer = 'x', topic = 'a') => ({ cmd: 'publish', qos: 1, topic, payload }) as never;
 const queued = async (kept: Memory, id: string) => {
@@ -28,12 +29,12 @@ const queued = async (kept: Memory, id: string) => {
 };
 
 test('for a client that is away so many messages are kept, and so many bytes; for central itself all', async () => {
-  const { kept, bounded } = await memory();
+  const { kept, dropped } = await memory();
   for (let i = 0; i < MAX_QUEUED + 5; i += 1) {
     await kept.outgoingEnqueueCombi([{ clientId: 'a' }, { clientId: 'own/central' }], packet());
   }
   expect([await queued(kept, 'a'), await queued(kept, 'own/central')]).toEqual([MAX_QUEUED, MAX_QUEUED + 5]);
-  expect(bounded.dropped).toBe(5);
+  expect(dropped).toEqual([1, 1, 1, 1, 1]);
   const half = Buffer.alloc(MAX_QUEUED_BYTES / 2);
   for (let i = 0; i < 3; i += 1) await kept.outgoingEnqueueCombi([{ clientId: 'b' }], packet(half));
   expect(await queued(kept, 'b')).toBe(2);

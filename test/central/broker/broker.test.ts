@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
+import { MAX_QUEUED_BYTES } from '../../../src/central/broker/bounded.ts';
 import { type Broker, type BrokerConfig, openBroker } from '../../../src/central/broker/broker.ts';
 import { MAX_FIRST_BYTES, MAX_PACKET_BYTES } from '../../../src/central/broker/packet-limit.ts';
 import { agentTopic } from '../../../src/contract/topic.ts';
@@ -18,8 +19,15 @@ const accounts = [
   { name: 'home', may: 'home', password: 'h' },
 ] as const;
 
-async function open(changes: Partial<BrokerConfig> = {}): Promise<Broker & { readonly told: string[]; url: string }> {
+interface Opened extends Broker {
+  readonly told: string[];
+  readonly dropped: number[];
+  readonly url: string;
+}
+
+async function open(changes: Partial<BrokerConfig> = {}): Promise<Opened> {
   const told: string[] = [];
+  const dropped: number[] = [];
   const broker = await openBroker(
     { host: '127.0.0.1', port: 0, openHere: false, accounts, ...changes },
     {
@@ -29,10 +37,11 @@ async function open(changes: Partial<BrokerConfig> = {}): Promise<Broker & { rea
       limit: { take: () => null, forget: () => undefined },
       logger: { info: () => undefined, warn: (text: string) => told.push(text) } as never,
       nowMs: () => 0,
+      dropped: (messages) => void dropped.push(messages),
     },
   );
   onTestFinished(broker.close);
-  return { ...broker, told, url: `mqtt://127.0.0.1:${broker.port}` };
+  return { ...broker, told, dropped, url: `mqtt://127.0.0.1:${broker.port}` };
 }
 
 async function client(url: string, username?: string, password?: string, more: IClientOptions = {}) {
@@ -138,6 +147,20 @@ test('a session of a client that is away gets its messages when it comes back', 
   onTestFinished(() => void again.end(true));
   const topics = heard(again);
   await until('it comes', () => topics.length === 1, 30_000);
+});
+
+test('what is beyond the limit of a client that is away is counted, and told once', async () => {
+  const { url, link, told, dropped } = await open();
+  const central = await client(link.url, link.username, link.password);
+  const porch = await client(url, 'porch', 'p', { clientId: 'collard-agent-porch', clean: false });
+  await porch.subscribeAsync(agentTopic(BASE, 'porch', 'stored'), { qos: 1 });
+  await porch.endAsync();
+  const half = Buffer.alloc(MAX_PACKET_BYTES - 200);
+  const fits = Math.floor(MAX_QUEUED_BYTES / half.length);
+  for (let i = 0; i < fits + 2; i += 1)
+    await central.publishAsync(agentTopic(BASE, 'porch', 'stored'), half, { qos: 1 });
+  expect(dropped).toEqual([1, 1]);
+  expect(told.filter((text) => text.includes('keeps no more messages'))).toHaveLength(1);
 });
 
 test('a packet that is too long ends its connection: of a stranger a short one, of a member one beyond a batch', async () => {
