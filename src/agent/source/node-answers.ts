@@ -3,6 +3,7 @@
  * is on the disk before it is given: it is never given twice, also after a restart.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { NodeRequest } from '../decoder/reading.ts';
 
 export interface NodeAnswersOptions {
@@ -23,6 +24,8 @@ const MAX_NODE_ID = 254;
 const NO_ID = 255;
 /** A node is asked to present itself so often at most. */
 const ASK_EVERY_MS = 60_000;
+/** Of a file that holds no ids, in what is told of it. */
+const SHOWN_CHARACTERS = 40;
 
 export function createNodeAnswers(options: NodeAnswersOptions): AnswerNode {
   const { firstId, idFile, localSeconds, monoNow } = options;
@@ -63,15 +66,26 @@ function readIds(file: string): number[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  const ids: unknown = JSON.parse(text);
-  if (!Array.isArray(ids) || !ids.every((id) => Number.isInteger(id))) {
-    throw Object.assign(new Error(`${file} is damaged: write the ids of all your nodes into it, such as [100,101]`), {
-      code: 'NODE_IDS',
-    });
-  }
-  return ids as number[];
+  const ids = parseIds(text);
+  if (ids !== null) return ids;
+  const what = text.trim() === '' ? 'nothing' : JSON.stringify(text.slice(0, SHOWN_CHARACTERS));
+  const reason = `${file}: expected a list of node ids such as [100,101], got ${what}`;
+  const fix = 'write the ids of all your nodes into it; until then no id is given, and the file stays as it is';
+  throw Object.assign(new Error(`${reason}: ${fix}`), { code: 'NODE_IDS' });
 }
 
+/** Null: it is no list of ids, as a card that fails leaves it, or a hand. */
+function parseIds(text: string): number[] | null {
+  let ids: unknown;
+  try {
+    ids = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return Array.isArray(ids) && ids.every((id) => Number.isInteger(id)) ? ids : null;
+}
+
+/** Returns once file and name are on the disk: before that a power cut may bring the old list back, and an id would be given twice. */
 function keepIds(file: string, ids: readonly number[]): void {
   const fd = openSync(`${file}.new`, 'w', 0o600);
   try {
@@ -81,4 +95,10 @@ function keepIds(file: string, ids: readonly number[]): void {
     closeSync(fd);
   }
   renameSync(`${file}.new`, file);
+  const folder = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fsyncSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { createNodeAnswers } from '../../../src/agent/source/node-answers.ts';
+
+vi.mock('node:fs', { spy: true });
 
 function rig(firstId = 100, before?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'collard-nodes-'));
@@ -12,7 +14,7 @@ function rig(firstId = 100, before?: string) {
   const hand = { seconds: null as number | null, monoMs: 0 };
   const open = () =>
     createNodeAnswers({ firstId, idFile, localSeconds: () => hand.seconds, monoNow: () => hand.monoMs });
-  return { hand, open, ids: () => JSON.parse(readFileSync(idFile, 'utf8')) as unknown };
+  return { hand, open, folder, idFile, ids: () => JSON.parse(readFileSync(idFile, 'utf8')) as unknown };
 }
 
 it('gives each node an id of its own, that nobody has or ever had', () => {
@@ -36,11 +38,33 @@ it('gives no id when all are given', () => {
   expect([ask(), ask(), ask()]).toEqual(['255;255;3;0;4;253\n', '255;255;3;0;4;254\n', undefined]);
 });
 
-it('gives no id that it cannot keep', () => {
-  for (const damaged of ['[100,', '{"a":1}', '[1.5]']) {
-    const answer = rig(100, damaged).open();
-    expect(() => answer({ type: 'id', node: 255, child: 255 })).toThrow();
-  }
+it.each([
+  ['[100,', '"[100,"'],
+  ['{"a":1}', '"{\\"a\\":1}"'],
+  ['[1.5]', '"[1.5]"'],
+  ['', 'nothing'],
+  ['\u0000'.repeat(50), JSON.stringify('\u0000'.repeat(40))],
+])('gives no id where %j is no list of them, says what to do, and leaves the file as it is', (damaged, shown) => {
+  const { open, idFile } = rig(100, damaged);
+  const answer = open();
+  const ask = () => answer({ type: 'id', node: 255, child: 255 });
+  expect(ask).toThrow(`${idFile}: expected a list of node ids such as [100,101], got ${shown}: write the ids of all`);
+  expect(ask).toThrow(expect.objectContaining({ code: 'NODE_IDS' }));
+  expect(readFileSync(idFile, 'utf8')).toBe(damaged);
+});
+
+it('gives an id only when the list and its name in the folder are flushed', () => {
+  const { open, folder, idFile } = rig();
+  const answer = open();
+  for (const spy of [openSync, fsyncSync, renameSync]) vi.mocked(spy).mockClear();
+  answer({ type: 'id', node: 255, child: 255 });
+  const opened = vi.mocked(openSync).mock;
+  const paths = opened.calls.map(([path]) => path);
+  expect(paths).toEqual([`${idFile}.new`, folder]);
+  expect(vi.mocked(fsyncSync).mock.calls.map(([fd]) => fd)).toEqual(opened.results.map(({ value }) => value));
+  const [list = 0, name = 0] = vi.mocked(fsyncSync).mock.invocationCallOrder;
+  const [renamed = 0] = vi.mocked(renameSync).mock.invocationCallOrder;
+  expect(list < renamed && renamed < name).toBe(true);
 });
 
 it('tells the time once it knows it', () => {
