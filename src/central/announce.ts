@@ -11,7 +11,7 @@ import type { Changes } from './api/changes.ts';
 import { type Bulletin, createBulletin, type Desk, REFUSED } from './bulletin.ts';
 import type { CentralConfig } from './config.ts';
 import { agentDiscovery, catDiscovery, type DiscoveryHouse } from './home/discovery.ts';
-import type { Outage } from './outage.ts';
+import { isLost, type Outage } from './outage.ts';
 import type { ReadStore } from './store/store.ts';
 import type { ToldStore } from './store/told-store.ts';
 import type { Outbox } from './subscriber/outbox.ts';
@@ -99,7 +99,10 @@ function createRound({ store, bulletin, house, enabled, clock, logger }: Announc
       bulletin.clear(topic, () => {
         remembered?.delete(topic);
         // If it fails, it is cleared once more after the next start.
-        store.forgetTold(topic).catch((error: unknown) => logger.warn({ err: error, topic }, 'not forgotten'));
+        store.forgetTold(topic).catch((error: unknown) => {
+          // What is lost is told by whoever ends by it.
+          if (!isLost(error)) logger.warn({ err: error, topic }, 'not forgotten');
+        });
       });
     }
     return heard.isFresh ? QUIET_MS : AGENTS_MS;

@@ -4,7 +4,7 @@ import { decodeHeard } from '../contract/message.ts';
 import type { SortedBatch } from '../contract/sorted-batch.ts';
 import { parseAgentTopic } from '../contract/topic.ts';
 import type { Incoming } from '../lib/mqtt-link.ts';
-import { storeFailed } from './outage.ts';
+import { storeFailed } from './store/store-failed.ts';
 import { decodeIncoming } from './subscriber/message.ts';
 import type { Admitted, Trust } from './trust.ts';
 

@@ -8,6 +8,7 @@ import { aborted, backoffMs } from '../lib/wait.ts';
 import type { Changes } from './api/changes.ts';
 import { cloudEventText } from './api/cloud-event.ts';
 import type { CentralConfig } from './config.ts';
+import { isLost } from './outage.ts';
 import type { Notice, NoticeStore } from './store/notice-store.ts';
 import type { ReadStore } from './store/store.ts';
 import { type Delivered, type Send, sendWebhook, type Webhook, webhooksOf } from './webhook.ts';
@@ -49,7 +50,7 @@ interface NotifyDeps {
   readonly random?: () => number;
 }
 
-/** Resolves after the signal aborted. A store that fails is asked again: the loops that write find out whether it is lost. */
+/** Resolves after the signal aborted. A store that fails is asked again; rejects with code STORE_FAILED once it is lost. */
 export async function runNotify(parts: NotifyParts, signal: AbortSignal): Promise<void> {
   const { webhooks } = parts;
   if (webhooks.length === 0) return aborted(signal);
@@ -76,6 +77,7 @@ async function notifyOne(parts: NotifyParts, hook: Webhook, signal: AbortSignal)
       const next = await store.nextNoticeMs([hook.target]);
       if (next !== null) waitMs = Math.min(IDLE_MS, Math.max(0, next - clock().getTime()));
     } catch (error) {
+      if (isLost(error)) throw error;
       logger.warn({ err: error }, 'the store could not be asked for notices');
     }
     if (waitMs > 0) await changes.after(seen, signal, waitMs);

@@ -1,13 +1,13 @@
 /**
  * What central does while its database is away: it lives on, takes nothing in, answers no `stored`, says that it is not ready, and
- * asks again and again. Agents keep what is not stored, and the broker keeps its session.
+ * asks again and again. Agents keep what is not stored, and the broker keeps its session. A database that is lost ends it.
  */
 import type { Logger } from 'pino';
-import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
+import { aborted, type BackoffLimits, backoffMs, delay, orAborted } from '../lib/wait.ts';
 import type { RecoverableStore } from './store/recoverable.ts';
 
 export interface OutageParts {
-  readonly store: Pick<RecoverableStore, 'recover'>;
+  readonly store: Pick<RecoverableStore, 'recover' | 'lost'>;
   readonly retry: BackoffLimits;
   readonly random: () => number;
   readonly logger: Pick<Logger, 'warn' | 'info'>;
@@ -34,7 +34,7 @@ export function createOutage({ store, retry, random, logger }: OutageParts): Out
     return recovering;
   };
   return {
-    reason: () => away,
+    reason: () => (store.lost.aborted ? (store.lost.reason as Error).message : away),
     async over(error, signal) {
       for (let attempt = 0, reason = error; ; attempt += 1) {
         if (!isAway(reason)) throw reason;
@@ -59,11 +59,15 @@ export function isAway(error: unknown): error is Error & { readonly code: 'STORE
   return error instanceof Error && 'code' in error && error.code === 'STORE_AWAY';
 }
 
-/** A database that is away is waited for; what else a store says ends the loop. */
-export function storeFailed(cause: unknown): Error {
-  if (isAway(cause)) return cause;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return Object.assign(new Error(`the store failed: ${text}`, { cause }), { code: 'STORE_FAILED' });
+/** The store is lost for this process: see `RecoverableStore.lost`. */
+export function isLost(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'STORE_FAILED';
+}
+
+/** Ends all at once, also where whoever met it has only told a stranger, and nobody else asks. Rejects with code STORE_FAILED. */
+export async function runUntilLost({ lost }: Pick<RecoverableStore, 'lost'>, signal: AbortSignal): Promise<void> {
+  await orAborted(aborted(lost), signal);
+  lost.throwIfAborted();
 }
 
 /** Asks again once the database is there again. Rejects with the signal's reason, or as `work` does. */

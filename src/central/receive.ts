@@ -7,7 +7,7 @@ import type { OpenLink } from '../lib/mqtt-link.ts';
 import { type BackoffLimits, backoffMs, delay } from '../lib/wait.ts';
 import { groupsOf } from './grouping.ts';
 import { COMMIT_MESSAGES, type KeepParts, keepAll } from './keep.ts';
-import { isAway, type Outage } from './outage.ts';
+import { isAway, isLost, type Outage } from './outage.ts';
 import { withoutOthers } from './subscriber/others.ts';
 import { openSubscriber, type Subscriber, type SubscriberOptions } from './subscriber/subscriber.ts';
 import { type DropParts, droppedSince } from './tell.ts';
@@ -53,7 +53,7 @@ export async function runReceive(parts: ReceiveParts, signal: AbortSignal): Prom
       if (reason !== null) throw reason;
     } catch (error) {
       if (signal.aborted) return;
-      if (codeOf(error) === 'STORE_FAILED') throw error;
+      if (isLost(error)) throw error;
       if (isAway(error)) {
         if (parts.outage === undefined) throw error;
         await parts.outage.over(error, signal);

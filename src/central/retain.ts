@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { aborted, delay } from '../lib/wait.ts';
 import type { CentralConfig } from './config.ts';
+import { isLost } from './outage.ts';
 import type { Expired, ExpireOptions, RetentionStore } from './store/retention-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -17,7 +18,10 @@ export interface RetainParts {
   readonly firstMs?: number;
 }
 
-/** Resolves after the signal aborted. A run that fails deletes nothing more; it is told, and tried again the next day. */
+/**
+ * Resolves after the signal aborted. A run that fails deletes nothing more; it is told, and tried again the next day. Rejects with code
+ * STORE_FAILED where the store is lost.
+ */
 export async function runRetain(parts: RetainParts, signal: AbortSignal): Promise<void> {
   const { store, retention, clock, logger, firstMs = FIRST_MS } = parts;
   if (retention === undefined) return aborted(signal);
@@ -28,6 +32,7 @@ export async function runRetain(parts: RetainParts, signal: AbortSignal): Promis
       if (segments > 0) logger.info({ segments, events }, 'old events are in sealed segments now');
       if (waiting !== null) logger.info({ waiting }, 'retention waits until tomorrow');
     } catch (error) {
+      if (isLost(error)) throw error;
       logger.error({ err: error }, 'old events could not be moved into segments, and stay');
     }
     await delay(DAY_MS, signal);

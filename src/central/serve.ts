@@ -14,7 +14,7 @@ import type { CatService } from './cats/cat-service.ts';
 import type { CatWatchDog } from './cats/cat-watchdog.ts';
 import type { CentralConfig } from './config.ts';
 import type { LookOn } from './look-on.ts';
-import { isAway } from './outage.ts';
+import { isAway, isLost } from './outage.ts';
 import { pastCats } from './past-cats.ts';
 import { openPictures } from './pictures.ts';
 import { statsOf } from './stats.ts';
@@ -105,7 +105,10 @@ async function sayWhetherShut({ store, http, logger }: ServeParts): Promise<void
   if (hash === null) logger.warn(`page and API are closed until a password is set: ${SET_PASSWORD}`);
 }
 
-/** Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. */
+/**
+ * Has the watchdog look at all cats when something changed, so that alerts do not wait for somebody to look at the page. Rejects with
+ * code STORE_FAILED.
+ */
 export async function runWatch(
   { store, watchdog, changes, clock, logger }: Pick<ServeParts, 'store' | 'watchdog' | 'changes' | 'clock' | 'logger'>,
   signal: AbortSignal,
@@ -115,7 +118,8 @@ export async function runWatch(
     try {
       await watchdog.checkCats(await store.cats(clock()));
     } catch (error) {
-      // The loops that write find out whether the store is lost; a look that failed is made again.
+      if (isLost(error)) throw error;
+      // A look that failed is made again.
       logger.warn({ err: error }, 'the watchdog could not look at the cats');
     }
     await delay(LOOK_EVERY_MS, signal);

@@ -15,7 +15,7 @@ import type { CentralConfig } from './config.ts';
 import { createLookOn } from './look-on.ts';
 import { notifying, runNotify } from './notify.ts';
 import { openStore } from './open-store.ts';
-import { createOutage } from './outage.ts';
+import { createOutage, runUntilLost } from './outage.ts';
 import { type OwnBroker, openOwnBroker } from './own-broker.ts';
 import { type ProjectParts, runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
@@ -111,6 +111,7 @@ async function runParts(
   const project: ProjectParts = { store, outage, arrived, clock, ...told };
   await runAll(
     [
+      (stop) => runUntilLost(store, stop),
       (stop) => runReceive(receive, stop),
       (stop) => runProject(project, stop),
       voice.run,

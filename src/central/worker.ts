@@ -15,7 +15,7 @@ import { type CatWatchDog, openCatWatchDog } from './cats/cat-watchdog.ts';
 import { type CentralConfig, shardsOf } from './config.ts';
 import { createDuties, type Duties, type House } from './duties.ts';
 import { openStore } from './open-store.ts';
-import { createOutage, isAway, type Outage } from './outage.ts';
+import { createOutage, isAway, type Outage, runUntilLost } from './outage.ts';
 import { etcdOf } from './ownership/etcd-of.ts';
 import { runByEtcd } from './ownership/etcd-owner.ts';
 import { runStatic } from './ownership/static-owner.ts';
@@ -91,15 +91,16 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
       },
       ...servingOf(config, deps, options),
     };
-    const own = async (stop: AbortSignal) => {
-      const http = await listening.url(stop);
-      if (http === null) return;
-      const registration = { id, host: hostname(), pid: process.pid, http, version: deps.version };
-      const beat = (until: AbortSignal) => runBeat(store, registration, clock, until);
-      await runAll([beat, (until) => runOwner(house, duties, registration, until)], stop);
-    };
-    const pulse = (stop: AbortSignal) => runPulse(store, outage, announce, stop);
-    await runAll([(stop) => runAnswer(serve, stop), own, pulse, room.run], signal);
+    await runAll(
+      [
+        (stop) => runUntilLost(store, stop),
+        (stop) => runAnswer(serve, stop),
+        (stop) => runOwn(house, duties, listening, stop),
+        (stop) => runPulse(store, outage, announce, stop),
+        room.run,
+      ],
+      signal,
+    );
   } finally {
     await store.close();
   }
@@ -110,6 +111,16 @@ function openQuietDog({ rules }: CentralConfig, store: Store, clock: () => Date)
   const { standing } = openAlertLog(store, clock);
   const log = { standing, write: async () => false };
   return openCatWatchDog({ store, rules, clock, log, onAlert: () => undefined });
+}
+
+/** Once others can reach it. */
+async function runOwn(house: House, duties: Duties, listening: Listening, signal: AbortSignal): Promise<void> {
+  const { id, store, version, clock } = house;
+  const http = await listening.url(signal);
+  if (http === null) return;
+  const registration = { id, host: hostname(), pid: process.pid, http, version };
+  const beat = (stop: AbortSignal) => runBeat(store, registration, clock, stop);
+  await runAll([beat, (stop) => runOwner(house, duties, registration, stop)], signal);
 }
 
 function runOwner(house: House, duties: Duties, registration: Registration, signal: AbortSignal): Promise<void> {

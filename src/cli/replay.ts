@@ -144,6 +144,7 @@ function asFailure(error: unknown, options: ReplayOptions, path: string): Error 
     return fail(EXIT.checkFailed, error.message, `collard replay --config ${safe(options.config)}`);
   }
   if (code === 'FOLD_FAILED') return fail(EXIT.data, error.message, 'upgrade collard, or set fold: quarantine');
+  if (code === 'STORE_FAILED') return fail(EXIT.io, error.message, 'look at the disk: is it failing?');
   if (code.startsWith('STORE_')) return fail(EXIT.unavailable, error.message, 'run it again: it goes on from there');
   // It may be the file that its events are sorted in.
   if (code === 'SQLITE_FULL') return fail(EXIT.io, error.message, 'free space for the store and for temporary files');

@@ -201,6 +201,6 @@ function asFailure(error: unknown): Error {
     return fail(EXIT.unavailable, 'check mqtt in the configuration, or read the file with --log PATH');
   }
   if (code.startsWith('LOG_')) return fail(EXIT.unavailable, 'check the path given with --log');
-  if (code.startsWith('SQLITE_')) return fail(EXIT.io, null);
+  if (/^(SQLITE_|STORE_FAILED$)/.test(code)) return fail(EXIT.io, null);
   return error;
 }

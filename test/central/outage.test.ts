@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { createOutage } from '../../src/central/outage.ts';
+import { createOutage, runUntilLost } from '../../src/central/outage.ts';
 
 const away = (message: string) => Object.assign(new Error(message), { code: 'STORE_AWAY' });
 
@@ -9,7 +9,9 @@ function scripted(answers: (Error | null)[]) {
   const told: string[] = [];
   let asked = 0;
   const stream = { write: (line: string) => told.push((JSON.parse(line) as { msg: string }).msg) };
+  const loss = new AbortController();
   const store = {
+    lost: loss.signal,
     recover: async () => {
       asked += 1;
       const answer = answers.shift() ?? null;
@@ -18,7 +20,7 @@ function scripted(answers: (Error | null)[]) {
   };
   const retry = { firstMs: 1, maxMs: 2 };
   const outage = createOutage({ store, retry, random: () => 0, logger: pino({}, stream) });
-  return { outage, told, asked: () => asked };
+  return { outage, store, told, lose: (error: Error) => loss.abort(error), asked: () => asked };
 }
 
 describe('an outage of the database', () => {
@@ -52,5 +54,26 @@ describe('an outage of the database', () => {
     stop.abort();
     await outage.over(away('db: gone'), stop.signal);
     expect(asked()).toBe(0);
+  });
+});
+
+describe('a database that is lost', () => {
+  const lost = Object.assign(new Error('the store failed: disk I/O error'), { code: 'STORE_FAILED' });
+
+  it('is a reason not to be ready, and ends who waits for it', async () => {
+    const { outage, store, lose, asked } = scripted([]);
+    const running = runUntilLost(store, new AbortController().signal);
+    lose(lost);
+    await expect(running).rejects.toBe(lost);
+    expect(outage.reason()).toBe('the store failed: disk I/O error');
+    await expect(outage.over(lost, new AbortController().signal)).rejects.toBe(lost);
+    expect(asked()).toBe(0);
+  });
+
+  it('is waited for until the signal aborts', async () => {
+    const stop = new AbortController();
+    const running = runUntilLost(scripted([]).store, stop.signal);
+    stop.abort();
+    await running;
   });
 });

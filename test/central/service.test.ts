@@ -5,9 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { pino } from 'pino';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { centralSchema } from '../../src/central/config.ts';
 import { runCentral } from '../../src/central/service.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
@@ -19,6 +20,10 @@ import { createWriter, epochId } from './store/events.ts';
 const COMMANDS = 5;
 
 interface Central {
+  /** As `runCentral`. */
+  readonly running: Promise<void>;
+  /** Why it is not ready, or null. */
+  notReady(): string | null;
   readonly mqtt: MqttClient;
   call(method: string, path: string, body?: object): Promise<Response>;
   /** What it has logged as JSON, one a line. */
@@ -43,14 +48,21 @@ async function startCentral(settings: object = {}): Promise<Central> {
   const onListening = (url: string) => {
     page = url;
   };
+  let notReady: () => string | null = () => 'it does not run yet';
+  const onRunning = (why: () => string | null) => {
+    notReady = why;
+  };
   const logger = pino({ level: 'info' }, { write: (line: string) => log.push(line) });
-  const running = runCentral(config, { openLink: openMqttLink, logger, version: '0', onListening }, stop.signal);
+  const deps = { openLink: openMqttLink, logger, version: '0', onListening, onRunning };
+  const running = runCentral(config, deps, stop.signal);
   onTestFinished(async () => {
     stop.abort();
-    await running;
+    await Promise.allSettled([running]);
   });
   await until('central is there', async () => page !== '' && (await fetch(new URL('readyz', page))).ok);
   return {
+    running,
+    notReady: () => notReady(),
     mqtt,
     log,
     call: (method, path, body) =>
@@ -179,4 +191,38 @@ it('tells how much room the disk of its store has', async () => {
   await until('it has looked', async () => /^collard_store_disk_size_bytes \d+$/m.test(await figures()));
   expect(await figures()).toMatch(/^collard_store_disk_free_bytes \d+$/m);
   expect(await figures()).toMatch(/^collard_store_wal_bytes [1-9]\d+$/m);
+});
+
+it('a flush that fails ends it at once, tells who asked, and is told to nobody else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'collard-service-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const store = { url: `sqlite:${join(folder, 'central.db')}` };
+  const webhooks = [{ url: 'http://127.0.0.1:9/', on: ['raised'] }];
+  const { running, notReady, call, log } = await startCentral({ store, webhooks });
+  expect((await call('POST', 'api/v1/cats', { name: 'Mia' })).status).toBe(201);
+  const scratch = new Database(':memory:');
+  const statement = Object.getPrototypeOf(scratch.prepare('select 1')) as Database.Statement;
+  scratch.close();
+  const real = statement.run;
+  let failures = 0;
+  const failing = vi.spyOn(statement, 'run').mockImplementation(function (this: Database.Statement, ...parameters) {
+    if (this.source !== 'commit' || failures > 0) return real.apply(this, parameters);
+    failures += 1;
+    throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
+  });
+  onTestFinished(() => failing.mockRestore());
+  const ended = expect(running).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: 'the store failed: disk I/O error',
+    cause: { code: 'SQLITE_IOERR_FSYNC' },
+  });
+  const answer = await call('POST', 'api/v1/cats', { name: 'Tom' });
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ detail: 'the store failed: disk I/O error' });
+  expect(notReady()).toBe('the store failed: disk I/O error');
+  await ended;
+  expect(log.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40)).toEqual([]);
+  failing.mockRestore();
+  const again = await startCentral({ store });
+  expect(await (await again.call('GET', 'api/v1/cats')).json()).toMatchObject({ cats: [{ name: 'Mia' }] });
 });

@@ -60,6 +60,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   TOO_MANY_LOOKS: 503,
   TOO_MANY_STREAMS: 503,
   STORE_AWAY: 503,
+  STORE_FAILED: 503,
   TOO_MUCH_HISTORY: 503,
   EXPIRED: 503,
   SEGMENT_DAMAGED: 503,

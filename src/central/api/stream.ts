@@ -68,7 +68,8 @@ export function streamRoutes(parts: ApiParts, access: Access): FastifyPluginAsyn
           ];
           await runAll(loops, client.signal);
         } catch (error) {
-          request.log.error({ err: error }, 'stream failed');
+          // The end of central tells that the store is lost.
+          if (!isStoreFailed(error)) request.log.error({ err: error }, 'stream failed');
         } finally {
           client.release();
           clients.delete(response);
@@ -184,4 +185,8 @@ async function write(out: ServerResponse, text: string, signal: AbortSignal): Pr
   out.off('drain', drained.abort);
   drained.release();
   if (!drained.signal.aborted) out.destroy();
+}
+
+function isStoreFailed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'STORE_FAILED';
 }

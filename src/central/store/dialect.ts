@@ -26,6 +26,11 @@ export interface SqlDialect {
    * Null: until told again, any will do.
    */
   expect(identity: string | null): void;
+  /**
+   * Aborted once what lies in the file may be something else than what was committed, with the error of code STORE_FAILED that every
+   * statement is rejected with from then on. Servers look after that by themselves: never.
+   */
+  readonly lost: AbortSignal;
 }
 
 /** How the SQL of one database differs. It hangs on kysely's adapter, so that whoever holds the database can ask. */

@@ -54,6 +54,7 @@ export async function openMysql(address: ServerAddress): Promise<SqlDialect> {
     ],
     identity: (db) => identity(async (text) => (await sql.raw<Record<string, unknown>>(text).execute(db)).rows),
     expect: guard.expect,
+    lost: new AbortController().signal,
   };
 }
 

@@ -95,6 +95,7 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
     snapshot: ['begin isolation level repeatable read read only'],
     identity: (db) => identity(async (text) => (await sql.raw<Record<string, unknown>>(text).execute(db)).rows),
     expect: guard.expect,
+    lost: new AbortController().signal,
   };
 }
 

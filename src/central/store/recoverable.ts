@@ -5,6 +5,11 @@
  * stored is not known then.
  */
 export interface RecoverableStore {
+  /**
+   * Aborted, with an error of code STORE_FAILED, once what is stored cannot be trusted any more: a flush failed, or what was read back is
+   * damaged. All that is asked of the store from then on is rejected with it; only another process may look at what there is.
+   */
+  readonly lost: AbortSignal;
   /** After STORE_AWAY: resolves once the database is there again, whichever it is. Rejects with STORE_AWAY where it is not. */
   recover(): Promise<void>;
   /**

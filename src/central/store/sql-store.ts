@@ -48,7 +48,7 @@ export interface SqlStoreOptions {
 
 /**
  * Opens the store, makes it at the first time, brings its schema up to date.
- * Codes: those of `openDialect`, `SCHEMA`, or the driver's own.
+ * Codes: those of `openDialect`, `SCHEMA`, STORE_FAILED, or the driver's own.
  */
 export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   const { model, fold = 'quarantine', now = () => new Date() } = options;
@@ -87,6 +87,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
       ...createQuarantine(db),
       ...lead(null),
       segments: () => segmentRows(db),
+      lost: dialect.lost,
       async recover() {
         // It may be another one, or the same as it was last week: nothing that was read from it holds.
         dialect.expect(null);

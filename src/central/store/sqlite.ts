@@ -2,16 +2,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { SqliteAdapter, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { SqliteAdapter, SqliteDialect } from 'kysely';
 import type { SqlDialect, StoreAdapter, Words } from './dialect.ts';
+import { createStatements } from './sqlite-statements.ts';
 
 /**
  * A waiting writer blocks the whole process, one after the other: each loop that writes so long, in turn. What is asked of us is answered
  * between two of them, and a keepalive bears some.
  */
 const BUSY_TIMEOUT_MS = 2_000;
-/** Prepared statements that are kept. */
-const MAX_STATEMENTS = 256;
 const WORDS: Words = {
   quote: '"',
   parameter: () => '?',
@@ -50,8 +49,9 @@ export function openSqlite(path: string, durable = true): SqlDialect {
     database.close();
     throw error;
   }
+  const statements = createStatements(database);
   return {
-    kysely: new WholeSchemaDialect({ database: withStatements(database) }),
+    kysely: new WholeSchemaDialect({ database: statements.database }),
     name: `sqlite:${path}`,
     dayStart: `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', 'localtime', 'start of day', 'utc')`,
     clustered: 'without rowid',
@@ -61,6 +61,7 @@ export function openSqlite(path: string, durable = true): SqlDialect {
     identity: async () => (path === ':memory:' ? 'memory' : String(statSync(path).ino)),
     // The file that is open stays the same one.
     expect: () => undefined,
+    lost: statements.lost,
   };
 }
 
@@ -84,34 +85,3 @@ class WholeSchemaAdapter extends SqliteAdapter implements StoreAdapter {
     return true;
   }
 }
-
-/**
- * Keeps statements prepared, and lets a transaction take the write lock at once: an upgrade would ignore the time-out. A full or
- * failing disk has rolled back by itself: to do it again would fail, and hide why.
- */
-function withStatements(database: Database.Database): SqliteDatabase {
-  const statements = new Map<string, Database.Statement>();
-  return {
-    close: () => {
-      database.close();
-    },
-    prepare: (sql) => {
-      if (sql === 'rollback' && !database.inTransaction) return nothingToDo;
-      const text = sql === 'begin' ? 'begin immediate' : sql;
-      let statement = statements.get(text);
-      if (statement === undefined) {
-        if (statements.size >= MAX_STATEMENTS) statements.clear();
-        statement = database.prepare(text);
-        statements.set(text, statement);
-      }
-      return statement as unknown as ReturnType<SqliteDatabase['prepare']>;
-    },
-  };
-}
-
-const nothingToDo: ReturnType<SqliteDatabase['prepare']> = {
-  reader: false,
-  all: () => [],
-  run: () => ({ changes: 0, lastInsertRowid: 0 }),
-  iterate: () => [][Symbol.iterator](),
-};
