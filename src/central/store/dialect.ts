@@ -21,6 +21,8 @@ export interface SqlDialect {
   readonly snapshot: readonly string[];
   /** Changes when the database is another one, as after a restore from a backup. Asked once the schema is there. */
   identity(db: Kysely<Tables>): Promise<string>;
+  /** Asked once the schema is there. Rejects with code NOT_DURABLE where a commit that returned might not survive a power cut. */
+  prove(db: Kysely<Tables>): Promise<void>;
   /**
    * From now on a new connection to a database of another identity is refused with code STORE_AWAY, and statements must be short.
    * Null: until told again, any will do.

@@ -94,6 +94,8 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
     isMade: null,
     snapshot: ['begin isolation level repeatable read read only'],
     identity: (db) => identity(async (text) => (await sql.raw<Record<string, unknown>>(text).execute(db)).rows),
+    // Each connection is asked when it is made.
+    prove: async () => undefined,
     expect: guard.expect,
     lost: new AbortController().signal,
   };

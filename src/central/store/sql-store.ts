@@ -57,6 +57,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   if (options.onHeld !== undefined) adapterOf(db).onHeld = options.onHeld;
   try {
     await migrate(db, dialect, options.onChange);
+    await dialect.prove(db);
     let self = await identity(db, dialect, now());
     const names = createEpochNames();
     await settle(db, model, names, now().toISOString());

@@ -1,16 +1,10 @@
-/** All that is particular to SQLite: opening, durability, and the words of its SQL. */
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+/** All that is particular to SQLite: the words of its SQL, and what its file is. */
+import { statSync } from 'node:fs';
 import { SqliteAdapter, SqliteDialect } from 'kysely';
 import type { SqlDialect, StoreAdapter, Words } from './dialect.ts';
+import { MEMORY, openSqliteFile, provePadding } from './sqlite-file.ts';
 import { createStatements } from './sqlite-statements.ts';
 
-/**
- * A waiting writer blocks the whole process, one after the other: each loop that writes so long, in turn. What is asked of us is answered
- * between two of them, and a keepalive bears some.
- */
-const BUSY_TIMEOUT_MS = 2_000;
 const WORDS: Words = {
   quote: '"',
   parameter: () => '?',
@@ -20,35 +14,12 @@ const WORDS: Words = {
   locksOnOneNode: false,
 };
 
-/** A reader that is not done keeps the write-ahead log from its checkpoint; after it, it is cut to this. */
-const WAL_BYTES = 8 * 1024 * 1024;
-
 /**
  * Opens `sqlite:PATH`. Where commits need not be `durable`, a power cut may take the newest back, in their order: for what can be made
- * anew. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …). */
+ * anew. Throws with the code of better-sqlite3 (`SQLITE_CANTOPEN`, `SQLITE_READONLY` …), or NOT_DURABLE.
+ */
 export function openSqlite(path: string, durable = true): SqlDialect {
-  const folder = dirname(path);
-  if (!existsSync(folder)) {
-    throw Object.assign(new Error(`there is no folder ${folder}`), { code: 'SQLITE_CANTOPEN' });
-  }
-  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
-  try {
-    database.pragma('journal_mode = WAL');
-    database.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`);
-    database.pragma('foreign_keys = ON');
-    database.pragma(`journal_size_limit = ${WAL_BYTES}`);
-    // Pages that a statement may have to take back: they are few.
-    database.pragma('temp_store = MEMORY');
-    const synchronous = database.pragma('synchronous', { simple: true });
-    if (durable && synchronous !== 2) {
-      throw Object.assign(new Error(`${path}: synchronous is ${String(synchronous)}, not FULL`), {
-        code: 'NOT_DURABLE',
-      });
-    }
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const database = openSqliteFile(path, durable);
   const statements = createStatements(database);
   return {
     kysely: new WholeSchemaDialect({ database: statements.database }),
@@ -58,7 +29,8 @@ export function openSqlite(path: string, durable = true): SqlDialect {
     ddl: withoutTable,
     isMade: null,
     snapshot: ['begin deferred'],
-    identity: async () => (path === ':memory:' ? 'memory' : String(statSync(path).ino)),
+    identity: async () => (path === MEMORY ? 'memory' : String(statSync(path).ino)),
+    prove: async (db) => (path === MEMORY ? undefined : provePadding(db, path)),
     // The file that is open stays the same one.
     expect: () => undefined,
     lost: statements.lost,
