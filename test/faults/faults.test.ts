@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { mosquittoPath, requireServer } from '../servers.ts';
 import { agentIo } from './agent-io.ts';
 import { blockedLoop } from './blocked-loop.ts';
+import { centralIo } from './central-io.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import { faketime, findFaketime } from './faketime.ts';
@@ -24,6 +25,7 @@ import { runScenario, SCENARIOS } from './run-faults.ts';
 import { schema } from './schema.ts';
 import { slowDisk } from './slow-disk.ts';
 import { whyNoSmallDisk } from './small-disk.ts';
+import { storeCuts } from './store-cuts.ts';
 
 function smallDisk(): string | null {
   return whyNoSmallDisk('ext4') === null ? 'ext4' : null;
@@ -149,6 +151,15 @@ it.skipIf(!requireServer('strace', findStrace()) || !requireServer('mosquitto', 
   120_000,
 );
 
+it.skipIf(!requireServer('strace', findStrace()))(
+  'central bears the failure of any call to its files, and answers nothing behind it',
+  async () => {
+    const rows = await rowsOf(centralIo, 90, 9);
+    expect(rows.reduce((sum, { injected }) => sum + injected, 0)).toBeGreaterThanOrEqual(9);
+  },
+  240_000,
+);
+
 it.skipIf(!requireServer('pty', whyNoPty() === null ? '/dev/ptmx' : null))(
   'a receiver that is pulled out is noticed, and read again when it is back',
   async () => {
@@ -186,6 +197,15 @@ it.skipIf(!requireServer('gcc', findCompiler()))(
     for (const row of rows) expect(row.injected).toBeGreaterThan(0);
   },
   240_000,
+);
+
+it.skipIf(!requireServer('gcc', findCompiler()))(
+  'what central has answered is in its store after a cut that destroys sectors, and with psow=1 it is not',
+  async () => {
+    const rows = await rowsOf(storeCuts, 240, 60);
+    expect(rows.map(({ control }) => control)).toEqual([false, false, true]);
+  },
+  360_000,
 );
 
 it.skipIf(!requireServer('mosquitto', mosquittoPath))(

@@ -59,10 +59,12 @@ export function assertStillHere(folder: string): void {
   throw new Error(`${folder} was removed by another program: what was found last says nothing`);
 }
 
-interface Replay {
+export interface Replay {
   readonly operations: readonly Operation[];
   readonly models: readonly CrashModel[];
   readonly cuts: number;
+  /** The operation before which nothing is cut; the first by default. */
+  readonly from?: number;
   readonly random: () => number;
   readonly folder: string;
   readonly lies?: boolean;
@@ -72,9 +74,9 @@ interface Replay {
 }
 
 /** Cuts the power at random operations, in their order, under every model. */
-async function replay(run: Replay): Promise<void> {
-  const { operations, random } = run;
-  const cuts = new Set(Array.from({ length: run.cuts }, () => 1 + below(random, operations.length)));
+export async function replay(run: Replay): Promise<void> {
+  const { operations, random, from = 0 } = run;
+  const cuts = new Set(Array.from({ length: run.cuts }, () => from + 1 + below(random, operations.length - from)));
   const disk = createDisk(run.lies);
   const heard = nothingHeard();
   const files = join(run.folder, 'files');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agentIo } from './agent-io.ts';
 import { blockedLoop } from './blocked-loop.ts';
+import { centralIo } from './central-io.ts';
 import { clusterMosquitto, clusterNats, clusterRabbitmq } from './cluster.ts';
 import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
@@ -22,6 +23,7 @@ import { ptyUnplug } from './pty-unplug.ts';
 import { readOnly } from './read-only.ts';
 import { schema } from './schema.ts';
 import { slowDisk } from './slow-disk.ts';
+import { storeCuts } from './store-cuts.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   kill,
@@ -29,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   godown,
   ioErrors,
   agentIo,
+  centralIo,
   malformed,
   diskFull,
   readOnly,
@@ -42,6 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
   memoryLimit,
   blockedLoop,
   schema,
+  storeCuts,
   clusterNats,
   clusterRabbitmq,
   clusterMosquitto,

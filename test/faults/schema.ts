@@ -22,7 +22,7 @@ const PASSES = 64;
 const ROWS = 200;
 /** Appends behind the making of the log. */
 const GROUPS = 2;
-/** Central's store is opened with psow=1: what a destroyed sector takes from it its agents still have. */
+/** Rows of an older schema are written with psow=1 here: sectors are destroyed in `store-cuts`. */
 const STORE_MODELS = CRASH_MODELS.filter((model) => !model.startsWith('destroyed'));
 const schemaChild = fileURLToPath(new URL('./schema-child.ts', import.meta.url));
 
