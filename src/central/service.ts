@@ -1,7 +1,5 @@
 /** Central as a whole: opens its parts, runs its three loops, closes in reverse. */
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { openBrokers } from '../broker/open-broker.ts';
 import type { OpenLink } from '../lib/mqtt-link.ts';
 import { runAll } from '../lib/run-all.ts';
 import { openVoice } from './announce.ts';
@@ -19,6 +17,7 @@ import { createOutage, runUntilLost } from './outage.ts';
 import { type OwnBroker, openOwnBroker } from './own-broker.ts';
 import { type ProjectParts, runProject } from './project.ts';
 import { type ReceiveParts, runReceive } from './receive.ts';
+import { receiveOptions } from './receive-options.ts';
 import { runRetain } from './retain.ts';
 import { retry } from './retry.ts';
 import { runServe } from './serve.ts';
@@ -145,45 +144,6 @@ async function runParts(
     ],
     signal,
   );
-}
-
-/** The connection as the configuration says. Throws the disk's error for a certificate that cannot be read. */
-export function linkOptions(config: CentralConfig): ReceiveParts['subscriber']['link'] {
-  const { mqtt } = config;
-  const pem = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, 'utf8'));
-  return {
-    url: mqtt.url,
-    username: mqtt.username,
-    password: mqtt.password,
-    ca: pem(mqtt.ca),
-    cert: pem(mqtt.cert),
-    key: pem(mqtt.key),
-    keepaliveSeconds: mqtt.keepaliveSeconds,
-    connectTimeoutMs: mqtt.connectTimeoutMs,
-  };
-}
-
-const NO_TLS = { ca: undefined, cert: undefined, key: undefined };
-
-/** `own`: how to reach the broker that central brings along, which needs no looking for. */
-export function receiveOptions(config: CentralConfig, deps: CentralDeps, own?: OwnBroker['link']) {
-  const { mqtt, group, homeAssistant } = config;
-  const random = deps.random ?? Math.random;
-  const { discover } = mqtt;
-  const refused = (error: Error) => deps.logger.warn(`no word of Home Assistant is heard: ${error.message}`);
-  return {
-    openLink: openBrokers({ openLink: deps.openLink, discover, monoNow: () => performance.now(), random }),
-    logger: deps.logger,
-    random,
-    retry: { firstMs: mqtt.retryFirstMs, maxMs: mqtt.retryMaxMs },
-    subscriber: {
-      base: mqtt.baseTopic,
-      group,
-      sessionExpirySeconds: mqtt.sessionExpirySeconds,
-      link: own === undefined ? linkOptions(config) : { ...linkOptions(config), ...NO_TLS, ...own },
-      ...(homeAssistant.enabled && { others: { topics: [homeAssistant.birth], refused } }),
-    },
-  };
 }
 
 /** Receiving goes on while the models stand still: nothing is lost by it, but what is shown is of the past. */

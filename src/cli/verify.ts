@@ -7,7 +7,7 @@ import { openLogReader } from '../agent/log/open-log-reader.ts';
 import { openBrokers } from '../broker/open-broker.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { openStore } from '../central/open-store.ts';
-import { linkOptions } from '../central/service.ts';
+import { linkOptions } from '../central/receive-options.ts';
 import type { Store } from '../central/store/store.ts';
 import { chainHex, chainStart } from '../contract/chain.ts';
 import { loadConfig } from '../lib/config-file.ts';

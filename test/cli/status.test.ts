@@ -88,8 +88,10 @@ describe('in words', () => {
     expect(text).not.toContain('\u001b');
     expect(text).not.toContain('holds the log');
     const report = { state: 'running', agent: 'porch', link: 'online', loops } as const;
-    const held = { ...health, walBytes: 20e6, walHeld: true } as const;
-    expect(agentText({ ...report, health: held }, () => 50, nowMs)).toContain('another program holds the log (20 MB)');
+    const locked = { ...health, walBytes: 20e6, walHeld: true } as const;
+    expect(agentText({ ...report, health: locked }, () => 50, nowMs)).toContain(
+      'another program holds the log (20 MB)',
+    );
   });
 
   test('a central: agents with what is wrong, cats with where they are', () => {

@@ -30,6 +30,7 @@ interface Point {
 export const centralIo: Scenario = {
   name: 'central-io',
   weight: 2,
+  recovery: 'until it serves again',
   full: Number.POSITIVE_INFINITY,
   missing: whyNoStrace,
   async run(context): Promise<readonly Row[]> {

@@ -34,6 +34,7 @@ const others = CRASH_MODELS.filter((model) => !model.startsWith('destroyed'));
 export const storeCuts: Scenario = {
   name: 'store-cuts',
   weight: 1,
+  recovery: 'until it is open again',
   full: 2_000,
   missing: () => (findCompiler() === null ? 'no C compiler: apt-get install gcc libc6-dev' : null),
   async run(context): Promise<readonly Row[]> {
