@@ -84,11 +84,7 @@ async function runParts(
   const outbox = createOutbox();
   const arrived = createChanges();
   const shown = createChanges();
-  // Whoever commits something wakes both: the loop that folds it, and those who show what is there.
-  const announce = () => {
-    arrived.announce();
-    shown.announce();
-  };
+  const announce = waking(arrived, shown);
   const options = { ...receiveOptions(config, deps, broker?.link), outbox };
   const outage = createOutage({ store, retry: options.retry, random: options.random, logger });
   const voice = openVoice({ config, version, store, outage, outbox, changes: shown, clock, logger });
@@ -144,6 +140,14 @@ async function runParts(
     ],
     signal,
   );
+}
+
+/** For whoever commits something: wakes the loop that folds it, and those who show what is there. */
+export function waking(arrived: Changes, shown: Changes): () => void {
+  return () => {
+    arrived.announce();
+    shown.announce();
+  };
 }
 
 /** Receiving goes on while the models stand still: nothing is lost by it, but what is shown is of the past. */

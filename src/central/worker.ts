@@ -23,7 +23,7 @@ import { keysOf, type Registration } from './ownership/view.ts';
 import { receiveOptions } from './receive-options.ts';
 import { retry } from './retry.ts';
 import { runAnswer, type ServeParts } from './serve.ts';
-import { announcing, type CentralDeps, servingOf, standingStill } from './service.ts';
+import { announcing, type CentralDeps, servingOf, standingStill, waking } from './service.ts';
 import type { Store } from './store/store.ts';
 import { openStoreRoom } from './store-room.ts';
 import { createTrust } from './trust.ts';
@@ -42,10 +42,7 @@ export async function runWorker(config: CentralConfig, deps: CentralDeps, signal
   try {
     const arrived = createChanges();
     const shown = createChanges();
-    const announce = () => {
-      arrived.announce();
-      shown.announce();
-    };
+    const announce = waking(arrived, shown);
     const metrics = createMetrics(deps.version);
     const room = openStoreRoom(url, { logger, seen: metrics.room });
     const options = receiveOptions(config, deps);
