@@ -49,7 +49,7 @@ export interface Mosquitto {
   restart(): Promise<void>;
 }
 
-/** Lines without a `listener` of their own get one on a free port without passwords. Resolves when the port accepts. */
+/** Lines without a `listener` of their own get one on a free port without passwords, those without `user` keep ours. Resolves when the port accepts. */
 export async function startMosquitto(lines: readonly string[] = []): Promise<Mosquitto> {
   const path = mosquittoPath;
   if (path === null) throw new Error('mosquitto is not installed');
@@ -57,7 +57,8 @@ export async function startMosquitto(lines: readonly string[] = []): Promise<Mos
   const given = lines.map((line) => /^listener (\d+)/.exec(line)?.[1]).find((port) => port !== undefined);
   const port = given === undefined ? await freePort() : Number(given);
   const own = given === undefined ? [`listener ${port} 127.0.0.1`, 'allow_anonymous true'] : [];
-  const user = process.getuid?.() === 0 ? ['user root'] : [];
+  const asRoot = process.getuid?.() === 0 && !lines.some((line) => line.startsWith('user '));
+  const user = asRoot ? ['user root'] : [];
   const conf = join(folder, 'mosquitto.conf');
   writeFileSync(conf, `${[...user, `persistence_location ${folder}/`, ...own, ...lines].join('\n')}\n`);
   let child: ChildProcess | null = null;
