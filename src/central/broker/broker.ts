@@ -119,11 +119,12 @@ async function createAedes(parts: BrokerParts, login: ReturnType<typeof createLo
       answer().catch((error: unknown) => done(Object.assign(error as Error, { returnCode: 3 }), null));
     },
     authorizePublish(client, packet, done) {
-      // Without a client: the will of one that has gone, which was looked at when it came.
-      const isOwnWill = client === null;
       if (packet.topic.startsWith('$')) return done(new Error('topics that begin with $ are reserved'));
-      if (!isOwnWill && rights.get(client)?.mayWrite(packet.topic) !== true) {
-        tell(`the broker refuses what ${client.id} writes to ${packet.topic.slice(0, 200)}`);
+      // A will is looked at when it is said, and not before; one whose client nobody knows any more is nobody's.
+      if (client === null || rights.get(client)?.mayWrite(packet.topic) !== true) {
+        tell(
+          `the broker refuses what ${client?.id ?? 'a client that has gone'} writes to ${packet.topic.slice(0, 200)}`,
+        );
         return done(new Error('not allowed'));
       }
       if (packet.retain && !bounded.mayRetain(packet.topic, packet.payload)) {

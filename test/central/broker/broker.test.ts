@@ -103,6 +103,25 @@ test('an agent writes in its own name only, and hears nothing that is for others
   expect(told.some((text) => text.includes('refuses what porch/') && text.endsWith('/shed/events'))).toBe(true);
 });
 
+test('the will of an agent is its own: on the topic of another it is refused', async () => {
+  const { url, link, told } = await open();
+  const central = await client(link.url, link.username, link.password);
+  const topics = heard(central);
+  await central.subscribeAsync(`${BASE}/#`, { qos: 1 });
+  const willOf = (name: string, last: 'state' | 'stored') => ({
+    will: { topic: agentTopic(BASE, name, last), payload: Buffer.from('gone'), qos: 1 as const, retain: true },
+  });
+  for (const foreign of [willOf('porch', 'state'), willOf('shed', 'stored')]) {
+    const shed = await client(url, 'shed', 's', foreign);
+    shed.stream.destroy();
+    await until('it is refused', () => told.some((text) => text.endsWith(foreign.will.topic)), 30_000);
+  }
+  const shed = await client(url, 'shed', 's', willOf('shed', 'state'));
+  shed.stream.destroy();
+  await until('its own will is said', () => topics.length > 0, 30_000);
+  expect(topics).toEqual([agentTopic(BASE, 'shed', 'state')]);
+});
+
 test('a client id belongs to its account: another with the same id throws nobody out and inherits nothing', async () => {
   const { url, link } = await open();
   const central = await client(link.url, link.username, link.password);
