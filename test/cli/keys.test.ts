@@ -108,7 +108,7 @@ describe('collard central', () => {
       'cannot read /nowhere: ENOENT',
     ],
     ['no key at all', ['enroll', '--agent', 'porch'], 64, "required option '--key <key>' not specified"],
-    ['an agent without a key', ['revoke', '--agent', 'shed'], 1, 'shed has no such key that is not revoked'],
+    ['an agent without a key', ['revoke', '--agent', 'shed'], 1, 'collard central enroll --agent shed --key KEY'],
   ])('says what is wrong with %s', async (_title, args, status, words) => {
     const ran = await run(...args);
     expect(ran).toMatchObject({ status, stdout: '' });

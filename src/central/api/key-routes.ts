@@ -28,7 +28,7 @@ const newKeyBody = z.strictObject({ key: z.string().max(64).describe('as `collar
 export function keyRoutes({ store, changes, clock }: ApiParts): FastifyPluginAsyncZod {
   const revoke = async (name: string, keyId: string | null, log: FastifyRequest['log']) => {
     const revoked = await store.revokeKeys(name, keyId, clock().toISOString());
-    if (revoked.length === 0) throw failure('KEY_NOT_FOUND', `${name} has no such key that is not revoked`);
+    if (revoked.length === 0) throw failure('KEY_NOT_FOUND', whyNone(name, keyId, await store.keys(name)));
     for (const key of revoked) log.warn({ agent: name, keyId: key.keyId }, `a key of ${name} is revoked`);
     changes.announce();
     return { keys: revoked.map(shown) };
@@ -100,6 +100,18 @@ function refuseOthers({ socket, headers }: Pick<FastifyRequest, 'socket' | 'head
   if (!here || forwarded)
     throw failure('NOT_HERE', 'keys are changed on the machine of central only: collard central enroll');
   if (headers.origin !== undefined) throw failure('CROSS_SITE', 'keys are changed by collard central, not by a page');
+}
+
+/** Who has lost a card has to know what shuts it out. */
+function whyNone(name: string, keyId: string | null, keys: readonly AgentKey[]): string {
+  if (keys.length === 0)
+    return (
+      `${name} has no key that is enrolled, so that none can be revoked. Enrol the key of its new card ` +
+      `(collard central enroll --agent ${name} --key KEY), which shuts out all that is not signed with it, ` +
+      'or take its certificate or user away at the broker'
+    );
+  if (keyId === null) return `all keys of ${name} are revoked already: it is heard no more`;
+  return `${name} has no such key that is not revoked: collard central keys shows those that it has`;
 }
 
 function shown({ key, ...rest }: AgentKey): z.output<typeof keyAnswer> {

@@ -57,6 +57,16 @@ describe('the keys of agents over HTTP', () => {
     expect((await central.call('GET', 'api/v1/agents/keys')).body.keys).toHaveLength(5);
   });
 
+  test('that are not there are told with what shuts the agent out all the same', async () => {
+    await central.call('POST', 'api/v1/agents/cellar/keys', { key: text(first) });
+    const detailOf = async (path: string) => (await central.call('DELETE', `api/v1/agents/${path}`)).body.detail;
+    expect(await detailOf('nobody/keys')).toMatch(/collard central enroll --agent nobody --key KEY.*at the broker$/);
+    expect(await detailOf(`nobody/keys/${first.keyId}`)).toContain('collard central enroll --agent nobody');
+    expect(await detailOf(`cellar/keys/${second.keyId}`)).toContain('collard central keys');
+    await central.call('DELETE', 'api/v1/agents/cellar/keys');
+    expect(await detailOf('cellar/keys')).toBe('all keys of cellar are revoked already: it is heard no more');
+  });
+
   test.each([
     ['no key', 'porch', { key: 'AAAA' }, 400],
     ['a private key', 'porch', { key: '-----BEGIN PRIVATE KEY-----' }, 400],
