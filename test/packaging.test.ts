@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentSchema } from '../src/agent/config.ts';
+import { MAX_CONNECTIONS as HTTP_CONNECTIONS } from '../src/central/api/server.ts';
+import { MAX_CONNECTIONS as BROKER_CONNECTIONS } from '../src/central/broker/broker.ts';
 import { EXIT } from '../src/cli/exit.ts';
 import { isSuitable } from '../src/lib/runtime-guard.ts';
 import { ROOT, readText } from './architecture/files.ts';
@@ -101,6 +103,11 @@ describe.each(['agent', 'central'] as const)('the unit of the %s', (kind) => {
     const odd = unit.split('\n').filter((line) => !/^(?:|#.*|\[(?:Unit|Service|Install)\]|[A-Z]\w+=.*)$/.test(line));
     expect(odd).toEqual([]);
   });
+});
+
+test('strangers who hold every connection of central leave it files for its store', () => {
+  const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(readText('systemd/collard-central.service'))?.[1]);
+  expect(limit - HTTP_CONNECTIONS - BROKER_CONNECTIONS).toBeGreaterThan(1_000);
 });
 
 test('the unit of the agent has the log in its state directory', () => {

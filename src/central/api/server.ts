@@ -27,8 +27,8 @@ import { streamRoutes } from './stream.ts';
 /** Requests of one address in a minute. A page needs about five, and then one stream. */
 export const MAX_REQUESTS_A_MINUTE = 1_200;
 export const MAX_BODY_BYTES = 16 * 1024;
-/** Connections at once, slow ones included; beyond it new ones are closed. */
-export const MAX_CONNECTIONS = 4_096;
+/** Connections at once, slow ones included; beyond it new ones are closed. The unit allows twice as many files. */
+export const MAX_CONNECTIONS = 2_048;
 /** A client must have sent its headers, and then its whole request, within these times. */
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 20_000;
