@@ -106,6 +106,8 @@ function fill(stage: string, arch: Arch): void {
   const target = ['--os=linux', `--cpu=${ARCHES[arch]}`, '--libc=glibc'];
   const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts', ...target, ...quiet], { cwd: app, stdio: 'inherit' });
+  // With the hash of each part: what a list of parts is made from.
+  write(stage, 'usr/share/doc/collard/package-lock.json', readFileSync(join(app, 'package-lock.json'), 'utf8'));
   rmSync(join(app, 'package-lock.json'));
   compile(join(app, 'dist'));
   prune(join(app, 'node_modules'), arch);

@@ -21,6 +21,12 @@ test('events go at a purge alone', () => {
   expect(readText('packaging/postrm')).toMatch(/if \[ "\$1" = purge \]; then[\s\S]*rm -rf \/var\/lib\/collard /);
 });
 
+test('the lock file is among the documents, where SECURITY.md says that a list of parts is made from it', () => {
+  const path = 'usr/share/doc/collard/package-lock.json';
+  expect(readText('packaging/deb.ts')).toContain(`write(stage, '${path}'`);
+  expect(readText('SECURITY.md')).toContain(`\`/${path}\``);
+});
+
 test('each file that a unit is handed exists, so that the unit starts', () => {
   const files = readText('systemd/collard.tmpfiles');
   for (const kind of ['agent', 'central']) {
