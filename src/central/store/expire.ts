@@ -15,6 +15,7 @@ import { checkLead } from './fence.ts';
 import { pinCats, saveHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
 import { modelTables, modelVersions } from './model-tables.ts';
+import { OWN_FOLDER } from './own-file.ts';
 import type { Expired, ExpireOptions } from './retention-store.ts';
 import { type EpochNames, storedEvent } from './rows.ts';
 import { type SealedEvent, sealSegment, segmentFile, verifySegment } from './segment-file.ts';
@@ -46,7 +47,7 @@ interface Parts {
 /** Seals and deletes all that may go. Resumes what a run before it did not finish. See `store.ts` for what may not go. */
 export async function expire(parts: Parts, options: ExpireOptions): Promise<Expired> {
   const { dir, step = () => undefined, told = () => undefined } = options;
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true, mode: OWN_FOLDER });
   const unlock = await lockSegments(dir);
   try {
     await removeParts(dir);

@@ -6,12 +6,12 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { type ChainHash, chainHex, chainNext, parseChainHex } from '../../contract/chain.ts';
 import { decodeEvent, encodeEvent } from '../../contract/envelope.ts';
 import type { StoredEvent } from '../../contract/event.ts';
+import { OWN_FILE } from './own-file.ts';
 
 /** An event as a segment has it. Corrections of it may come later: they are not in here. */
 export interface SealedEvent extends StoredEvent {
@@ -66,7 +66,7 @@ export async function sealSegment(
   const part = join(dir, `${file}.part`);
   const written = createTally(segment.chainBefore, segment.fromSeq);
   await refuseLonger(dir, file, segment.toSeq);
-  await pipeline(Readable.from(linesOf(events, written)), createGzip(), createWriteStream(part, { flush: true }));
+  await pipeline(linesOf(events, written), createGzip(), createWriteStream(part, { flush: true, mode: OWN_FILE }));
   step('written');
   const read = await readWhole(part, segment);
   const lines = written.lines.digest('hex');
@@ -76,7 +76,7 @@ export async function sealSegment(
   step('verified');
   const manifest: Manifest = { version: 1, ...segment, ...read };
   const manifestPart = join(dir, `${manifestFile(file)}.part`);
-  const handle = await open(manifestPart, 'w');
+  const handle = await open(manifestPart, 'w', OWN_FILE);
   await handle.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
   await handle.sync();
   await handle.close();

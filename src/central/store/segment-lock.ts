@@ -1,13 +1,14 @@
 /** One run of retention at a time in a folder, in this process and in others. */
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OWN_FILE } from './own-file.ts';
 
 /** Resolves to what gives the folder free again. Rejects with code RETENTION_RUNS where another process, which lives, has it. */
 export async function lockSegments(dir: string): Promise<() => Promise<void>> {
   const path = join(dir, 'lock');
   for (let tries = 0; tries < 2; tries += 1) {
     try {
-      const handle = await open(path, 'wx');
+      const handle = await open(path, 'wx', OWN_FILE);
       await handle.writeFile(`${process.pid}\n`);
       await handle.close();
       return () => rm(path, { force: true });

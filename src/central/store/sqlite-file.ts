@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
+import { makeOwnFile } from './own-file.ts';
 import type { Tables } from './tables.ts';
 import { transact } from './transact.ts';
 
@@ -28,6 +29,7 @@ export function openSqliteFile(path: string, durable: boolean): Database.Databas
   if (!existsSync(folder)) {
     throw Object.assign(new Error(`there is no folder ${folder}`), { code: 'SQLITE_CANTOPEN' });
   }
+  if (path !== MEMORY) makeOwnFile(path);
   const database =
     path === MEMORY ? new Database(path, { timeout: BUSY_TIMEOUT_MS }) : openWithoutPowersafeOverwrite(path);
   try {

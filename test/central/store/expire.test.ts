@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { ExpireOptions } from '../../../src/central/store/retention-store.ts';
 import { readSegments, verifySegment } from '../../../src/central/store/segment-file.ts';
 import type { Store } from '../../../src/central/store/store.ts';
@@ -61,6 +61,21 @@ async function fill(count: number): Promise<Writer> {
 const model = async () => ({ cats: await store.cats(new Date(NOW)), history: await store.catHistory(1, 100_000) });
 
 describe('retention', () => {
+  it('makes folder and segments for their owner only', async () => {
+    const before = process.umask(0o022);
+    onTestFinished(() => void process.umask(before));
+    await fill(10);
+    const modeOf = (path: string) => statSync(path).mode & 0o777;
+    const whileAtIt = new Set<number>();
+    const step = () => {
+      for (const name of readdirSync(dir)) whileAtIt.add(modeOf(join(dir, name)));
+    };
+    expect(await expire(at(600), { step })).toMatchObject({ events: 12 });
+    expect(modeOf(dir)).toBe(0o700);
+    expect([...whileAtIt]).toEqual([0o600]);
+    expect(new Set(readdirSync(dir).map((name) => modeOf(join(dir, name))))).toEqual(new Set([0o600]));
+  });
+
   it('moves what is old into a sealed segment, and keeps chain, mark and models', async () => {
     const porch = await fill(1_000);
     const before = await model();

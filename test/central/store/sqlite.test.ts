@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -60,6 +60,24 @@ describe('a store in a file', () => {
   it('says with a code that it cannot be opened', async () => {
     const nowhere = join(newPath(), 'no', 'such', 'folder.db');
     await expect(openStore({ url: `sqlite:${nowhere}` })).rejects.toMatchObject({ code: 'SQLITE_CANTOPEN' });
+  });
+
+  it('is for its owner only, with all that SQLite puts beside it', async () => {
+    const before = process.umask(0o022);
+    onTestFinished(() => void process.umask(before));
+    const path = newPath();
+    const store = await openStore({ url: `sqlite:${path}` });
+    onTestFinished(() => store.close());
+    const modes = ['', '-wal', '-shm'].map((end) => statSync(path + end).mode & 0o777);
+    expect(modes).toEqual([0o600, 0o600, 0o600]);
+  });
+
+  it('keeps the mode that somebody gave it', async () => {
+    const path = newPath();
+    await (await openStore({ url: `sqlite:${path}` })).close();
+    chmodSync(path, 0o640);
+    await (await openStore({ url: `sqlite:${path}` })).close();
+    expect(statSync(path).mode & 0o777).toBe(0o640);
   });
 
   it('is another incarnation when its file was restored from a copy', async () => {
