@@ -240,7 +240,7 @@ export const agentSchema = z.strictObject({
 export type AgentConfig = z.infer<typeof agentSchema>;
 export type SourceConfig = z.infer<typeof sourceSchema>;
 /** Keys whose values are never printed. */
-export const AGENT_SECRETS: readonly string[] = ['mqtt.password', 'mqtt.discover.password', 'bindKeys'];
+export const AGENT_SECRETS: readonly string[] = ['mqtt.url', 'mqtt.password', 'mqtt.discover.password', 'bindKeys'];
 
 /** How often sightings are told where central finds out where cats are; undefined: here it is decided. */
 export function fusionOf({ fusion }: Pick<AgentConfig, 'fusion'>): { readonly everyMs: number } | undefined {

@@ -24,7 +24,7 @@ const rule = z.discriminatedUnion('rule', [
 
 const endpoints = listOfWords.pipe(
   z
-    .array(z.url({ protocol: /^https?$/ }))
+    .array(z.url({ protocol: /^https?$/ }).refine(isWithoutUser, { error: 'a URL without user and password' }))
     .min(1)
     .max(MAX_ENDPOINTS),
 );
@@ -190,13 +190,21 @@ export const centralSchema = z
 
 function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
-  return /^https?:$/.test(protocol) && hostname !== '' && username === '' && password === '';
+  const { protocol, hostname } = new URL(text);
+  return /^https?:$/.test(protocol) && hostname !== '' && isWithoutUser(text);
+}
+
+/** What is no URL has none either. */
+function isWithoutUser(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
 }
 
 export type CentralConfig = z.infer<typeof centralSchema>;
 export type Rule = CentralConfig['rules'][number];
 export const CENTRAL_SECRETS: readonly string[] = [
+  'mqtt.url',
   'mqtt.password',
   'mqtt.discover.password',
   'workers.password',

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, freemem, loadavg, release, totalmem, uptime } from 'node:os';
-import { masked } from '../lib/config-file.ts';
+import { hiddenInUrls, masked } from '../lib/config-file.ts';
 import { type AnyConfig, flatten } from './config.ts';
 import type { Finding } from './doctor-machine.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -53,8 +53,8 @@ function settingsOf({ config, secrets }: AnyConfig) {
 function secretsOf({ config, secrets }: AnyConfig): string[] {
   const found = flatten('', config.value).flatMap(([path, value]) => {
     if (typeof value !== 'string' || masked(path, value, secrets) === value) return [];
-    const inUrl = [...value.matchAll(/:\/\/[^/@:\s]*:([^\s@]*)@/g)].map(([, password = '']) => password);
-    return [value, ...inUrl, ...inUrl.map((password) => decoded(password))];
+    const inUrl = hiddenInUrls(value);
+    return [value, ...inUrl, ...inUrl.map((hidden) => decoded(hidden))];
   });
   return [...new Set(found)].filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length);
 }

@@ -115,7 +115,7 @@ function read<T>(file: string, schema: z.ZodType<T>, shape: () => Shape, options
       const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
       return valueAt(root, steps) === undefined ? 'default' : place(steps);
     },
-    warnings: [...warnings, ...modeWarning(file, root, options.secrets, origins)],
+    warnings: [...warnings, ...modeWarnings(file, root, options.secrets, origins)],
   };
 }
 
@@ -124,17 +124,53 @@ export function settingsOf(schema: z.ZodType): readonly Setting[] {
   return leaves(shapeOf(schema), []);
 }
 
+/** Between the URLs of a text, as `mqtt.url` may separate them. */
+const URLS = /([\s,]+)(?=[a-z][a-z+]*:\/\/)/i;
+/** What a query of a URL may hold and be shown: how TLS is spoken, and paths of files. */
+const HARMLESS_QUERY = /^(?:[?&](?:ssl|sslca|sslcert|sslkey|socket)=[^&#]*)*$/;
+
 /**
- * The value as it may be shown: no password inside a URL, and `***` for a secret that is no URL. Of a URL in a list (`hooks[].url`)
- * that is a secret, path and query are hidden.
+ * The value as it may be shown: no password inside a URL and nothing of its query that may be one, and `***` for a secret that is no
+ * URL. Of a URL in a list (`hooks[].url`) that is a secret, path and query are hidden.
  */
 export function masked(path: string, value: unknown, secrets: readonly string[]): unknown {
   if (value === undefined || value === null) return value;
   const known = path.replace(/\[\d+\]/g, '[]');
-  const secret = secrets.some((name) => known === name || known.startsWith(`${name}.`));
-  if (secret && !/(^|\.)url$/i.test(path)) return '***';
-  if (secret && known.includes('[]')) return withoutPath(String(value));
-  return typeof value === 'string' ? value.replace(/(:\/\/[^/@:\s]*):[^\s]*@/g, '$1:***@') : value;
+  const name = secrets.find((secret) => [secret, `${secret}[]`].includes(known) || known.startsWith(`${secret}.`));
+  if (name !== undefined && !/(^|\.)url(\[\])?$/i.test(known)) return '***';
+  if (name?.includes('[]')) return withoutPath(String(value));
+  return typeof value === 'string' ? withoutPasswords(value, name !== undefined) : value;
+}
+
+/** Of a text with one URL or several. */
+function withoutPasswords(text: string, isSecret: boolean): string {
+  return text
+    .split(URLS)
+    .map((part) => withoutPassword(part, isSecret))
+    .join('');
+}
+
+function withoutPassword(text: string, isSecret: boolean): string {
+  const [, scheme = '', rest = ''] = /^(.*?:\/\/)(.*)$/s.exec(text) ?? [];
+  // A slip in the scheme of a secret must not show what follows.
+  if (scheme === '') return isSecret && /[@?#]/.test(text) && !text.startsWith('sqlite:') ? '***' : text;
+  const asked = rest.search(/[?#]/);
+  // One of the two stands in a password, and nobody knows which.
+  if (asked !== -1 && asked < rest.lastIndexOf('@')) return `${scheme}***`;
+  const [address, query] = asked === -1 ? [rest, ''] : [rest.slice(0, asked), rest.slice(asked)];
+  const shownQuery = HARMLESS_QUERY.test(query) ? query : `${query[0]}***`;
+  return `${scheme}${address.replace(/^([^:@]*):.*@/s, '$1:***@')}${shownQuery}`;
+}
+
+/** What is hidden of such a text as it stands there: passwords, and values of a query. */
+export function hiddenInUrls(text: string): string[] {
+  const urls = text.split(URLS).filter((part) => part.includes('://'));
+  return urls.flatMap((url) => {
+    const [address = '', ...queries] = url.split(/[?#]/);
+    const password = /:\/\/[^:@]*:(.*)@/s.exec(address)?.[1] ?? '';
+    const asked = queries.flatMap((query) => query.split('&')).filter((pair) => !HARMLESS_QUERY.test(`?${pair}`));
+    return [password, ...asked.map((pair) => pair.slice(pair.indexOf('=') + 1))].filter((hidden) => hidden !== '');
+  });
 }
 
 function withoutPath(text: string): string {
@@ -392,13 +428,22 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-function modeWarning(file: string, root: unknown, secrets: readonly string[], origins: Map<string, string>): string[] {
+/** A group of one's own may read it: the service does, where the file is of root. */
+const READ_BY_ALL = 0o004;
+const WRITTEN_BY_OTHERS = 0o022;
+
+function modeWarnings(file: string, root: unknown, secrets: readonly string[], origins: Map<string, string>): string[] {
   const held = secrets.filter((path) => {
-    const values = valuesAt(root, path.split('.')).filter((value) => value !== undefined);
+    const values = valuesAt(root, path.split('.')).flat();
     return !origins.has(path) && values.some((value) => masked(path, value, secrets) !== value);
   });
-  if (held.length === 0 || (statSync(file).mode & 0o004) === 0) return [];
-  return [`${file} holds ${held.join(' and ')} and everybody may read it: chmod o-rwx ${file}`];
+  if (held.length === 0) return [];
+  const { mode } = statSync(file);
+  const holds = `${file} holds ${held.join(' and ')} and`;
+  return [
+    ...((mode & READ_BY_ALL) === 0 ? [] : [`${holds} everybody may read it: chmod o-rwx ${file}`]),
+    ...((mode & WRITTEN_BY_OTHERS) === 0 ? [] : [`${holds} others may write it: chmod go-w ${file}`]),
+  ];
 }
 
 function shapeOf(schema: z.ZodType): Shape {

@@ -25,6 +25,7 @@ describe('the workers of the configuration', () => {
     [{ etcd: [] }],
     [{ etcd: 'a:2379' }],
     [{ etcd: ['ftp://a'] }],
+    [{ etcd: ['http://me:pw@a:2379'] }],
     [{ etcd: ['http://a:2379'], leaseSeconds: 1 }],
   ])('%j are refused', (workers) => {
     expect(workersOf(workers).success).toBe(false);

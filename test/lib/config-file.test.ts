@@ -7,6 +7,7 @@ import { z } from 'zod';
 import {
   ConfigError,
   type ConfigOptions,
+  hiddenInUrls,
   loadConfig,
   MAX_ALIASES,
   MAX_CONFIG_BYTES,
@@ -310,9 +311,26 @@ describe('a secret', () => {
     chmodSync(file, 0o644);
     const warned = loadConfig(file, schema, { env: {}, secrets });
     expect(warned.warnings).toEqual([`${file} holds mqtt.password and everybody may read it: chmod o-rwx ${file}`]);
+    load('name: a\nmqtt: {url: "mqtt://porch:x@h"}\n');
+    const inUrl = ['mqtt.url', ...secrets];
+    expect(loadConfig(file, schema, { env: {}, secrets: inUrl }).warnings).toEqual([
+      `${file} holds mqtt.url and everybody may read it: chmod o-rwx ${file}`,
+    ]);
+    load('name: a\nmqtt: {url: "mqtt://h"}\n');
+    expect(loadConfig(file, schema, { env: {}, secrets: inUrl }).warnings).toEqual([]);
     const env = { COLLARD_MQTT_PASSWORD: 'y' };
     writeFileSync(file, 'name: a\n');
     expect(loadConfig(file, schema, { env, secrets }).warnings).toEqual([]);
+  });
+
+  test('in a file that others may write is a warning', () => {
+    load('name: a\nmqtt: {password: x}\n');
+    chmodSync(file, 0o660);
+    expect(loadConfig(file, schema, { env: {}, secrets }).warnings).toEqual([
+      `${file} holds mqtt.password and others may write it: chmod go-w ${file}`,
+    ]);
+    chmodSync(file, 0o640);
+    expect(loadConfig(file, schema, { env: {}, secrets }).warnings).toEqual([]);
   });
 
   test('is masked where it is shown', () => {
@@ -324,6 +342,8 @@ describe('a secret', () => {
     expect(masked('store.url', 'postgres://me:p/w@x@host/db', ['store.url'])).toBe('postgres://me:***@host/db');
     expect(masked('store.url', 'sqlite:/var/x.db', ['store.url'])).toBe('sqlite:/var/x.db');
     expect(masked('mqtt.url', 'mqtt://me:pw@host', [])).toBe('mqtt://me:***@host');
+    expect(masked('mqtt.url', 'mqtt://a:pw@h1 mqtt://b:p w@h2', [])).toBe('mqtt://a:***@h1 mqtt://b:***@h2');
+    expect(masked('mqtt.url[1]', 'me:pw@host', ['mqtt.url'])).toBe('***');
     const inList = ['hooks[].url', 'hooks[].key'];
     expect(masked('hooks[0].key', 'x', inList)).toBe('***');
     expect(masked('hooks[12].url', 'https://h:1/token?a=b', inList)).toBe('https://h:1/***');
@@ -331,6 +351,22 @@ describe('a secret', () => {
     expect(masked('hooks[0].url', 'h/token', inList)).toBe('***');
     expect(masked('hooks[0].url', 'https://h:1', inList)).toBe('https://h:1');
     expect(masked('hooks[0].name', 'x', inList)).toBe('x');
+  });
+
+  test.each([
+    ['postgres://u@h/x?password=W', 'postgres://u@h/x?***', ['W']],
+    ['postgres://u@h/x?ssl=off&sslpassword=W&a', 'postgres://u@h/x?***', ['W', 'a']],
+    ['postgres://u:V@h:5/x?password=a@W', 'postgres://***', ['V', 'a@W']],
+    ['postgres://u:a?W@h/x', 'postgres://***', ['W@h/x']],
+    ['postgres://u@h/x#W', 'postgres://u@h/x#***', ['W']],
+    ['postgres:u:W@h/x', '***', []],
+    ['my user://u:W@h', 'my user://u:***@h', ['W']],
+    ['wss://h/a?token=W mqtts://b:a&V@h', 'wss://h/a?*** mqtts://b:***@h', ['W', 'a&V']],
+    ['postgres://u@h/x?ssl=verify&sslca=/ca.pem', 'postgres://u@h/x?ssl=verify&sslca=/ca.pem', []],
+    ['sqlite:/var/lib/a@b?c.db', 'sqlite:/var/lib/a@b?c.db', []],
+  ])('is hidden in a URL, wherever it stands: %s', (url, shown, hidden) => {
+    expect(masked('store.url', url, ['store.url'])).toBe(shown);
+    expect(hiddenInUrls(url)).toEqual(hidden);
   });
 });
 

@@ -7,6 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectAsync } from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
+import { AGENT_SECRETS } from '../../src/agent/config.ts';
+import { CENTRAL_SECRETS } from '../../src/central/config.ts';
+import { loadAnyConfig } from '../../src/cli/config.ts';
+import { ConfigError } from '../../src/lib/config-file.ts';
 import { collard, type Ran } from '../cli/run.ts';
 import { freePort, startAedes, until } from '../servers.ts';
 
@@ -18,6 +22,29 @@ const inCredentials = `${WORD}-credential-4713`;
 const inUrl = `${WORD}-url-4714`;
 /** As it is, in base64 and in hex: a dump of bytes is no better. */
 const TRACES = [WORD, Buffer.from(WORD).toString('base64').slice(0, 16), Buffer.from(WORD).toString('hex')];
+/** What a sound value of each secret looks like that holds a word. Whatever is in the lists of secrets must be here. */
+const SOUND: Readonly<Record<string, (word: string) => unknown>> = {
+  'mqtt.url': (word) => `mqtt://porch:${word}@127.0.0.1:1`,
+  'mqtt.password': (word) => word,
+  'mqtt.discover.password': (word) => word,
+  bindKeys: () => ({ 'A4:C1:38:00:00:01': Buffer.from(WORD).toString('hex').padEnd(32, '0') }),
+  'workers.password': (word) => word,
+  'broker.accounts[].password': (word) => `$scrypt$ln=15,r=8,p=3$${word}$${word}`,
+  'store.url': (word) => `postgres://me:${word}@127.0.0.1:1/collard`,
+  'store.password': (word) => word,
+  webhookSecret: (word) => `${word}-of-all-webhooks`,
+  'webhooks[].secret': (word) => `${word}-of-one-webhook`,
+  'webhooks[].url': (word) => `http://127.0.0.1:1/${word}?token=${word}`,
+};
+const SECRETS = { agent: AGENT_SECRETS, central: CENTRAL_SECRETS } as const;
+/** What people write there by mistake. */
+const SPOILT: readonly ((word: string) => unknown)[] = [
+  (word) => [`me:${word}@host`],
+  (word) => ({ of: word }),
+  (word) => `postgres://u@h/x?password=${word}`,
+  (word) => `me:${word}@host`,
+  (word) => `http://me:${word} and more@host/?a=${word}@b`,
+];
 const traces = (text: string) => TRACES.filter((trace) => text.includes(trace));
 
 interface Home {
@@ -25,7 +52,28 @@ interface Home {
   readonly env: Record<string, string>;
   /** Each place that a secret comes from, as the file and the environment of a command. */
   readonly ways: readonly { readonly name: string; readonly env: Record<string, string>; readonly password: string }[];
-  yaml(kind: 'agent' | 'central', url: string, password: string | null, port?: number): string;
+  yaml(kind: Kind, url: string, password: string | null, more?: Settings): string;
+}
+
+type Kind = 'agent' | 'central';
+type Settings = Readonly<Record<string, unknown>>;
+
+/** `settings` with a value at the place of each key. */
+function withSecrets(settings: Settings, keys: readonly string[], value: (key: string) => unknown): Settings {
+  const all = structuredClone(settings);
+  for (const key of keys) put(all as Record<string, unknown>, key.split('.'), value(key));
+  return all;
+}
+
+function put(into: Record<string, unknown>, [step = '', ...rest]: readonly string[], value: unknown): void {
+  const name = step.replace('[]', '');
+  if (rest.length === 0) {
+    into[name] = value;
+    return;
+  }
+  into[name] ??= step.endsWith('[]') ? [{}] : {};
+  const inner = into[name];
+  put((Array.isArray(inner) ? inner[0] : inner) as Record<string, unknown>, rest, value);
 }
 
 function openHome(): Home {
@@ -42,13 +90,14 @@ function openHome(): Home {
     env,
     ways: [
       { name: 'file', env, password: inFile },
+      { name: 'URL', env, password: inUrl },
       { name: 'environment', env: { ...env, COLLARD_MQTT_PASSWORD: inEnv }, password: inEnv },
       { name: 'credentials', env: { ...env, CREDENTIALS_DIRECTORY: credentials }, password: inCredentials },
     ],
-    yaml(kind, url, password, port = 0) {
+    yaml(kind, url, password, more = {}) {
       const mqtt = {
         url,
-        username: 'porch',
+        ...(url.includes('@') ? {} : { username: 'porch' }),
         retryFirstMs: 20,
         retryMaxMs: 100,
         connectTimeoutMs: 1_000,
@@ -63,9 +112,16 @@ function openHome(): Home {
               mqtt,
               health: { everyMs: 100 },
             }
-          : { store: { url: `sqlite:${join(folder, 'central.db')}` }, mqtt, http: { port } };
+          : {
+              store: { url: `sqlite:${join(folder, 'central.db')}` },
+              mqtt,
+              broker: { accounts: [{ name: 'porch' }] },
+            };
       const path = join(folder, `${kind}-${serial.next().value}.yaml`);
-      writeFileSync(path, JSON.stringify(settings));
+      // The secrets beside those of MQTT that go together with a service that works.
+      const keys = SECRETS[kind].filter((key) => !/^(mqtt\.(url|password)|store\.url|workers)/.test(key));
+      const full = withSecrets({ ...settings, ...more }, keys, (key) => SOUND[key]?.(inFile));
+      writeFileSync(path, JSON.stringify(full));
       chmodSync(path, 0o600);
       return path;
     },
@@ -95,13 +151,30 @@ async function stop(child: ChildProcess): Promise<void> {
   await gone;
 }
 
+function messageOf(load: () => unknown): string {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error('what is spoilt was taken');
+}
+
+test('every key of the lists of secrets has its canary here', () => {
+  expect(Object.keys(SOUND).sort()).toEqual([...new Set([...AGENT_SECRETS, ...CENTRAL_SECRETS])].sort());
+});
+
 test('no command tells a secret, whatever it comes from, nor a password in a URL', async () => {
   const home = openHome();
   const dead = `mqtt://127.0.0.1:${await freePort()}`;
   const ran: (readonly [string, Ran])[] = [];
   const bundles: string[] = [];
+  let told = '';
   const run = async (args: readonly string[], env: Record<string, string>) => {
-    ran.push([args.join(' '), await collard(args, env)]);
+    const each = await collard(args, env);
+    ran.push([args.join(' '), each]);
+    return each;
   };
   for (const { name, env } of home.ways) {
     for (const kind of ['agent', 'central'] as const) {
@@ -112,27 +185,58 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
       bundles.push(bundle);
     }
   }
-  const url = dead.replace('//', `//porch:${inUrl}@`);
   for (const kind of ['agent', 'central'] as const) {
-    const file = home.yaml(kind, url, inFile);
-    await run(['config', 'check', file], home.env);
-    await run(['config', 'show', file], home.env);
-    const bundle = join(home.folder, `${kind}-url.json`);
-    await run(['doctor', '--config', file, '--json', '--bundle', bundle], home.env);
-    bundles.push(bundle);
-    // A fault beside the secret, and in it.
+    const file = home.yaml(kind, dead, inFile);
+    const settings = JSON.parse(readFileSync(file, 'utf8')) as Settings;
+    const write = (value: (key: string) => unknown) =>
+      writeFileSync(file, JSON.stringify(withSecrets(settings, SECRETS[kind], value)));
+    // All of them at once.
+    const more = kind === 'central' ? { workers: { shards: '0-31' } } : {};
     writeFileSync(
       file,
-      readFileSync(file, 'utf8').replace('"username":"porch"', '"username":7').replace('mqtt://', 'http://'),
+      JSON.stringify(withSecrets({ ...settings, ...more }, SECRETS[kind], (key) => SOUND[key]?.(inFile))),
     );
-    await run(['config', 'check', file], home.env);
+    expect(await run(['config', 'check', file], home.env)).toMatchObject({ status: 0 });
+    await run(['config', 'show', file], home.env);
+    const bundle = join(home.folder, `${kind}-all.json`);
+    await run(['doctor', '--config', file, '--json', '--bundle', bundle], home.env);
+    bundles.push(bundle);
+    for (const spoilt of SPOILT) {
+      write(() => spoilt(inFile));
+      told += messageOf(() => loadAnyConfig(file, home.env));
+    }
     writeFileSync(file, `agent: porch\nmqtt: { url: "x", password: [${inFile}], pasword: ${inFile} }\n`);
     await run(['config', 'check', file, '--json'], home.env);
   }
+  expect(told).toContain('store.url: expected');
+  expect(traces(told)).toEqual([]);
   expect(bundles.filter((path) => traces(readFileSync(path, 'utf8')).length > 0)).toEqual([]);
   expect(ran.map(([, { stdout, stderr }]) => (stdout + stderr).length > 0)).not.toContain(false);
   expect(ran.filter(([, { stdout, stderr }]) => traces(stdout + stderr).length > 0)).toEqual([]);
-}, 120_000);
+}, 240_000);
+
+test('a store that does not answer and a wrong login are told without a secret', async () => {
+  const home = openHome();
+  const port = await freePort();
+  const url = `postgres://me:${inUrl}@127.0.0.1:${port}/collard`;
+  const workers = { etcd: [`http://127.0.0.1:${port}`], username: 'worker', password: inFile };
+  const cut = home.yaml('central', `mqtt://porch:${inUrl}@127.0.0.1:${port}`, null, { store: { url }, workers });
+  const away = start(['central', '--worker', '--config', cut, '--log-level', 'trace', '--debug'], home.env);
+  await until('the store is away', () => away.said.text.includes('postgres://127.0.0.1'), 60_000);
+  await away.stop();
+  expect(traces(away.said.text)).toEqual([]);
+
+  const own = await freePort();
+  const accounts = [{ name: 'porch' }];
+  const broker = { enabled: true, port: own, local: 'closed', accounts };
+  const file = home.yaml('central', `mqtt://127.0.0.1:${own}`, null, { http: { port: 0 }, broker });
+  const central = start(['central', '--config', file, '--log-level', 'trace'], home.env);
+  await until('it listens', () => central.said.text.includes('the broker of central listens'), 60_000);
+  const guest = { username: 'porch', password: inEnv, protocolVersion: 4 as const, reconnectPeriod: 0 };
+  await expect(connectAsync(`mqtt://127.0.0.1:${own}`, guest)).rejects.toThrow();
+  await central.stop();
+  expect(traces(central.said.text)).toEqual([]);
+}, 240_000);
 
 test('agent and central tell no secret: refused, cut off and at work', async () => {
   const home = openHome();
@@ -144,10 +248,11 @@ test('agent and central tell no secret: refused, cut off and at work', async () 
   for (const { name, env, password: secret } of home.ways) {
     const port = await freePort();
     const own = name === 'file' ? inFile : null;
+    const url = name === 'URL' ? broker.url.replace('//', `//porch:${inUrl}@`) : broker.url;
     password = 'another';
-    const agent = start(['agent', '--config', home.yaml('agent', broker.url, own), '--log-level', 'trace'], env);
+    const agent = start(['agent', '--config', home.yaml('agent', url, own), '--log-level', 'trace'], env);
     const central = start(
-      ['central', '--config', home.yaml('central', broker.url, own, port), '--log-level', 'trace'],
+      ['central', '--config', home.yaml('central', url, own, { http: { port } }), '--log-level', 'trace'],
       env,
     );
     await until('both are refused', () => [agent, central].every(({ said }) => /refuse/.test(said.text)), 20_000);
@@ -186,4 +291,4 @@ test('agent and central tell no secret: refused, cut off and at work', async () 
   const databases = readdirSync(home.folder).filter((name) => /\.db/.test(name));
   expect(databases).toEqual(expect.arrayContaining(['central.db', 'events.db']));
   for (const name of databases) expect(traces(readFileSync(join(home.folder, name), 'latin1')), name).toEqual([]);
-}, 120_000);
+}, 240_000);
