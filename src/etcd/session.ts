@@ -138,7 +138,8 @@ async function post(
   const own = Object.fromEntries(Object.entries({ ca, cert, key }).filter(([, pem]) => pem !== undefined));
   const headers = { 'content-type': 'application/json', ...(token === '' ? {} : { authorization: token }) };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const sent = request(url, { method: 'POST', headers, signal, minVersion: 'TLSv1.2', ...own }, resolve);
+    const tls = { ...own, rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+    const sent = request(url, { method: 'POST', headers, signal, ...tls }, resolve);
     sent.on('error', reject);
     sent.end(JSON.stringify(body));
   });

@@ -42,7 +42,7 @@ export async function openPostgres(address: ServerAddress): Promise<SqlDialect> 
     user,
     database,
     ...(password === null ? {} : { password }),
-    ssl: tls === null ? false : tlsFiles(address),
+    ssl: tls === null ? false : { ...tlsFiles(address), rejectUnauthorized: true },
     application_name: 'collard',
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MS,
