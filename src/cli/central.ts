@@ -1,5 +1,6 @@
 /** `collard central`: receives events, stores them, serves the page and the API, until it is told to stop. */
 import { Command, Option } from 'commander';
+import { explainPlain } from '../broker/plain.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
 import { isFenced } from '../central/ownership/ownership.ts';
 import { runCentral } from '../central/service.ts';
@@ -61,6 +62,7 @@ async function central(options: CentralOptions): Promise<void> {
   const first = load();
   const stop = stopOnSignals();
   const logger = await openLogger(options.logLevel);
+  for (const warning of explainPlain(first)) logger.warn(warning);
   const deps = { openLink: openMqttLink, logger, version: version(), onListening: print };
   const manager = await openServiceManager(process.env);
   const run = (config: CentralConfig, { ready }: Running, signal: AbortSignal) => {

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { isMap, isScalar, parseDocument } from 'yaml';
 import { AGENT_SECRETS, type AgentConfig, agentSchema } from '../agent/config.ts';
 import { explainBrokers } from '../broker/address.ts';
+import { explainPlain } from '../broker/plain.ts';
 import { isAlwaysClosed } from '../central/api/access.ts';
 import { SET_PASSWORD } from '../central/api/login-page.ts';
 import { CENTRAL_SECRETS, type CentralConfig, centralSchema } from '../central/config.ts';
@@ -81,11 +82,12 @@ export function configCommand(): Command {
 function check(file: string, json: boolean): void {
   try {
     const { kind, config } = loadAnyConfig(file);
-    for (const warning of config.warnings) tell(`warning: ${warning}`);
+    const warnings = [...config.warnings, ...explainPlain(config.value).map(safe)];
+    for (const warning of warnings) tell(`warning: ${warning}`);
     const { url, discover } = config.value.mqtt;
     const brokers = explainBrokers(url, discover);
     const access = 'http' in config.value ? explainAccess(config.value.http) : [];
-    if (json) printJson({ file, ok: true, kind, problems: [], warnings: config.warnings, brokers, access });
+    if (json) printJson({ file, ok: true, kind, problems: [], warnings, brokers, access });
     else for (const line of ['ok', ...brokers.map(safe), ...access]) print(line);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;

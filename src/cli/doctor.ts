@@ -1,10 +1,12 @@
 /** `collard doctor`: looks at everything that must be right before an agent or central can work, and names each fix. */
 import { Command } from 'commander';
 import { signingKeyPath } from '../agent/publisher/signing-key.ts';
+import { explainPlain } from '../broker/plain.ts';
 import type { CentralConfig } from '../central/config.ts';
 import { ConfigError } from '../lib/config-file.ts';
 import { type AnyConfig, explainAccess, loadAnyConfig } from './config.ts';
 import { writeBundle } from './doctor-bundle.ts';
+import { checkFiles } from './doctor-files.ts';
 import {
   checkClock,
   checkFolder,
@@ -66,9 +68,16 @@ export async function examine(file: string | undefined): Promise<Finding[]> {
     const config = [
       ok('config', `${file} is sound (${any.kind})`),
       ...any.config.warnings.map((warning) => warn('config', warning, 'correct it')),
+      ...explainPlain(any.config.value).map((text) => warn('broker', text, 'TLS, or a broker on this machine only')),
       ...(any.kind === 'central' ? explainAccess(any.config.value.http).map(accessFinding) : []),
     ];
-    return [...machine, ...config, await checkService(any.kind), ...(await examineConfig(any))];
+    return [
+      ...machine,
+      ...config,
+      await checkService(any.kind),
+      ...(await checkFiles(any)),
+      ...(await examineConfig(any)),
+    ];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const faults = error.problems.map(({ where, message }) =>

@@ -6,6 +6,7 @@ import { filesystemOf } from '../agent/forgetful.ts';
 import { giveBackLater } from '../agent/log/give-back.ts';
 import { codeOf } from '../agent/log/log-error.ts';
 import { openLogWorker } from '../agent/log/open-log-worker.ts';
+import { explainPlain } from '../broker/plain.ts';
 import { loadConfig } from '../lib/config-file.ts';
 import { openMqttLink } from '../lib/mqtt-link.ts';
 import { runAsService } from './as-service.ts';
@@ -35,6 +36,7 @@ export async function serveAgent(options: AgentOptions, thread: () => Worker): P
   const first = load();
   const stop = stopOnSignals();
   const logger = await openLogger(options.logLevel);
+  for (const warning of explainPlain(first)) logger.warn(warning);
   const openLog: AgentDeps['openLog'] = (log, ports, signal) => openLogWorker(log, { ...ports, thread }, signal);
   const deps = { openLink: openMqttLink, openLog, logger, version: version(), filesystemOf };
   const manager = await openServiceManager(process.env);
