@@ -150,11 +150,21 @@ describe('bind keys', () => {
 
 describe('config check', () => {
   test('says ok for a sound file', async () => {
-    expect(await collard(['config', 'check', write('a.yaml', AGENT)])).toEqual({
+    expect(await collard(['config', 'check', write('a.yaml', AGENT.replace('mqtt://', 'mqtts://'))])).toEqual({
       status: 0,
       stdout: 'ok\n',
       stderr: '',
     });
+  });
+
+  test('warns of a broker beyond this machine that is reached in plain text', async () => {
+    const checked = (url: string) => collard(['config', 'check', write('a.yaml', AGENT.replace('mqtt://b', url))]);
+    expect(await checked('mqtt://b')).toEqual({
+      status: 0,
+      stdout: 'ok\n',
+      stderr: 'warning: passwords and events go to b in plain text: use mqtts:// in mqtt.url, see SECURITY.md\n',
+    });
+    expect(await checked('mqtt://localhost')).toMatchObject({ status: 0, stderr: '' });
   });
 
   test.each([
