@@ -90,6 +90,16 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('with a broker that 
     await expect(sender.publish('nobody/here', 'x', once1)).resolves.toMatchObject({ ok: false, reasonCode: 0x10 });
   });
 
+  test('a message above a size that the broker does not announce is refused alone, and the link lives', async () => {
+    const strict = await startMosquitto(['message_size_limit 1000']);
+    stops.push(strict.stop);
+    const sender = await link(strict.url);
+    expect(sender.maxPacketBytes).toBe(Number.POSITIVE_INFINITY);
+    const sent = ['x', 'x'.repeat(1_001), 'y'].map((payload) => sender.publish('nobody/here', payload, once1));
+    const codes = (await Promise.all(sent)).map((result) => (result.ok ? 0 : result.reasonCode));
+    expect(codes).toEqual([0x10, 0x95, 0x10]);
+  });
+
   test('a persistent session delivers what waited, at once', async () => {
     const kept = { clientId: 'kept', cleanStart: false, sessionExpirySeconds: 3_600 };
     const first = await link(broker.url, kept);
@@ -260,6 +270,28 @@ describe('without a broker', () => {
     expect((await fed.ended)?.message).toMatch(/Keepalive timeout/);
     expect(sent).toBeGreaterThan(30);
     expect(await fed.incoming.takeUpTo(100, never)).toHaveLength(30);
+  });
+
+  test.each([
+    [0x95, 'Packet too large'],
+    [0x80, 'Unspecified error'],
+    [0xfe, 'reason 254'],
+  ])('a PUBACK with the code %d is a refusal of this message, and no end of the link', async (code, reason) => {
+    const server = createServer((socket) => {
+      const packets = createPackets();
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes) => {
+        for (const packet of packets.push(bytes)) {
+          const type = (packet[0] ?? 0) >> 4;
+          if (type === 1) socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
+          // PUBLISH: the topic is "t", and the packet id follows it.
+          else if (type === 3) socket.write(Buffer.from([0x40, 3, packet[5] ?? 0, packet[6] ?? 0, code]));
+        }
+      });
+    });
+    const one = await link(await listening(server), { protocol: '5' });
+    for (const payload of ['x', 'y'])
+      await expect(one.publish('t', payload, once1)).resolves.toEqual({ ok: false, reasonCode: code, reason });
   });
 
   /** Answers CONNECT, SUBSCRIBE, PUBLISH and PINGREQ until it has answered `answers` of them; then the line is dead. */
