@@ -4,7 +4,7 @@ export interface Group {
   readonly tests: readonly string[];
 }
 
-const PLAN = ['batch', 'confirm', 'epoch-gate', 'loss-gate', 'plan', 'plan-state', 'ranges', 'status'];
+const PLAN = ['batch', 'confirm', 'epoch-gate', 'follow', 'loss-gate', 'plan', 'plan-state', 'ranges', 'status'];
 const LINK = ['answer', 'hear', 'publisher', 'session', 'session-state', 'signing-key'];
 
 const STORE = ['append', 'conflicts', 'gaps', 'ingest', 'of-one', 'shard', 'walk', 'walk-on', 'write-works'];
