@@ -15,7 +15,7 @@ import { createLossGate, type LossGate } from './publisher/loss-gate.ts';
 import type { PlanRules } from './publisher/plan-state.ts';
 import { openPublisher, type Publisher } from './publisher/publisher.ts';
 import { runSession } from './publisher/session.ts';
-import type { Logger } from './publisher/session-state.ts';
+import type { Logger, Sizes } from './publisher/session-state.ts';
 import type { ForwardStatus } from './publisher/status.ts';
 
 /** An answer to `sync` is waited for so long before it is done without. */
@@ -50,7 +50,8 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   const { config, log, status, random, monoNow } = parts;
   const retry = { firstMs: config.mqtt.retryFirstMs, maxMs: config.mqtt.retryMaxMs };
   const told = new Set<string>();
-  const gates = { epochGate: createEpochGate(monoNow), lossGate: createLossGate(monoNow) };
+  const sizes = { limit: null, isTold: false };
+  const gates = { epochGate: createEpochGate(monoNow), lossGate: createLossGate(monoNow), sizes };
   const elsewhere = hasSeveralBrokers(config.mqtt.url);
   let failures = 0;
   /** Links in a row over which nothing was confirmed until they were given up. */
@@ -96,6 +97,7 @@ export function waitsAfter(
 interface Gates {
   readonly epochGate: EpochGate;
   readonly lossGate: LossGate;
+  readonly sizes: Sizes;
 }
 
 /** null: no link, and it is told why. */

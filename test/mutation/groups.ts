@@ -4,8 +4,19 @@ export interface Group {
   readonly tests: readonly string[];
 }
 
-const PLAN = ['batch', 'confirm', 'epoch-gate', 'follow', 'loss-gate', 'plan', 'plan-state', 'ranges', 'status'];
-const LINK = ['answer', 'hear', 'publisher', 'session', 'session-state', 'signing-key'];
+const PLAN = [
+  'batch',
+  'batch-limit',
+  'confirm',
+  'epoch-gate',
+  'follow',
+  'loss-gate',
+  'plan',
+  'plan-state',
+  'ranges',
+  'status',
+];
+const LINK = ['acknowledge', 'answer', 'hear', 'publisher', 'session', 'session-state', 'signing-key'];
 
 const STORE = ['append', 'conflicts', 'gaps', 'ingest', 'of-one', 'shard', 'walk', 'walk-on', 'write-works'];
 /** From what a broker gives to the store, and what is answered. */
@@ -34,7 +45,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   /** What is sent next, decided without any port. */
   plan: {
     mutate: PLAN.map((name) => `src/agent/publisher/${name}.ts`),
-    tests: [...PLAN, 'plan-model'].map((name) => `test/agent/publisher/${name}.test.ts`),
+    tests: [...PLAN, 'batch-limit-model', 'plan-model'].map((name) => `test/agent/publisher/${name}.test.ts`),
   },
   forward: {
     mutate: ['src/agent/forward.ts', ...LINK.map((name) => `src/agent/publisher/${name}.ts`)],

@@ -1,10 +1,12 @@
 /** How a plan takes what central or the broker confirms. Pure. */
+import { type BatchLimit, cameThrough, notThrough } from './batch-limit.ts';
 import {
   change,
   type EpochPlan,
   flying,
   givenUpTo,
   isSent,
+  isStuck,
   land,
   type Plan,
   type PlanInput,
@@ -12,7 +14,7 @@ import {
   type Question,
   sentToo,
 } from './plan-state.ts';
-import { both, clip, type Ranges, span, union, without } from './ranges.ts';
+import { both, clip, count, has, type Ranges, span, union, without } from './ranges.ts';
 
 /** What central does not name of a disowned epoch is sent again so often on one link. */
 export const MAX_AGAIN = 20;
@@ -22,9 +24,12 @@ export const MAX_AGAIN = 20;
  * what had been sent, and so is the first one of another store. Any other can be late: if it is lower, we ask; its `need`
  * only repeats what the plan knows.
  */
-export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: number): Plan {
+export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: number, rules: PlanRules): Plan {
   const e = plan.epochs.find((one) => one.epoch === input.epoch);
-  if (e === undefined) return plan;
+  return e === undefined ? plan : { ...heard(plan, e, input, now), limit: judged(plan, e, input, rules) };
+}
+
+function heard(plan: Plan, e: EpochPlan, input: PlanInput & { type: 'stored' }, now: number): Plan {
   if (e.disowned) {
     const { question } = e;
     // Central answers a question after the batches that came before it.
@@ -32,15 +37,15 @@ export function confirm(plan: Plan, input: PlanInput & { type: 'stored' }, now: 
       return change(plan, e.epoch, () => ({ ...e, untold: [], progressAt: now }));
     const need = union(input.need, []);
     const untold = both(need, question.gone);
-    const heard = { ...e, question: null, untold, progressAt: now };
+    const told = { ...e, question: null, untold, progressAt: now };
     const again = union(dropped(e, need), input.names === true ? unnamed(e) : []);
     if (again.length === 0) {
       // Under these numbers central holds other events, so that it lacks none: what was ours there is lost with the store that had it.
       const lost = e.anew ? without(question.gone, e.came) : [];
-      return change(plan, e.epoch, () => ({ ...heard, untold: union(untold, lost), mark: givenUpTo(e) }));
+      return change(plan, e.epoch, () => ({ ...told, untold: union(untold, lost), mark: givenUpTo(e) }));
     }
     return change(plan, e.epoch, () => ({
-      ...heard,
+      ...told,
       todo: again,
       sent: without(e.sent, again),
       again: e.again + 1,
@@ -75,6 +80,30 @@ function dropped(e: EpochPlan, need: Ranges): Ranges {
 function unnamed(e: EpochPlan): Ranges {
   if (e.again >= MAX_AGAIN) return [];
   return without(clip(e.sent, Math.max(e.firstSeq, e.mark + 1), e.lastSeq), union(union(e.skipped, e.gone), e.came));
+}
+
+/** Whether what is watched came through, as far as this word says. */
+function judged(
+  plan: Plan,
+  e: EpochPlan,
+  input: PlanInput & { type: 'stored' },
+  { batchEvents, syncAfterMs, unconfirmedEvents }: PlanRules,
+): BatchLimit {
+  const { limit } = plan;
+  const { watch } = limit;
+  const { question } = e;
+  if (watch === null || watch.epoch !== e.epoch) return limit;
+  if (!e.disowned && input.seq >= watch.to) return cameThrough(limit, batchEvents);
+  if (question === null || (e.disowned && !isSent(plan, e))) return limit;
+  // Over this link it must have gone out well before the question, and central be near: a word that crosses it knows nothing of the
+  // newest. Where the mark stands still, nothing holds us back, and it may be far.
+  const stands = e.skipped.length > 0 || isStuck(plan, e);
+  const isNear = question.at - watch.at >= syncAfterMs / 2 && count(question.sent) <= unconfirmedEvents && !stands;
+  if (watch.flight !== null && !(isNear && has(question.sent, watch.from))) return limit;
+  const need = union(input.need, []);
+  if (has(need, watch.from)) return limit.refuses ? { ...limit, watch: null } : notThrough(limit);
+  const isIn = watch.to <= (need.at(-1)?.[1] ?? 0) || has(question.sent, watch.to);
+  return isIn ? cameThrough(limit, batchEvents) : limit;
 }
 
 function answered(plan: Plan, e: EpochPlan, question: Question, need: Ranges): EpochPlan {
@@ -115,7 +144,10 @@ export function acked(plan: Plan, id: number, now: number, rules: PlanRules): Pl
     return { ...(before?.unsure === true ? again : sentToo(e, range)), progressAt: now };
   };
   const landed = { ...land(plan, id, sent), ...(before === undefined ? {} : { refusals: 0, ackedAt: now }) };
-  return before === undefined ? landed : stepOver(landed, before.epoch, now, rules);
+  if (before === undefined) return landed;
+  const came = (rules.confirm === 'broker' || landed.limit.refuses) && landed.limit.watch?.flight === id;
+  const limit = came ? cameThrough(landed.limit, rules.batchEvents) : landed.limit;
+  return stepOver({ ...landed, limit }, before.epoch, now, rules);
 }
 
 /** Where the broker's word is enough, the mark follows what was sent. */

@@ -1,4 +1,5 @@
 /** How a plan follows the log: epochs are opened, grow, are trimmed, and have holes. Pure. */
+import { flown } from './batch-limit.ts';
 import { stepOver } from './confirm.ts';
 import {
   change,
@@ -77,7 +78,8 @@ export function narrow(plan: Plan, input: PlanInput & { type: 'read' }, now: num
   const hole = span(flight.from, nothing ? flight.to : from - 1);
   const rest = nothing ? [] : span(Math.max(flight.from, to + 1), flight.to);
   const flights = plan.flights.flatMap((one) => (one.id !== id ? [one] : nothing ? [] : [{ ...one, from, to }]));
-  const narrowed = change({ ...plan, flights }, flight.epoch, (e) => {
+  const limit = flown(plan.limit, id, nothing ? null : { from, to });
+  const narrowed = change({ ...plan, flights, limit }, flight.epoch, (e) => {
     const known = {
       ...e,
       hole: Math.max(e.hole, hole[0]?.[1] ?? 0),

@@ -1,5 +1,6 @@
 /** What the plan of one link is made of. Pure. */
 import type { SeqRange } from '../../contract/message.ts';
+import type { BatchLimit } from './batch-limit.ts';
 import { clip, type Ranges, union, without } from './ranges.ts';
 
 export interface PlanRules {
@@ -87,6 +88,8 @@ export interface Plan {
   readonly pausedUntil: number;
   readonly ackedAt: number;
   readonly progressAt: number;
+  /** The only part that the next link begins with. */
+  readonly limit: BatchLimit;
 }
 
 export interface LogSpan {
@@ -120,9 +123,13 @@ export type PlanInput =
   | { readonly type: 'disowned'; readonly epoch: string; readonly seq?: number; readonly other?: boolean }
   /** What of the flight was really there to be sent; `from` > `to`: nothing. */
   | { readonly type: 'read'; readonly flight: number; readonly from: number; readonly to: number }
+  /** Its payload, before it goes out. */
+  | { readonly type: 'weighed'; readonly flight: number; readonly bytes: number }
   | { readonly type: 'skipped'; readonly flight: number }
   | { readonly type: 'acked'; readonly flight: number }
   | { readonly type: 'refused'; readonly flight: number; readonly pauseMs: number }
+  /** Refused for its size. */
+  | { readonly type: 'too large'; readonly flight: number; readonly bytes: number }
   | { readonly type: 'tick' };
 
 /** Up to where a disowned epoch is done once all is sent: what is too large for this broker was not. */
@@ -143,6 +150,11 @@ export function sendAgain(e: EpochPlan): EpochPlan {
 export function isSent(plan: Plan, e: EpochPlan): boolean {
   const isAll = e.open && e.todo.length === 0 && e.liveNext > e.lastSeq && flying(plan, e.epoch).length === 0;
   return e.disowned && isAll && e.mark < givenUpTo(e);
+}
+
+/** One of its events does not come through alone, and the mark waits for it. */
+export function isStuck({ limit: { stuck } }: Plan, e: EpochPlan): boolean {
+  return stuck !== null && stuck.epoch === e.epoch && stuck.seq > e.mark;
 }
 
 export function isWaiting(e: EpochPlan): boolean {

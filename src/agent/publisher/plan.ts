@@ -5,6 +5,7 @@
  * Invariant: once an epoch is `open`, every seq above its mark that the log holds is in exactly one of `todo` (to be sent as
  * backlog), `sent` (PUBACK came), a flight (on its way), or from `liveNext` on (to be sent live); or central said it holds it.
  */
+import { type BatchLimit, flown, fullBatches, notThrough, onNextLink, tooLarge, watching } from './batch-limit.ts';
 import { acked, begin, confirm, disown, forgotten } from './confirm.ts';
 import { follow, narrow, openEpoch } from './follow.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type EpochPlan,
   type Flight,
   isSent,
+  isStuck,
   isWaiting,
   type Lane,
   type LogSpan,
@@ -24,7 +26,14 @@ import {
 } from './plan-state.ts';
 import { clip, has, type Ranges, span, union, without } from './ranges.ts';
 
-export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: number): Plan {
+/** `limit`: that of the last plan, the link before. */
+export function openPlan(
+  epochs: readonly LogSpan[],
+  rules: PlanRules,
+  now: number,
+  limit: BatchLimit = fullBatches(rules.batchEvents),
+): Plan {
+  const next = onNextLink(limit);
   return {
     epochs: epochs.map((head) => openEpoch(head, now, rules.confirm === 'store')),
     flights: [],
@@ -33,6 +42,8 @@ export function openPlan(epochs: readonly LogSpan[], rules: PlanRules, now: numb
     pausedUntil: now,
     ackedAt: now,
     progressAt: now,
+    // Where the broker's word is enough, what has none did not come through.
+    limit: rules.confirm === 'store' || next.refuses ? next : notThrough(next),
   };
 }
 
@@ -61,7 +72,7 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
         }),
       };
     case 'stored':
-      return confirm(plan, input, now);
+      return confirm(plan, input, now, rules);
     case 'came':
       return change(plan, input.epoch, (e) => ({ ...e, came: union(e.came, span(input.from, input.to)) }));
     case 'disowned':
@@ -73,17 +84,27 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
       });
     case 'read':
       return narrow(plan, input, now, rules);
+    case 'weighed':
+      return { ...plan, limit: flown(plan.limit, input.flight, { bytes: input.bytes }) };
     case 'skipped':
-      return land(plan, input.flight, (e, range) => ({ ...sentToo(e, range), skipped: union(e.skipped, range) }));
+      return skip(plan, input.flight);
     case 'acked':
       return acked(plan, input.flight, now, rules);
     case 'refused':
       return {
-        ...land(plan, input.flight, (e, range) => ({ ...e, todo: union(e.todo, clip(range, e.mark + 1, e.lastSeq)) })),
+        ...giveBack(plan, input.flight),
         refusals: plan.refusals + 1,
         pausedUntil: now + input.pauseMs,
         ackedAt: now,
       };
+    case 'too large': {
+      const flight = plan.flights.find((one) => one.id === input.flight);
+      if (flight === undefined) return plan;
+      const size = flight.to - flight.from + 1;
+      const landed = size === 1 ? skip(plan, flight.id) : giveBack(plan, flight.id);
+      const limit = { ...tooLarge(landed.limit, size, input.bytes), refuses: true };
+      return { ...landed, ackedAt: now, limit };
+    }
     case 'tick':
       return {
         ...plan,
@@ -97,14 +118,31 @@ export function step(plan: Plan, input: PlanInput, now: number, rules: PlanRules
   }
 }
 
+/** It is too large for this broker: taken for sent. */
+function skip(plan: Plan, flight: number): Plan {
+  const limit = flown(plan.limit, flight, null);
+  return land({ ...plan, limit }, flight, (e, range) => {
+    return { ...sentToo(e, range), skipped: union(e.skipped, range) };
+  });
+}
+
+/** It did not go out: it waits again. */
+function giveBack(plan: Plan, flight: number): Plan {
+  const limit = flown(plan.limit, flight, null);
+  return land({ ...plan, limit }, flight, (e, range) => {
+    return { ...e, todo: union(e.todo, clip(range, e.mark + 1, e.lastSeq)) };
+  });
+}
+
 /** The next batch to send, and the plan in which it is on its way; null where it is better to wait. */
 export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan, Flight] | null {
   const window = plan.refusals > 0 ? 1 : rules.window;
   if (now < plan.pausedUntil || plan.flights.length >= window) return null;
+  const size = Math.min(rules.batchEvents, plan.limit.events);
   const current = plan.epochs.at(-1);
   if (current !== undefined && current.liveNext <= current.lastSeq) {
     const from = current.liveNext;
-    const to = Math.min(current.lastSeq, from + rules.batchEvents - 1);
+    const to = Math.min(current.lastSeq, from + size - 1);
     return launch(plan, { ...current, liveNext: to + 1 }, 'events', from, to, now);
   }
   const backlogWindow = window - Math.floor((window + 2) / 4);
@@ -116,8 +154,8 @@ export function take(plan: Plan, now: number, rules: PlanRules): readonly [Plan,
   }
   for (const e of plan.epochs) {
     const head = e.todo[0];
-    if (head === undefined || isAhead(e, head[0], rules)) continue;
-    const [from, to] = [head[0], Math.min(head[1], head[0] + rules.batchEvents - 1)];
+    if (head === undefined || isAhead(plan, e, head[0], rules)) continue;
+    const [from, to] = [head[0], Math.min(head[1], head[0] + size - 1)];
     return launch(plan, { ...e, todo: without(e.todo, [[from, to]]) }, 'backlog', from, to, now);
   }
   return null;
@@ -156,16 +194,23 @@ export function untoldOf(plan: Plan, epoch: string): Ranges {
 
 /**
  * Too far ahead of the mark. Everything below `next` has been sent, so the mark moves if central does; unless there is a hole
- * in front (given up, or too large to send): then it moves only after what explains the hole, at the end of the log. The mark of
+ * in front (given up, or too large to send or to come through): then it moves only after what explains the hole, at the end of the log. The mark of
  * a disowned epoch moves when all is sent.
  */
-function isAhead(e: EpochPlan, next: number, rules: PlanRules): boolean {
-  const stays = e.disowned || e.skipped.length > 0 || e.hole > e.mark || e.firstSeq > e.mark + 1;
+function isAhead(plan: Plan, e: EpochPlan, next: number, rules: PlanRules): boolean {
+  const stays = e.disowned || isStuck(plan, e) || e.skipped.length > 0 || e.hole > e.mark || e.firstSeq > e.mark + 1;
   return rules.confirm === 'store' && !stays && next - e.mark - 1 >= rules.unconfirmedEvents;
 }
 
 function launch(plan: Plan, e: EpochPlan, lane: Lane, from: number, to: number, now: number): readonly [Plan, Flight] {
   const flight: Flight = { id: plan.nextFlight, epoch: e.epoch, lane, from, to, at: now };
   const next = change(plan, e.epoch, () => e);
-  return [{ ...next, nextFlight: plan.nextFlight + 1, flights: [...plan.flights, flight] }, flight];
+  const limit = watching(isOver(plan) ? { ...plan.limit, watch: null } : plan.limit, flight);
+  return [{ ...next, limit, nextFlight: plan.nextFlight + 1, flights: [...plan.flights, flight] }, flight];
+}
+
+/** Of what is watched nobody will say anything any more: it is gone from the log. */
+function isOver({ limit: { watch }, epochs }: Plan): boolean {
+  const e = epochs.find((one) => one.epoch === watch?.epoch);
+  return watch !== null && (e === undefined || watch.from < e.firstSeq);
 }

@@ -42,8 +42,13 @@ export interface Publisher {
   readonly receiveMaximum: number;
   /** The largest payload of a batch. */
   readonly maxBatchBytes: number;
-  /** Resolves at PUBACK. Rejects with LINK_ENDED: "unknown", it will be sent again on the next link. `texts`: as of `encodeBatch`. */
-  publishBatch(lane: Lane, batch: EventBatch, texts?: readonly string[]): Promise<Published>;
+  /** Resolves at PUBACK. Rejects with LINK_ENDED: "unknown", it will be sent again on the next link. `texts`: as of `encodeBatch`. `weigh` is told the bytes of the payload before it goes out. */
+  publishBatch(
+    lane: Lane,
+    batch: EventBatch,
+    texts?: readonly string[],
+    weigh?: (bytes: number) => void,
+  ): Promise<Published>;
   publishSync(message: SyncMessage): Promise<Published>;
   publishState(state: StateMessage['state']): Promise<Published>;
   /** QoS 0, retained: resolves when written. */
@@ -95,9 +100,11 @@ export async function openPublisher(
     protocol: link.protocol,
     receiveMaximum: link.receiveMaximum,
     maxBatchBytes: Math.min(MAX_BATCH_BYTES, link.maxPacketBytes - topicOf('backlog').length - PACKET_OVERHEAD),
-    publishBatch(lane, batch, texts) {
+    publishBatch(lane, batch, texts, weigh) {
       const text = encodeBatch(batch, texts);
-      return send(topicOf(lane), compress && takesGzip ? pack(text) : text);
+      const payload = compress && takesGzip ? pack(text) : text;
+      weigh?.(Buffer.byteLength(payload));
+      return send(topicOf(lane), payload);
     },
     publishSync: (message) => send(topicOf('sync'), encodeSync(message)),
     publishState: (value) => send(topicOf('state'), state(value), true),

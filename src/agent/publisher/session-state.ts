@@ -4,6 +4,7 @@ import type { SigningKey } from '../../contract/signature.ts';
 import type { BackoffLimits } from '../../lib/wait.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Compare, Look } from './answer.ts';
+import type { BatchLimit } from './batch-limit.ts';
 import type { EpochGate } from './epoch-gate.ts';
 import type { LossGate } from './loss-gate.ts';
 import { step } from './plan.ts';
@@ -35,11 +36,19 @@ export interface SessionParts {
   readonly compare?: Compare | undefined;
   readonly status: ForwardStatus;
   readonly logger: Logger;
-  /** Both are shared by all links. */
+  /** All three are shared by all links. */
   readonly epochGate: EpochGate;
   readonly lossGate: LossGate;
+  readonly sizes: Sizes;
   readonly monoNow: () => number;
   readonly random: () => number;
+}
+
+/** What is known of the size up to which a broker takes messages. */
+export interface Sizes {
+  /** Of the last link; null: there was none. */
+  limit: BatchLimit | null;
+  isTold: boolean;
 }
 
 export interface Session extends SessionParts {
@@ -62,7 +71,34 @@ export interface Session extends SessionParts {
 
 export function apply(session: Session, input: PlanInput): void {
   session.plan = step(session.plan, input, session.monoNow(), session.rules);
+  tellSize(session);
   session.ring();
+}
+
+/** Once, until a batch of that size has come through. */
+function tellSize(session: Session): void {
+  const { sizes, status, logger } = session;
+  const { stuck, isSize, missedBytes } = session.plan.limit;
+  if (stuck !== null) tellOnce(session, `stuck ${stuck.epoch}/${stuck.seq}`, stuckText(stuck));
+  if (missedBytes === null) sizes.isTold = false;
+  if (!isSize || missedBytes === null || sizes.isTold) return;
+  sizes.isTold = true;
+  status.lastError = sizeText(missedBytes);
+  logger.warn({ bytes: missedBytes }, status.lastError);
+}
+
+/** Why nothing gets through, where it is the size; otherwise null. */
+export function sizeTrouble({ stuck, missedBytes }: BatchLimit): string | null {
+  if (stuck !== null) return stuckText(stuck);
+  return missedBytes === null ? null : sizeText(missedBytes);
+}
+
+function sizeText(bytes: number): string {
+  return `the broker seems to drop messages above ${bytes} bytes: raise its message_size_limit (mosquitto) or set forward.batchEvents lower`;
+}
+
+function stuckText({ epoch, seq, bytes }: NonNullable<BatchLimit['stuck']>): string {
+  return `the broker seems to drop event ${epoch}/${seq} alone (${bytes} bytes): raise its message_size_limit (mosquitto)`;
 }
 
 export function tellOnce(session: Session, key: string, text: string, level: 'warn' | 'error' = 'warn'): void {

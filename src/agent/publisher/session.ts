@@ -6,22 +6,21 @@ import type { EventBatch } from '../../contract/envelope.ts';
 import { signBatch, signSync } from '../../contract/signature.ts';
 import { createQueue } from '../../lib/queue.ts';
 import { type Loop, runAll } from '../../lib/run-all.ts';
-import { backoffMs, childOf, orAborted, ticks } from '../../lib/wait.ts';
+import { childOf, orAborted, ticks } from '../../lib/wait.ts';
+import { acknowledged, refused, saveBrokerMark, tellOversize } from './acknowledge.ts';
 import { answerRequest } from './answer.ts';
 import { fittingEvents, followingEvents } from './batch.ts';
 import { createHealthReport } from './health-report.ts';
 import { heardCentral, heardStored, recheckLate } from './hear.ts';
-import { dueSyncs, isDeaf, isStalled, markOf, openPlan, step, take } from './plan.ts';
+import { dueSyncs, isDeaf, isStalled, openPlan, step, take } from './plan.ts';
 import type { Flight } from './plan-state.ts';
 import type { AgentMessage } from './publisher.ts';
-import { apply, type Session, type SessionParts, tellOnce } from './session-state.ts';
+import { apply, type Session, type SessionParts, sizeTrouble, tellOnce } from './session-state.ts';
 
 /** Requests that wait for an answer; further ones are dropped, and whoever asked asks again. */
 export const REQUEST_LIMIT = 16;
 /** How often the plan looks at the clock. */
 const TICK_MS = 100;
-/** Between two lines about refused batches. */
-const REFUSAL_LINE_MS = 60_000;
 
 /** Resolves with why the link is to be opened again, null after an abort. Rejects only with what the log rejects with. */
 export async function runSession(parts: SessionParts, outer: AbortSignal): Promise<string | null> {
@@ -30,7 +29,7 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
   const requests = createQueue<AgentMessage & { type: 'request' }>(REQUEST_LIMIT);
   const session: Session = {
     ...parts,
-    plan: openPlan(parts.log.epochs(), parts.rules, parts.monoNow()),
+    plan: openPlan(parts.log.epochs(), parts.rules, parts.monoNow(), parts.sizes.limit ?? undefined),
     incarnation: parts.log.incarnation,
     otherAt: Number.NEGATIVE_INFINITY,
     recheckAt: null,
@@ -74,6 +73,7 @@ export async function runSession(parts: SessionParts, outer: AbortSignal): Promi
     await runAll(loops, over.signal);
   } finally {
     over.release();
+    parts.sizes.limit = session.plan.limit;
   }
   return outer.aborted ? null : why;
 }
@@ -104,7 +104,8 @@ async function send(
       end(`the broker has acknowledged nothing for ${rules.stalledAfterMs} ms`);
     } else if (isStalled(session.plan, monoNow(), rules)) {
       const away = 'central does not answer: events stay in the log until it does';
-      if (session.central === 'online') end(`central has confirmed nothing for ${rules.stalledAfterMs} ms`);
+      const silent = `central has confirmed nothing for ${rules.stalledAfterMs} ms`;
+      if (session.central === 'online') end(sizeTrouble(session.plan.limit) ?? silent);
       // Only its own word that it is away from the only broker is a reason to sit still: a link may be dead in one direction.
       else if (session.central === 'offline' && !session.elsewhere) tellOnce(session, 'away', away);
       else end(away);
@@ -129,7 +130,7 @@ async function ask(session: Session, epoch: string): Promise<void> {
 
 /** Reads a batch and hands it to the link. Resolves without waiting for PUBACK. */
 async function launch(session: Session, flight: Flight): Promise<void> {
-  const { log, publisher, rules, status } = session;
+  const { log, publisher, rules } = session;
   const { id, epoch, lane, from, to } = flight;
   const read = await log.read(epoch, from, to, rules.batchEvents, publisher.maxBatchBytes);
   const first = read[0];
@@ -142,9 +143,8 @@ async function launch(session: Session, flight: Flight): Promise<void> {
     return saveBrokerMark(session, epoch);
   }
   if (last === undefined) {
-    status.oversize++;
     const text = `event ${epoch}/${first.seq} is larger than the broker takes (${publisher.maxBatchBytes} bytes): raise its limit`;
-    tellOnce(session, `oversize ${epoch}/${first.seq}`, text);
+    tellOversize(session, `${epoch}/${first.seq}`, text);
     apply(session, { type: 'read', flight: id, from: first.seq, to: first.seq });
     return apply(session, { type: 'skipped', flight: id });
   }
@@ -152,10 +152,15 @@ async function launch(session: Session, flight: Flight): Promise<void> {
   const batch = await chained(session, epoch, events, first.seq, last.seq);
   // Trimmed since it was read: the next round sees what is left.
   if (batch === null) return apply(session, { type: 'refused', flight: id, pauseMs: TICK_MS });
-  publisher.publishBatch(lane, batch, texts).then(
+  let bytes = 0;
+  const weigh = (weight: number) => {
+    bytes = weight;
+    apply(session, { type: 'weighed', flight: id, bytes });
+  };
+  publisher.publishBatch(lane, batch, texts, weigh).then(
     (result) => {
       if (result.ok) acknowledged(session, flight);
-      else refused(session, flight, result.reason);
+      else refused(session, flight, result, { events, bytes });
     },
     // The link has ended: the plan ends with it, and the next one sends again.
     session.ring,
@@ -176,35 +181,6 @@ async function chained(
   if (key === null) return batch;
   const before = await log.chainAt(epoch, from - 1);
   return before === null ? null : { ...batch, proof: signBatch(key, batch, before) };
-}
-
-function acknowledged(session: Session, { id, epoch }: Flight): void {
-  const { status } = session;
-  status.acknowledged++;
-  status.lastError = null;
-  apply(session, { type: 'acked', flight: id });
-  saveBrokerMark(session, epoch);
-}
-
-/** Where the broker's word is enough. */
-function saveBrokerMark(session: Session, epoch: string): void {
-  const { log, rules, status } = session;
-  const mark = markOf(session.plan, epoch);
-  const head = log.epochs().find((one) => one.epoch === epoch);
-  if (rules.confirm === 'store' || mark === null || head === undefined || mark <= head.storedSeq) return;
-  log.saveMark(epoch, mark, log.incarnation ?? 'broker');
-  status.confirmed();
-}
-
-function refused(session: Session, { id }: Flight, reason: string): void {
-  const now = session.monoNow();
-  const pauseMs = backoffMs(session.plan.refusals, session.retry, session.random());
-  apply(session, { type: 'refused', flight: id, pauseMs });
-  session.status.refusals++;
-  session.status.lastError = `the broker does not pass our events on (${reason})`;
-  if (session.refusalToldAt !== null && now - session.refusalToldAt < REFUSAL_LINE_MS) return;
-  session.refusalToldAt = now;
-  session.logger.warn({ reason }, `the broker does not pass our events on (${reason}): they stay in the log`);
 }
 
 async function receive(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { fullBatches } from '../../../src/agent/publisher/batch-limit.ts';
 import {
   change,
   type EpochPlan,
@@ -23,7 +24,7 @@ const flight = (id: number, from: number, to: number, of = 'e'): Flight => ({
   ...{ id, epoch: of, lane: 'events', from, to, at: 0 },
 });
 const planOf = (epochs: readonly EpochPlan[], flights: readonly Flight[] = []): Plan => ({
-  ...{ epochs, flights, nextFlight: 9, refusals: 0, pausedUntil: 0, ackedAt: 0, progressAt: 0 },
+  ...{ epochs, flights, nextFlight: 9, refusals: 0, pausedUntil: 0, ackedAt: 0, progressAt: 0, limit: fullBatches(20) },
 });
 
 describe('an epoch that waits', () => {

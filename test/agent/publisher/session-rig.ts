@@ -6,8 +6,9 @@ import { createLossGate } from '../../../src/agent/publisher/loss-gate.ts';
 import type { Lane, PlanRules } from '../../../src/agent/publisher/plan-state.ts';
 import type { AgentMessage, Publisher } from '../../../src/agent/publisher/publisher.ts';
 import { runSession } from '../../../src/agent/publisher/session.ts';
+import type { Sizes } from '../../../src/agent/publisher/session-state.ts';
 import { createForwardStatus, type ForwardStatus } from '../../../src/agent/publisher/status.ts';
-import { type EventBatch, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
+import { type EventBatch, encodeBatch, MAX_BATCH_BYTES } from '../../../src/contract/envelope.ts';
 import type { HealthMessage, StoredMessage, SyncMessage } from '../../../src/contract/message.ts';
 import type { SigningKey } from '../../../src/contract/signature.ts';
 import type { Published } from '../../../src/lib/mqtt-link.ts';
@@ -60,6 +61,7 @@ export interface RigOptions {
   readonly acks?: boolean;
   readonly elsewhere?: boolean;
   readonly maxBatchBytes?: number;
+  readonly sizes?: Sizes;
   readonly health?: () => Promise<HealthMessage>;
   readonly publishSync?: () => Promise<Published>;
   readonly respond?: () => Promise<Published>;
@@ -111,6 +113,7 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
   const lines: Line[] = [];
   const tell = (level: Line['level']) => (fields: object, text: string) => void lines.push({ level, text, fields });
   const link = scriptedPublisher(options);
+  const sizes = options.sizes ?? { limit: null, isTold: false };
   const stop = new AbortController();
   const done = runSession(
     {
@@ -126,6 +129,7 @@ export async function startSession(options: RigOptions = {}): Promise<Rig> {
       logger: { info: tell('info'), warn: tell('warn'), error: tell('error') },
       epochGate: createEpochGate(monoNow),
       lossGate: createLossGate(monoNow),
+      sizes,
       monoNow,
       random: () => 0,
     },
@@ -180,8 +184,9 @@ function scriptedPublisher({ acks = true, maxBatchBytes = MAX_BATCH_BYTES, publi
     protocol: '5',
     receiveMaximum: 10,
     maxBatchBytes,
-    publishBatch: (lane, batch) =>
+    publishBatch: (lane, batch, texts, weigh) =>
       new Promise((resolve, reject) => {
+        weigh?.(Buffer.byteLength(encodeBatch(batch, texts)));
         const name = `${lane} ${batch.events[0]?.seq}-${batch.events.at(-1)?.seq}`;
         sent.push({
           lane,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { REQUEST_LIMIT } from '../../../src/agent/publisher/session.ts';
+import { encodeBatch } from '../../../src/contract/envelope.ts';
 import type { HealthMessage } from '../../../src/contract/message.ts';
 import { provesBatch, provesSync } from '../../../src/contract/signature.ts';
 import { newKey } from '../../contract/signing.ts';
@@ -209,6 +210,35 @@ describe('a batch', () => {
     }
     expect(status.refusals).toBe(4);
     expect(names()).toEqual(Array.from({ length: 4 }, () => 'backlog 1-5'));
+  });
+
+  test('that the broker refuses for its size is halved until it fits, which is told once; an event alone is left out', async () => {
+    const rig = await startSession({ events: 8, acks: false, rules: { stalledAfterMs: 1e9 } });
+    const { epoch, sent, status, lines, names, texts, stored, settled } = rig;
+    await stored(0);
+    const refused = { ok: false, reasonCode: 0x95, reason: 'Packet too large' } as const;
+    const answer = async (name: string, fits: boolean) => {
+      sent
+        .filter((one) => one.name === `backlog ${name}`)
+        .at(-1)
+        ?.ack(fits ? undefined : refused);
+      await settled();
+    };
+    await answer('1-8', false);
+    expect(names().slice(1)).toEqual(['backlog 1-4', 'backlog 5-8']);
+    await answer('1-4', false);
+    expect(names().slice(3)).toEqual(['backlog 1-2', 'backlog 3-4']);
+    expect(lines).toEqual([]);
+    await answer('1-2', true);
+    const bytes = encodeBatch(sent[1]?.batch ?? { agent: '', events: [], chain: new Uint8Array(32) }).length;
+    const text = `the broker seems to drop messages above ${bytes} bytes: raise its message_size_limit (mosquitto) or set forward.batchEvents lower`;
+    expect(lines).toEqual([{ level: 'warn', fields: { bytes }, text }]);
+    await answer('3-4', false);
+    await answer('3-3', false);
+    await answer('4-4', true);
+    await answer('5-8', true);
+    expect(texts().slice(1)).toEqual([expect.stringMatching(`^event ${epoch}/3 .*is larger than the broker takes`)]);
+    expect([status.oversize, status.refusals]).toEqual([1, 4]);
   });
 
   test('whose link ends is left to the next link', async () => {
