@@ -15,6 +15,8 @@ export interface DrainResult {
   readonly eventsPerSecond: number;
   /** From the time of an event (its first shake) until it was seen in the store, looked for every POLL_MS. */
   readonly liveMs: Latency;
+  /** One by one. */
+  readonly live: readonly number[];
   /** The same afterwards: what detection and grouping take. */
   readonly idleMs: Latency;
   /** Of the whole drain. */
@@ -57,12 +59,12 @@ export async function runDrain(
     const [began, before] = [performance.now(), cpu()];
     await until('the backlog is stored', () => store.look() >= count, 300_000);
     const [seconds, after] = [(performance.now() - began) / 1_000, cpu()];
-    const liveMs = store.latencies();
+    const live = store.taken();
     for (let waited = 0; waited < IDLE_MS; waited += POLL_MS) {
       await pause(POLL_MS);
       store.look();
     }
-    const idleMs = store.latencies();
+    const idleMs = latencyOf(store.taken());
     simulated.stop();
     await simulated.done;
     await pause(1_000);
@@ -76,7 +78,8 @@ export async function runDrain(
       events: count,
       seconds: round(seconds),
       eventsPerSecond,
-      liveMs,
+      liveMs: latencyOf(live),
+      live,
       idleMs,
       cpuSeconds: cpuUsed,
       rssMb,
@@ -140,16 +143,20 @@ function watchStore(path: string, backlog: number) {
       }
       return (reached.get(epoch, backlog) as number | null) ?? 0;
     },
-    /** Of the live events since the last call. */
-    latencies(): Latency {
-      const sorted = seen.sort((a, b) => a - b);
+    /** How long each live event took since the last call. */
+    taken(): readonly number[] {
+      const all = seen;
       seen = [];
-      const at = (share: number) =>
-        sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-      return { p50: at(0.5), p99: at(0.99), events: sorted.length };
+      return all;
     },
     close: () => db.close(),
   };
+}
+
+export function latencyOf(all: readonly number[]): Latency {
+  const sorted = all.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99), events: sorted.length };
 }
 
 /** Of all its threads, user and system: proc(5), fields 14 and 15 in ticks of 10 ms. */
