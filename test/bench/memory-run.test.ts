@@ -19,3 +19,10 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('over mosquitto', ()
     expect(told).toHaveLength(4);
   }, 120_000);
 });
+
+test('without a broker all events wait in the log', async () => {
+  const options = { readings: 4_000, samples: 2, warmUp: 0, format: 'frame', offline: true } as const;
+  const result = await runMemory({ ...options, tell: () => undefined });
+  expect(result.events).toBeGreaterThanOrEqual(eventsIn(0, 4_000));
+  expect(result.slopes.rssBytes.points).toBe(2);
+}, 120_000);

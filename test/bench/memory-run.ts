@@ -1,8 +1,9 @@
-/** The memory of the agent while readings come as fast as it takes them, and a broker takes what it makes of them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** The memory of the agent while readings come as fast as it takes them, and a broker takes what it makes of them, or none does. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { connectAsync } from 'mqtt';
 import { openPty } from '../../src/simulator/pty.ts';
 import { freePort, startMosquitto, until } from '../servers.ts';
@@ -19,6 +20,8 @@ export interface MemoryOptions {
   readonly samples: number;
   /** The first part of them, in which V8 and SQLite grow to their size, is left out of the slopes. */
   readonly warmUp: number;
+  /** No broker answers: all that comes waits in the log. */
+  readonly offline?: boolean;
   readonly tell: (line: string) => void;
 }
 
@@ -46,7 +49,7 @@ export async function runMemory(options: MemoryOptions): Promise<MemoryResult> {
   const { readings, format, samples: count, warmUp, tell } = options;
   const begun = new AsyncDisposableStack();
   try {
-    const { pty, heard, inspector } = await openHouse(format, begun);
+    const { pty, heard, inspector } = await openHouse(format, options.offline ?? false, begun);
     const samples: MemorySample[] = [];
     const began = performance.now();
     for (let n = 1, done = 0; n <= count; n += 1) {
@@ -79,29 +82,19 @@ export async function runMemory(options: MemoryOptions): Promise<MemoryResult> {
 }
 
 /** The broker's word is enough here: who is central would take the processor from it. */
-async function openHouse(format: 'json' | 'frame', begun: AsyncDisposableStack) {
+async function openHouse(format: 'json' | 'frame', offline: boolean, begun: AsyncDisposableStack) {
   const folder = mkdtempSync(join(tmpdir(), 'collard-memory-'));
   begun.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const broker = await startMosquitto(['max_queued_messages 0', 'max_inflight_messages 0']);
-  begun.defer(broker.stop);
   const pty = openPty(true);
   begun.defer(pty.close);
-  const client = await connectAsync(broker.url, { protocolVersion: 5 });
-  begun.defer(() => client.endAsync(true));
-  let events = 0;
-  client.on('message', (_, payload) => {
-    events += occurrences(payload);
-  });
-  await client.subscribeAsync(
-    ['events', 'backlog'].map((lane) => `collard/v1/+/+/${lane}`),
-    { qos: 1 },
-  );
+  const path = join(folder, 'events.db');
+  const ear = offline ? null : await listen(begun);
   writeFileSync(
     join(folder, 'agent.yaml'),
     `agent: memory
 sources: [{ serial: ${pty.path}, format: ${format}, silentAfterMs: 600000 }]
-log: { path: ${join(folder, 'events.db')} }
-mqtt: { url: "${broker.url}" }
+log: { path: ${path}, budgetBytes: 4000000000 }
+mqtt: { url: "${ear?.url ?? `mqtt://127.0.0.1:${await freePort()}`}" }
 forward: { confirm: broker }
 `,
   );
@@ -112,7 +105,33 @@ forward: { confirm: broker }
   await agent.says(/source is open/, 60_000);
   const inspector = await openInspector(port);
   begun.defer(inspector.close);
-  return { pty, inspector, heard: () => events };
+  return { pty, inspector, heard: ear?.heard ?? (await rowsOf(path, begun)) };
+}
+
+/** A broker, and who hears all of it. */
+async function listen(begun: AsyncDisposableStack) {
+  const broker = await startMosquitto(['max_queued_messages 0', 'max_inflight_messages 0']);
+  begun.defer(broker.stop);
+  const client = await connectAsync(broker.url, { protocolVersion: 5 });
+  begun.defer(() => client.endAsync(true));
+  let events = 0;
+  client.on('message', (_, payload) => {
+    events += occurrences(payload);
+  });
+  await client.subscribeAsync(
+    ['events', 'backlog'].map((lane) => `collard/v1/+/+/${lane}`),
+    { qos: 1 },
+  );
+  return { url: broker.url, heard: () => events };
+}
+
+/** How many events the log holds. */
+async function rowsOf(path: string, begun: AsyncDisposableStack): Promise<() => number> {
+  await until('the log is there', () => existsSync(path), PATIENCE_MS);
+  const db = new Database(path, { readonly: true });
+  begun.defer(() => void db.close());
+  const newest = db.prepare<[], number | null>('SELECT max(pos) FROM event').pluck();
+  return () => newest.get() ?? 0;
 }
 
 function occurrences(payload: Buffer): number {

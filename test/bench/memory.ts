@@ -1,8 +1,8 @@
 /**
- * npm run bench:memory -- [--readings 10000000] [--samples 50] [--warm-up 0.2] [--format json|frame] [--json]
+ * npm run bench:memory -- [--readings 10000000] [--samples 50] [--warm-up 0.2] [--format json|frame] [--offline] [--json]
  * Does the agent's memory grow with what it has read? Readings of 20 collars, two of five an event, as fast as the agent takes them
- * from a pseudo-terminal, with a broker that takes the events. Prints the slopes over what comes after the warm-up, in bytes for
- * 1 000 000 readings with their interval of 95 %; no figure makes it fail.
+ * from a pseudo-terminal, with a broker that takes the events; `--offline`: with none, and all of them wait in the log. Prints the
+ * slopes over what comes after the warm-up, in bytes for 1 000 000 readings with their interval of 95 %; no figure makes it fail.
  */
 import { loadavg, tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     samples: { type: 'string', default: '50' },
     'warm-up': { type: 'string', default: '0.2' },
     format: { type: 'string', default: 'frame' },
+    offline: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -31,7 +32,7 @@ if (!areWhole || !(warmUp >= 0 && warmUp < 1) || format === undefined) {
 
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
 tell(`${flushesASecond(tmpdir())} flushes/s, load ${loadavg()[0]?.toFixed(1)}`);
-const result = await runMemory({ readings, samples, warmUp, format, tell });
+const result = await runMemory({ readings, samples, warmUp, format, offline: values.offline, tell });
 if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 else {
   const seconds = result.seconds.toFixed(0);
