@@ -16,8 +16,8 @@ afterEach(async () => {
 
 const LIMIT_BYTES = 20_000;
 
-async function openHouse(protocol: '5' | '3.1.1', more: Record<string, unknown> = {}) {
-  const broker = await startMosquitto([`message_size_limit ${LIMIT_BYTES}`]);
+async function openHouse(protocol: '5' | '3.1.1', more: Record<string, unknown> = {}, limitBytes = LIMIT_BYTES) {
+  const broker = await startMosquitto([`message_size_limit ${limitBytes}`]);
   cleanups.push(broker.stop);
   const central = await startCentral(broker.url, 'porch');
   cleanups.push(central.stop);
@@ -98,4 +98,18 @@ describe.skipIf(!requireServer('mosquitto', mosquittoPath))('a broker with a lim
     await until('so is what is new', () => held()?.has(92) === true);
     await until('it is told', () => lines.some((line) => line.includes(`event ${epoch}/31`) && line.includes(words)));
   });
+
+  test.each(['5', '3.1.1'] as const)(
+    'over MQTT %s: a limit of a few events, and many of them behind one that does not fit',
+    async (protocol) => {
+      const { central, log, status, start } = await openHouse(protocol, { syncAfterMs: 250 }, 3_000);
+      const { epoch } = await log.append(levels(30));
+      await log.append([event('sensor.failed', { source: '/dev/collars', reason: 'x'.repeat(25_000) })]);
+      for (let n = 0; n < 6; n += 1) await log.append(levels(100));
+      start();
+      const held = () => central.epochs.get(epoch)?.events;
+      await until('all others are stored', () => held()?.size === 630 && central.mark(epoch) === 30, 60_000);
+      expect(status.links).toBe(1);
+    },
+  );
 });
