@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
@@ -137,6 +137,7 @@ describe('collard verify', () => {
   afterEach(async () => {
     await log.close();
     await store.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   async function write(count: number): Promise<void> {

@@ -2,11 +2,11 @@
  * Empty stores for tests, on the engine that this run is for: SQLite, or the server that `mariadb.ts` or `postgres.ts` has
  * started. Databases are used again by later tests, since a schema takes a server longer than most tests.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompiledQuery, Kysely } from 'kysely';
-import { expect, inject } from 'vitest';
+import { afterAll, expect, inject } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { migrate } from '../../../src/central/store/migrate.ts';
 import { openDialect } from '../../../src/central/store/open-dialect.ts';
@@ -32,6 +32,11 @@ interface Made {
 }
 
 const made: Made[] = [];
+/** Of stores in files, which their tests have closed by then: what is set up first is taken down last. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
 
 /** Which engine the tests run on. */
 export const engine = engineOf(inject('storeServer')?.url);
@@ -57,8 +62,10 @@ export async function freshStore(options: Omit<Parameters<typeof openStore>[0], 
 
 /** The URL of an empty store. It belongs to the next test once that begins. */
 export async function freshUrl(): Promise<string> {
-  if (engine === 'sqlite') return `sqlite:${join(mkdtempSync(join(tmpdir(), 'collard-store-')), 'central.db')}`;
-  return (await take()).url;
+  if (engine !== 'sqlite') return (await take()).url;
+  const folder = mkdtempSync(join(tmpdir(), 'collard-store-'));
+  folders.push(folder);
+  return `sqlite:${join(folder, 'central.db')}`;
 }
 
 async function take(): Promise<Made> {
