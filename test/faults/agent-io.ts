@@ -61,7 +61,7 @@ export const agentIo: Scenario = {
           Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 })),
         ),
       );
-      const todo = inTurns(shuffled(points, mulberry32(context.seed)), FAULTS);
+      const todo = inTurns(shuffled(points, mulberry32(context.seed)), ({ fault }) => fault);
       const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`agent, I/O call: ${fault}`)]));
       const injected = () => [...tallies.values()].map((tally) => tally.injected);
       // Calls that a run does not come to are no fault: of each kind there must be its share.

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Context, createTally, mulberry32, type Row, type Scenario, type Tally } from './frame.ts';
 import { agentBin } from './house.ts';
-import { cacheIn, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
+import { cacheIn, inTurns, quietly, STRACE, shuffled, whyNoStrace } from './io-errors.ts';
 import { unsound } from './oracle.ts';
 import { createSupervised, type Supervised } from './supervised.ts';
 
@@ -35,11 +35,14 @@ export const centralIo: Scenario = {
   missing: whyNoStrace,
   async run(context): Promise<readonly Row[]> {
     const counts = await countCalls(context.folder);
-    const kinds = CALLS.flatMap((call) =>
-      FAULTS.map((fault) => Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 }))),
+    const points = CALLS.flatMap((call) =>
+      FAULTS.flatMap((fault) =>
+        Array.from({ length: counts.get(call) ?? 0 }, (_, i) => ({ call, fault, index: i + 1 })),
+      ),
     );
-    const points = kinds.flat();
-    const todo = inTurns(kinds, mulberry32(context.seed));
+    // Most calls are writes of the schema: a short run has something of each.
+    const mixed = shuffled(points, mulberry32(context.seed));
+    const todo = inTurns(mixed, ({ call, fault }) => `${call} ${fault}`);
     const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`central, I/O call: ${fault}`)]));
     const done = () => [...tallies.values()].reduce((sum, { injected }) => sum + injected, 0);
     const ends = new Map<string, number>();
@@ -55,13 +58,6 @@ export const centralIo: Scenario = {
     return [{ ...first, notes: [`${done()} of ${points.length} points of a run with ${found}`, ...ended] }, ...others];
   },
 };
-
-/** One of each kind after the other: most calls are writes of the schema. */
-function inTurns(kinds: readonly (readonly Point[])[], random: () => number): Point[] {
-  const mixed = kinds.map((points) => shuffled(points, random));
-  const longest = Math.max(...kinds.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, i) => mixed.flatMap((points) => points[i] ?? [])).flat();
-}
 
 interface Place {
   readonly folder: string;

@@ -45,7 +45,7 @@ export const ioErrors: Scenario = {
     const counts = await countCalls(context.folder);
     const points = allPoints(counts);
     // A short run has something of each.
-    const todo = inTurns(shuffled(points, mulberry32(context.seed)), FAULTS);
+    const todo = inTurns(shuffled(points, mulberry32(context.seed)), ({ fault }) => fault);
     const tallies = new Map(FAULTS.map((fault) => [fault, createTally(`I/O call: ${fault}`)]));
     const done = () => [...tallies.values()].reduce((sum, { injected }) => sum + injected, 0);
     let idle = 0;
@@ -63,12 +63,9 @@ export const ioErrors: Scenario = {
   },
 };
 
-/** One of each kind of fault after the other. */
-export function inTurns<P extends { readonly fault: string }>(
-  points: readonly P[],
-  faults: readonly P['fault'][],
-): P[] {
-  const kinds = faults.map((fault) => points.filter((point) => point.fault === fault));
+/** One of each kind after the other. */
+export function inTurns<P>(points: readonly P[], kindOf: (point: P) => string): P[] {
+  const kinds = [...Map.groupBy(points, kindOf).values()];
   return points.flatMap((_, i) => kinds.flatMap((kind) => kind[i] ?? []));
 }
 
