@@ -28,7 +28,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },
-    maxWorkers: 2,
+    // One more than the two cores of a small machine: many tests wait for programs and servers.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

@@ -176,15 +176,17 @@ test('no command tells a secret, whatever it comes from, nor a password in a URL
     ran.push([args.join(' '), each]);
     return each;
   };
-  for (const { name, env } of home.ways) {
-    for (const kind of ['agent', 'central'] as const) {
+  const ways = home.ways.flatMap((way) => (['agent', 'central'] as const).map((kind) => ({ ...way, kind })));
+  // Side by side: each waits for what does not answer.
+  await Promise.all(
+    ways.map(async ({ name, env, kind }) => {
       const file = home.yaml(kind, dead, name === 'file' ? inFile : null);
       await run(['config', 'show', file, '--json'], env);
       const bundle = join(home.folder, `${kind}-${name}.json`);
       await run(['doctor', '--config', file, '--bundle', bundle], { ...env, COLLARD_DEBUG: '1' });
       bundles.push(bundle);
-    }
-  }
+    }),
+  );
   for (const kind of ['agent', 'central'] as const) {
     const file = home.yaml(kind, dead, inFile);
     const settings = JSON.parse(readFileSync(file, 'utf8')) as Settings;
