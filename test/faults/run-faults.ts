@@ -10,6 +10,7 @@ import { confirmation } from './confirmation.ts';
 import { diskFull } from './disk-full.ts';
 import { faketime } from './faketime.ts';
 import { type Row, type Scenario, scenarioSeed } from './frame.ts';
+import { frozen } from './frozen.ts';
 import { godown } from './godown.ts';
 import { halfOpen } from './half-open.ts';
 import { idWrap } from './id-wrap.ts';
@@ -44,6 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
   faketime,
   memoryLimit,
   blockedLoop,
+  frozen,
   schema,
   storeCuts,
   clusterNats,
