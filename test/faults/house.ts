@@ -77,6 +77,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     program(name, folder, agentYaml({ serial, path, url: agentLink.url }, options), options.agentEnv);
   const agent = agentOf('agent', logPath, port.path);
   let markers = 0;
+  let clones = 0;
   central.start();
   agent.start();
   return {
@@ -94,7 +95,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       return port.written;
     },
     clone(path) {
-      const own = createPort('c', options.eventsPerSecond);
+      clones += 1;
+      // Names of its own: two clones that read the same would look like events that were stored twice.
+      const own = createPort(`c${clones}-`, options.eventsPerSecond);
       const second = agentOf('clone', path, own.path);
       second.start();
       return {

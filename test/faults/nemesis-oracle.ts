@@ -219,7 +219,7 @@ function chainsDiffer({ epochs, chains }: Card, { marks, conflicts }: Held): str
 
 /** Each reading names a place of its own: an event that comes twice under two numbers shows here. */
 function repeatedReadings(events: readonly StoredEvent[]): number {
-  const places = events.flatMap(({ data }) => /"to":"([nc]\d+)"/.exec(data)?.[1] ?? []);
+  const places = events.flatMap(({ data }) => /"to":"(n\d+|c\d+-\d+)"/.exec(data)?.[1] ?? []);
   return places.length - new Set(places).size;
 }
 
