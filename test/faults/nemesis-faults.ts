@@ -1,5 +1,5 @@
 /** The faults of the nemesis that happen to any house: to its programs, its broker, its store. */
-import { existsSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -46,6 +46,22 @@ const sessionLost: Fault = {
     await pause(random() * 400);
     house.broker.start();
     return killed;
+  },
+};
+
+const brokerRestored: Fault = {
+  name: 'broker: put back to an older state',
+  target: 'broker',
+  weight: 2,
+  async run({ broker, folder }, _past, random) {
+    const [now, before] = [join(folder, 'mosquitto.db'), join(folder, 'backup-mosquitto.db')];
+    if (!(await broker.kill())) return false;
+    const has = [now, before].every((path) => existsSync(path));
+    const isOlder = has && random() < 0.8 && !readFileSync(now).equals(readFileSync(before));
+    if (isOlder) copyFileSync(before, now);
+    else if (existsSync(now)) copyFileSync(now, before);
+    broker.start();
+    return isOlder;
   },
 };
 
@@ -166,5 +182,7 @@ export const FAULTS: readonly Fault[] = [
   lateMark,
 ];
 
+/** Where the broker keeps its sessions over a restart. */
+export const KEPT_FAULTS: readonly Fault[] = [brokerRestored];
 export const NARROW_FAULTS: readonly Fault[] = [overflow];
 export const DISK_FAULTS: readonly Fault[] = [storeFull];

@@ -12,7 +12,7 @@ import { copyDatabase } from './copies.ts';
 import type { Fault, Past } from './fault.ts';
 import { below, type Context, createTally, mulberry32, type Row, type Scenario, type Tally } from './frame.ts';
 import { type House, openHouse } from './house.ts';
-import { DISK_FAULTS, FAULTS, NARROW_FAULTS } from './nemesis-faults.ts';
+import { DISK_FAULTS, FAULTS, KEPT_FAULTS, NARROW_FAULTS } from './nemesis-faults.ts';
 import { type Comparison, compareAll, readCard, readStore, rowsIn, unsoundCopies } from './nemesis-oracle.ts';
 import { openSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
@@ -130,6 +130,7 @@ async function liveThrough(context: Context, { seed, withCards, shipped }: Life,
   const house = await openHouse({ folder, random, broker, storeFolder, eventsPerSecond: EVENTS_A_SECOND, shipped });
   const faults = [
     ...FAULTS,
+    ...(broker === 'forgetful' ? [] : KEPT_FAULTS),
     ...(broker === 'narrow' ? NARROW_FAULTS : []),
     ...(disk === null ? [] : DISK_FAULTS),
     ...(withCards ? CARD_FAULTS : []),

@@ -15,7 +15,7 @@ const GROUP_EVENTS = 60;
 const ACKED = GROUPS * GROUP_EVENTS;
 /** One group in the middle is not whole: the rest can be saved. */
 const LOST_SEQ = 1_234;
-/** Its share of the time of the scenario. */
+/** Its share of the time and the count of the scenario. */
 const SHARE = 0.2;
 
 export async function killedSalvage(context: Context): Promise<Row> {
@@ -28,11 +28,12 @@ export async function killedSalvage(context: Context): Promise<Row> {
   const folder = join(context.folder, 'killed');
   // How long it takes undisturbed says when to kill.
   const { spanMs } = await killOnce(damaged, folder, seed, null);
+  const more = () => context.more(tally.injected / SHARE) && performance.now() - began < context.shareMs * SHARE;
   do {
     const { inTheMiddle } = await killOnce(damaged, folder, seed, random() * spanMs);
     const verdict = await judge(folder, seed);
     if (inTheMiddle) tally.add(verdict, `seed ${seed}, kill ${tally.injected + 1}`);
-  } while (tally.injected === 0 || performance.now() - began < context.shareMs * SHARE);
+  } while (tally.injected === 0 || more());
   return tally.row();
 }
 
