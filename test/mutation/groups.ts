@@ -67,6 +67,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     'core',
     'epoch-chain',
     'insert',
+    'kept-json',
     'read-proven',
     'recent',
     'remember',

@@ -4,7 +4,7 @@ import type { NewEvent, StoredEvent } from '../../contract/event.ts';
 import { assertStart, assertTail, chainAtLast } from './epoch-chain.ts';
 import type { HeadWitness } from './head-witness.ts';
 import { explainDisk, isDamage, isPassing, type LogError, logError } from './log-error.ts';
-import { type Db, SCHEMA_VERSION, trySuspect } from './log-file.ts';
+import { type Db, reading, SCHEMA_VERSION, trySuspect } from './log-file.ts';
 import { type Memory, openMemory } from './remember.ts';
 import {
   type Chains,
@@ -129,7 +129,8 @@ export function noteHead(core: LogCore): void {
   const { closed } = core;
   const chain = chainHex(core.lastChain);
   const head = { version: SCHEMA_VERSION, agent, epoch, no, base, previous, closed, lastSeq, storedSeq, chain };
-  core.witness?.note(head, core.epochs.slice(0, -1), (ended) => readFact(core.db, closingKey(ended)));
+  const closing = (ended: number) => reading(core.path, () => readFact(core.db, closingKey(ended)));
+  core.witness?.note(head, core.epochs.slice(0, -1), closing);
 }
 
 /** What a transaction changes in memory, to be put back after one that was rolled back. */
@@ -146,17 +147,6 @@ function remember(core: LogCore): () => void {
     core.memory.restore(memory);
     core.rows.forget();
   };
-}
-
-/** Runs `work` that only reads. Damage that it meets is noted: else each start would run into it again. */
-export function reading<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    trySuspect(path);
-    throw explainDisk(path, error);
-  }
 }
 
 /** Numbers and writes events of the current epoch, with their chain. Within `write`. `chains`: chain at each, one after the other. */

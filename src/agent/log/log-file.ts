@@ -145,6 +145,22 @@ export function trySuspect(path: string): void {
   tryDisk(() => writeFileSync(`${path}.suspect`, '', { mode: 0o600 }));
 }
 
+/** Runs `work` that only reads. Damage that it meets is noted. */
+export function reading<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw noted(path, error);
+  }
+}
+
+/** The same error; damage is explained, and noted for the next start: else each would run into it again. */
+export function noted(path: string, error: unknown): unknown {
+  if (!isDamage(error)) return error;
+  trySuspect(path);
+  return explainDisk(path, error);
+}
+
 export function isSuspect(path: string): boolean {
   return existsSync(`${path}.suspect`);
 }

@@ -8,8 +8,8 @@ import * as core from './core.ts';
 import { chainOfEpoch } from './epoch-chain.ts';
 import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
-import { explainDisk, isPassing } from './log-error.ts';
-import { fileBytes, lockLog, prepareFile } from './log-file.ts';
+import { explainDisk, isDamage, isPassing } from './log-error.ts';
+import { fileBytes, lockLog, noted, prepareFile, reading } from './log-file.ts';
 import { markTimer } from './mark-timer.ts';
 import { type OpenPorts, openCore } from './open-core.ts';
 import { provePadding } from './prove-safe.ts';
@@ -76,7 +76,7 @@ export function proveStart(state: core.LogCore): void {
   try {
     if (provePadding(state.db, state.path)) core.noteHead(state);
   } catch (error) {
-    throw explainDisk(state.path, error);
+    throw isDamage(error) ? noted(state.path, error) : explainDisk(state.path, error);
   }
 }
 
@@ -128,7 +128,9 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
     trim: (now) => room.trim(now),
     async nextSession() {
       return room.write(() => {
-        const session = Number(core.readFact(state.db, 'session')) + 1;
+        const kept = Number(core.readFact(state.db, 'session'));
+        // Where that cannot be read, as at the start of a new file: above what the broker remembers.
+        const session = (Number.isSafeInteger(kept) ? kept : Math.floor(Date.parse(ports.when().time) / 1_000)) + 1;
         core.saveFact(state.db, 'session', String(session));
         return session;
       });
@@ -183,12 +185,12 @@ function readerOf(state: core.LogCore, find: (epoch: string) => core.EpochState 
     async read(epoch, from, to, limit, maxBytes) {
       const span = find(epoch);
       if (span === undefined) return [];
-      return core.reading(state.path, () => readProven(span, { from, to, limit, maxBytes }));
+      return reading(state.path, () => readProven(span, { from, to, limit, maxBytes }));
     },
     async chainAt(epoch, seq) {
       const span = find(epoch);
       if (span === undefined) return null;
-      return core.reading(state.path, () => chainOfEpoch(state.rows, state.chains, span, seq));
+      return reading(state.path, () => chainOfEpoch(state.rows, state.chains, span, seq));
     },
   };
 }

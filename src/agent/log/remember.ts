@@ -1,8 +1,10 @@
 /** The last thing known of each collar: a fold of the log, kept on the card now and then so that rows may be trimmed. */
 import { collarOf, type NewEvent, shortType } from '../../contract/event.ts';
 import type { RememberedCollar } from './event-log.ts';
+import { parseKeptList, parseKeptObject } from './kept-json.ts';
+import { logError } from './log-error.ts';
 import type { Db } from './log-file.ts';
-import type { EpochSpan, Rows } from './rows.ts';
+import { type EpochSpan, MAX_TIME_MS, type Rows } from './rows.ts';
 
 /** More collars than any house has; beyond it the one that was quiet longest is forgotten. */
 export const REMEMBERED_LIMIT = 4_096;
@@ -54,7 +56,7 @@ export function openMemory(db: Db, rows: Rows, spans: readonly EpochSpan[], last
   let savedPos = Number(readFact.get('rememberedPos') ?? 0);
   let notedPos = savedPos;
   let unsyncedBoot = readFact.get('unsyncedBoot') ?? null;
-  const failed = new Set(JSON.parse(readFact.get('failedSources') ?? '[]') as string[]);
+  const failed = new Set(parseKeptList(readFact.get('failedSources') ?? '[]', 'failed sources').map(String));
 
   const fold = (event: NewEvent) => {
     if (event.boot !== null) unsyncedBoot = event.boot;
@@ -120,12 +122,12 @@ function news(type: string, data: string): Partial<RememberedCollar> {
 }
 
 function placeIn(data: string): string | null {
-  const { to } = JSON.parse(data) as { readonly to?: unknown };
+  const { to } = parseKeptObject(data, 'cat.moved');
   return typeof to === 'string' ? to : null;
 }
 
 function sourceIn(data: string): string {
-  return String((JSON.parse(data) as { readonly source?: unknown }).source);
+  return String(parseKeptObject(data, 'sensor.failed').source);
 }
 
 function unknown(collar: string, lastEvent: string): RememberedCollar {
@@ -133,6 +135,8 @@ function unknown(collar: string, lastEvent: string): RememberedCollar {
 }
 
 function fromRow(row: Row): RememberedCollar {
+  if (!(Math.abs(row.last_event) <= MAX_TIME_MS))
+    throw logError('SQLITE_CORRUPT', `what the log remembers of collar ${row.collar} is damaged`);
   return {
     collar: row.collar,
     place: row.place,

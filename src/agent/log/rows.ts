@@ -63,7 +63,7 @@ const HASH_BYTES = 32;
 /** A day that every month has, an hour that every day has: only of others it has to be tried whether they are. */
 const PLAIN_TIME = /^\d{4}-\d\d-(?:0\d|1\d|2[0-8])T(?:[01]\d|2[0-3]):/;
 /** The last moment that a date can name. */
-const MAX_TIME_MS = 8.64e15;
+export const MAX_TIME_MS = 8.64e15;
 
 export function createRows(db: Db): Rows {
   const words = createWords(db);
@@ -94,7 +94,7 @@ export function createRows(db: Db): Rows {
       for (const row of select.iterate(from, to)) yield toEvent(row, span, words);
     },
     remove: (from, to) => remove.run(from, to).changes,
-    first: (base, end) => first.get(base, end) ?? null,
+    first: (base, end) => within(first.get(base, end) ?? null, base, end),
     missing: (from, to) => (from > to ? [] : missing.all(from - 1, from, to, to + 1)),
     ofTypes: (from, to, types) => ofTypes.all(from, to, JSON.stringify(types)),
   };
@@ -141,12 +141,18 @@ export function createChains(db: Db): Chains {
       return { pos, hash };
     },
     range: (from, to) => range.all(from, to),
-    first: (base, end) => first.get(base, end) ?? null,
+    first: (base, end) => within(first.get(base, end) ?? null, base, end),
     remove(from, to) {
       remove.run(from, to);
     },
     last: () => last.get() ?? 0,
   };
+}
+
+/** A broken tree may give what was not asked for. */
+function within(pos: number | null, base: number, end: number): number | null {
+  if (pos === null || (base < pos && pos <= end)) return pos;
+  throw logError('SQLITE_CORRUPT', `the log gives position ${pos} where one in ${base + 1} to ${end} was asked for`);
 }
 
 /** chain at `pos` of an epoch from the rows that are held; null where too much was trimmed. */

@@ -7,6 +7,7 @@ import { lostData, lostRanges } from '../../contract/lost.ts';
 import type { SeqRange } from '../../contract/message.ts';
 import type { BeginPorts, Lost } from './begin.ts';
 import { appendRows, type EpochState, type LogCore } from './core.ts';
+import { parseKeptObject } from './kept-json.ts';
 import { without } from './without.ts';
 
 const REASON = 'neither in the log nor at central';
@@ -45,7 +46,7 @@ function toldOf(core: LogCore, about: string): SeqRange[] {
     for (const pos of core.tells.all) {
       if (pos <= teller.base || pos > teller.base + teller.lastSeq) continue;
       for (const { data } of core.rows.iterate(teller, pos, pos)) {
-        const body = JSON.parse(data) as Readonly<Record<string, unknown>>;
+        const body = parseKeptObject(data, 'history.lost');
         if (body.epoch === about) told.push(...(lostRanges(body) ?? []));
       }
     }

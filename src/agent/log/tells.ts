@@ -1,5 +1,6 @@
 /** Where the log's own `history.lost` events lie: they are sent first, and told again when they go. Kept as a fact: no scan at a start. */
 import { fullType, type NewEvent } from '../../contract/event.ts';
+import { parseKeptList } from './kept-json.ts';
 import type { Db } from './log-file.ts';
 
 const LOST = fullType('history.lost');
@@ -19,7 +20,7 @@ export function openTells(db: Db): Tells {
   const read = db.prepare<[], string | null>("SELECT value FROM fact WHERE key = 'tells'").pluck();
   const save = db.prepare("INSERT OR REPLACE INTO fact (key, value) VALUES ('tells', ?)");
   const kept = read.get();
-  let all: readonly number[] = kept == null ? scan(db) : (JSON.parse(kept) as number[]);
+  let all: readonly number[] = kept == null ? scan(db) : (parseKeptList(kept, 'list of losses') as number[]);
   let isKept = kept != null;
   const set = (next: readonly number[]) => {
     if (isKept && next.length === all.length) return;

@@ -8,6 +8,7 @@ import type { SeqRange } from '../../contract/message.ts';
 import type { TrimPorts } from './budget.ts';
 import { appendRows, type EpochState, type LogCore, readFact, saveFact, write } from './core.ts';
 import { beginAt, chainOfEpoch } from './epoch-chain.ts';
+import { keptList } from './kept-json.ts';
 
 /**
  * From the least worth on. What is in no row stays until the oldest of all must go: where a cat is and what it said, the clock
@@ -66,10 +67,10 @@ export function thin(
   });
 }
 
-/** How far each kind has been looked through, over restarts too. */
+/** How far each kind has been looked through, over restarts too. From the start where that cannot be read: it only saves time. */
 function cursorsOf(core: LogCore): { readonly worth: Worth; readonly at: number }[] {
-  const kept = JSON.parse(readFact(core.db, CURSORS) ?? '[]') as number[];
-  return WORTH.map((worth, i) => ({ worth, at: kept[i] ?? 0 }));
+  const kept = keptList(readFact(core.db, CURSORS) ?? '[]') ?? [];
+  return WORTH.map((worth, i) => ({ worth, at: Number(kept[i]) || 0 }));
 }
 
 interface Window {

@@ -9,6 +9,8 @@ import type { DiskState } from '../../contract/message.ts';
 import { budgetNow, rowsIn, type TrimLimits, type TrimPorts, usedBytes } from './budget.ts';
 import { appendRows, type EpochState, type LogCore, write } from './core.ts';
 import { beginAt, chainOfEpoch } from './epoch-chain.ts';
+import { parseKeptObject } from './kept-json.ts';
+import { noted } from './log-file.ts';
 import { thin } from './thin.ts';
 
 export interface Trimmed {
@@ -35,13 +37,28 @@ const DAY_MS = 86_400_000;
 /** Given up at once beyond the budget, as a share of it, so that losing is rare and told in few events. */
 const SLACK = 0.01;
 
-/** Resolves when nothing more is to be done, or after MAX_BATCHES. Others may append in between. */
+/** Resolves when nothing more is to be done, or after MAX_BATCHES. Others may append in between. Damage that it meets is noted. */
 export async function trimLog(
   core: LogCore,
   now: number,
   limits: TrimLimits,
   ports: TrimPorts,
   batchRows = BATCH_ROWS,
+): Promise<Trimmed> {
+  try {
+    return await stepByStep(core, now, limits, ports, batchRows);
+  } catch (error) {
+    // A write has noted it.
+    throw core.failed === null ? noted(core.path, error) : error;
+  }
+}
+
+async function stepByStep(
+  core: LogCore,
+  now: number,
+  limits: TrimLimits,
+  ports: TrimPorts,
+  batchRows: number,
 ): Promise<Trimmed> {
   let deleted = 0;
   let lost = 0;
@@ -133,9 +150,13 @@ function toldBetween(core: LogCore, epoch: EpochState, from: number, to: number)
   const told: Lost[] = [];
   for (const pos of core.tells.all) {
     if (pos < from || pos > to) continue;
-    for (const event of core.rows.iterate(epoch, pos, pos)) told.push(JSON.parse(event.data) as Lost);
+    for (const event of core.rows.iterate(epoch, pos, pos)) told.push(lostIn(event.data));
   }
   return told;
+}
+
+function lostIn(data: string): Lost {
+  return parseKeptObject(data, 'history.lost') as unknown as Lost;
 }
 
 /** Gives up the oldest events until it is enough, at most OLDEST_BATCHES, and says so. Returns how many: none where that wins nothing. */
@@ -168,7 +189,7 @@ function isToldOnly(core: LogCore): boolean {
     const { epoch: name, base, firstSeq, lastSeq } = epoch;
     for (const { type, data, seq } of core.rows.iterate(epoch, base + firstSeq, base + lastSeq)) {
       if (type !== LOST) return false;
-      told.push(JSON.parse(data) as Lost);
+      told.push(lostIn(data));
       again.push({ epoch: name, fromSeq: seq, toSeq: seq, count: 1, reason: GIVEN_UP });
     }
   }

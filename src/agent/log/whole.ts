@@ -4,6 +4,7 @@ import { shortType } from '../../contract/event.ts';
 import { lostRanges } from '../../contract/lost.ts';
 import type { EpochState, LogCore } from './core.ts';
 import { chainOfEpoch } from './epoch-chain.ts';
+import { parseKeptObject } from './kept-json.ts';
 import { logError } from './log-error.ts';
 
 /**
@@ -56,19 +57,11 @@ function toldBy({ rows, epochs }: LogCore): ReadonlyMap<string, (readonly [numbe
   for (const teller of epochs) {
     for (const event of rows.iterate(teller, teller.base + teller.firstSeq, teller.base + teller.lastSeq)) {
       if (shortType(event.type) !== 'history.lost') continue;
-      const body = bodyOf(event.data);
+      const body = parseKeptObject(event.data, 'history.lost');
       const about = String(body.epoch);
       told.set(about, [...(told.get(about) ?? []), ...(lostRanges(body) ?? [])]);
     }
   }
   for (const ranges of told.values()) ranges.sort((a, b) => a[0] - b[0]);
   return told;
-}
-
-function bodyOf(data: string): Record<string, unknown> {
-  try {
-    return JSON.parse(data) as Record<string, unknown>;
-  } catch (error) {
-    throw logError('SQLITE_CORRUPT', 'a history.lost event of the log cannot be read', error);
-  }
 }

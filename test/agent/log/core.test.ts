@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { addEpoch, appendRows, type LogCore, loadCore, readFact, reading, write } from '../../../src/agent/log/core.ts';
-import { openLogFile, prepareFile } from '../../../src/agent/log/log-file.ts';
+import { addEpoch, appendRows, type LogCore, loadCore, readFact, write } from '../../../src/agent/log/core.ts';
+import { openLogFile, prepareFile, reading } from '../../../src/agent/log/log-file.ts';
 import { closingKey, copyKey } from '../../../src/agent/log/rows.ts';
 import { chainHex } from '../../../src/contract/chain.ts';
 import type { NewEvent } from '../../../src/contract/event.ts';

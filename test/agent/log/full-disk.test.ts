@@ -1,6 +1,8 @@
 /** An open log and its disk, where the test must reach into the file as the log has it: not asked again in a thread. */
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { logError } from '../../../src/agent/log/log-error.ts';
 import { openEventLog, proveStart } from '../../../src/agent/log/open-event-log.ts';
 import { levels, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 import { newCore } from './thin-rig.ts';
@@ -25,6 +27,13 @@ describe('a log and its disk', () => {
         message: expect.stringContaining(`log ${core.path}: no more`),
       }),
     );
+    const prepare = vi.spyOn(core.db, 'prepare').mockImplementation(() => {
+      throw logError('SQLITE_CORRUPT', 'broken');
+    });
+    expect(() => proveStart(core)).toThrow(expect.objectContaining({ code: 'SQLITE_CORRUPT' }));
+    prepare.mockRestore();
+    // The next start reads all of it.
+    expect(existsSync(`${core.path}.suspect`)).toBe(true);
     core.db.close();
   });
 

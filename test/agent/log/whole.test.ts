@@ -98,7 +98,7 @@ describe('a log that is read from end to end', () => {
     const core = logOf({ epoch: 'e', fromSeq: 5, toSeq: 7, count: 3 });
     core.db.exec("UPDATE event SET data = '{' WHERE pos = 13");
     expect(() => assertWhole(core)).toThrow(
-      expect.objectContaining({ code: 'SQLITE_CORRUPT', message: 'a history.lost event of the log cannot be read' }),
+      expect.objectContaining({ code: 'SQLITE_CORRUPT', message: "the log's history.lost cannot be read" }),
     );
   });
 });
