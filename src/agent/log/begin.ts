@@ -37,7 +37,7 @@ const REASONS = {
 export interface Damage {
   /** What of it could not be saved. */
   readonly lost: readonly Lost[];
-  /** Nobody knows what was in it. */
+  /** Something was in it, and nobody knows what. */
   readonly unknown: boolean;
 }
 

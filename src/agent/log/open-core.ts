@@ -5,7 +5,15 @@ import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
 import type { FoundHead } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, logError, messageOf } from './log-error.ts';
-import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
+import {
+  checkFile,
+  clearSuspicion,
+  fileBytes,
+  isSuspect,
+  openLogFile,
+  prepareFile,
+  SCHEMA_VERSION,
+} from './log-file.ts';
 import { copyKey, epochCopy } from './rows.ts';
 import { type Salvaged, salvage } from './salvage.ts';
 import { assertWhole } from './whole.ts';
@@ -56,6 +64,7 @@ function begun(core: LogCore, head: FoundHead | null, ports: OpenPorts): LogCore
 
 async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, reason: string): Promise<LogCore> {
   const { path } = place;
+  const unknown = head === null && fileBytes(path) > 0;
   const saved = await save(place, head, ports);
   const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
   clearSuspicion(path);
@@ -63,7 +72,7 @@ async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, r
   prepareFile(path);
   const core = load(place, head);
   // Where nothing could be saved for want of room the witness alone tells what was there.
-  const lost = saved?.lost ?? beginLog(core, head, { lost: [], unknown: head === null }, ports);
+  const lost = saved?.lost ?? beginLog(core, head, { lost: [], unknown }, ports);
   for (const one of lost) ports.onLost?.(one);
   return core;
 }

@@ -11,7 +11,7 @@ import type { SeqRange } from '../../contract/message.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { addEpoch, currentEpoch, type LogCore, loadCore, write } from './core.ts';
 import type { FoundHead, Head } from './head-witness.ts';
-import { openLogFile, prepareFile } from './log-file.ts';
+import { fileBytes, openLogFile, prepareFile } from './log-file.ts';
 import { type Group, type Kept, provenGroups } from './prove.ts';
 import { without } from './without.ts';
 import { type EpochGuess, openWreck, type Wreck } from './wreck.ts';
@@ -49,7 +49,8 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
     }
     core.incarnation = wreck?.incarnation() ?? null;
     core.marksDirty = true;
-    const lost = beginLog(core, head, { lost: lostOf(found), unknown: found.length === 0 }, ports);
+    const unknown = found.length === 0 && fileBytes(path) > 0;
+    const lost = beginLog(core, head, { lost: lostOf(found), unknown }, ports);
     return { saved: found.reduce((sum, { saved }) => sum + saved, 0), lost };
   } finally {
     wreck?.close();

@@ -1,7 +1,8 @@
 /** A bit that changed where only one step of the log ever looks: it must not stop each start anew. */
 import { closeSync, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { logError } from '../../../src/agent/log/log-error.ts';
 import { event, levels, openLog, readAll, T0, tempPath } from './log-fixture.ts';
 
 const DAY_MS = 86_400_000;
@@ -112,6 +113,18 @@ describe('what the log keeps beside its events', () => {
     expect(await log.nextSession()).toBe(Math.floor(T0 / 1_000) + 2);
     await log.close();
   });
+});
+
+it('an empty file of which the first reading fails has lost nothing', async () => {
+  const pragma = vi.spyOn(Database.prototype, 'pragma').mockImplementationOnce(() => {
+    // What SQLite makes of an EIO there.
+    throw logError('SQLITE_CORRUPT', 'database disk image is malformed');
+  });
+  const { log, damaged } = await reopened(tempPath());
+  pragma.mockRestore();
+  expect(damaged).toEqual(['database disk image is malformed; 0 events saved']);
+  expect(await log.append(levels(1))).toMatchObject({ firstSeq: 1 });
+  await log.close();
 });
 
 it('a tree that gives other rows than it is asked for is damage', async () => {
