@@ -5,15 +5,7 @@ import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
 import type { FoundHead } from './head-witness.ts';
 import { codeOf, explainDisk, isDamage, logError, messageOf } from './log-error.ts';
-import {
-  checkFile,
-  clearSuspicion,
-  fileBytes,
-  isSuspect,
-  openLogFile,
-  prepareFile,
-  SCHEMA_VERSION,
-} from './log-file.ts';
+import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
 import { copyKey, epochCopy } from './rows.ts';
 import { type Salvaged, salvage } from './salvage.ts';
 import { assertWhole } from './whole.ts';
@@ -30,6 +22,8 @@ export interface OpenPorts extends BeginPorts {
 interface Place {
   readonly path: string;
   readonly agent: string;
+  /** The file was made at this start. */
+  readonly isNew?: boolean;
 }
 
 /** Resolves with a log that has an epoch to be written. Rejects with LOG_OTHER_AGENT, LOG_FOREIGN, LOG_NEWER, LOG_UNSAFE or the disk's code. */
@@ -64,7 +58,7 @@ function begun(core: LogCore, head: FoundHead | null, ports: OpenPorts): LogCore
 
 async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, reason: string): Promise<LogCore> {
   const { path } = place;
-  const unknown = head === null && fileBytes(path) > 0;
+  const unknown = head === null && place.isNew !== true;
   const saved = await save(place, head, ports);
   const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
   clearSuspicion(path);
@@ -78,12 +72,16 @@ async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, r
 }
 
 /** null where the disk has no room even for what is not confirmed. */
-async function save({ path, agent }: Place, head: FoundHead | null, ports: OpenPorts): Promise<Salvaged | null> {
+async function save(
+  { path, agent, isNew = false }: Place,
+  head: FoundHead | null,
+  ports: OpenPorts,
+): Promise<Salvaged | null> {
   const target = salvagePaths(path).making;
   const make = ports.salvage ?? salvage;
   for (const onlyUnconfirmed of [false, true]) {
     try {
-      const saved = await make({ path, target, agent, head, onlyUnconfirmed }, ports);
+      const saved = await make({ path, target, agent, head, onlyUnconfirmed, isNew }, ports);
       markMade(path);
       return saved;
     } catch (error) {

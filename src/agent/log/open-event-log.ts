@@ -1,4 +1,5 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
+import { existsSync } from 'node:fs';
 import { v7 } from 'uuid';
 import { createWaiters } from '../../lib/wait.ts';
 import { assertRoomToStart } from './ballast.ts';
@@ -46,6 +47,7 @@ const MARK_FLUSH_MS = 300_000;
  * `history.lost` tells the rest, and what the witness has seen and the file does not hold.
  */
 export async function openEventLog(options: LogOptions, ports: LogPorts): Promise<IngestLog> {
+  const isNew = !existsSync(options.path);
   const closers = [takeLock(options.path)];
   const closeAll = () => {
     for (const one of closers.reverse()) one.close();
@@ -55,7 +57,10 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
     assertRoomToStart(options.path, freeBytes);
     const witness = openHeadWitness(options.path);
     closers.push(witness);
-    const state = await openCore(options, witness.found, { ...ports, newEpochId: () => newEpochId(ports) });
+    const state = await openCore({ ...options, isNew }, witness.found, {
+      ...ports,
+      newEpochId: () => newEpochId(ports),
+    });
     closers.push(state.db);
     state.witness = witness;
     proveStart(state);

@@ -11,7 +11,7 @@ import type { SeqRange } from '../../contract/message.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { addEpoch, currentEpoch, type LogCore, loadCore, write } from './core.ts';
 import type { FoundHead, Head } from './head-witness.ts';
-import { fileBytes, openLogFile, prepareFile } from './log-file.ts';
+import { openLogFile, prepareFile } from './log-file.ts';
 import { type Group, type Kept, provenGroups } from './prove.ts';
 import { without } from './without.ts';
 import { type EpochGuess, openWreck, type Wreck } from './wreck.ts';
@@ -29,6 +29,8 @@ export interface SalvageOptions {
   readonly head: FoundHead | null;
   /** Leaves behind what central holds: for a disk with little room. */
   readonly onlyUnconfirmed: boolean;
+  /** It was made at this start: nothing was in it. */
+  readonly isNew?: boolean;
 }
 
 export interface Salvaged {
@@ -38,7 +40,7 @@ export interface Salvaged {
 
 /** Resolves when `target` is a whole log, flushed and closed. Rejects with the disk's code where it takes no more. */
 export async function salvage(options: SalvageOptions, ports: BeginPorts): Promise<Salvaged> {
-  const { path, target, agent, head } = options;
+  const { path, target, agent, head, isNew = false } = options;
   prepareFile(target);
   const core = loadCore(openLogFile(target), target, agent);
   const wreck = openWreck(path);
@@ -49,7 +51,7 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
     }
     core.incarnation = wreck?.incarnation() ?? null;
     core.marksDirty = true;
-    const unknown = found.length === 0 && fileBytes(path) > 0;
+    const unknown = found.length === 0 && !isNew;
     const lost = beginLog(core, head, { lost: lostOf(found), unknown }, ports);
     return { saved: found.reduce((sum, { saved }) => sum + saved, 0), lost };
   } finally {

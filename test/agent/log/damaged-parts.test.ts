@@ -115,7 +115,7 @@ describe('what the log keeps beside its events', () => {
   });
 });
 
-it('an empty file of which the first reading fails has lost nothing', async () => {
+it('a new file of which a reading fails has lost nothing', async () => {
   const pragma = vi.spyOn(Database.prototype, 'pragma').mockImplementationOnce(() => {
     // What SQLite makes of an EIO there.
     throw logError('SQLITE_CORRUPT', 'database disk image is malformed');
