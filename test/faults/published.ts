@@ -134,6 +134,6 @@ export function withTable(readme: string, table: string): string {
 }
 
 export function publish(scenarios: readonly Scenario[], runs: readonly Published[]): void {
-  writeFileSync(FILE, `${JSON.stringify(runs, null, 1)}\n`);
+  writeFileSync(FILE, `${JSON.stringify(runs, null, 2)}\n`);
   writeFileSync(README, withTable(readFileSync(README, 'utf8'), publishedTable(scenarios, runs)));
 }
