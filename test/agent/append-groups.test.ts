@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { appendGroups, createPace, FLURRY_FLUSHES, GROUP_EVENTS } from '../../src/agent/append-groups.ts';
+import {
+  appendGroups,
+  createPace,
+  FLURRY_FLUSHES,
+  GROUP_EVENTS,
+  withUnwritten,
+} from '../../src/agent/append-groups.ts';
 import { type NewEvent, newEvent } from '../../src/contract/event.ts';
 import { createQueue } from '../../src/lib/queue.ts';
 
@@ -178,4 +184,13 @@ describe('appending in groups', () => {
       appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, unwritten: { events: 0 }, logger }),
     ).rejects.toBe(broken);
   });
+});
+
+it('the error of a log says how many events end with it, where any do', () => {
+  const error = Object.assign(new Error('no room'), { code: 'SQLITE_FULL' });
+  expect(withUnwritten(error, { events: 0 })).toBe(error);
+  const told = { code: 'SQLITE_FULL', message: 'no room; 3 events that waited for it had not been written' };
+  expect(withUnwritten(error, { events: 3 })).toMatchObject(told);
+  const fault = new TypeError('ours');
+  expect(withUnwritten(fault, { events: 3 })).toBe(fault);
 });

@@ -36,7 +36,7 @@ export function mountOf(folder: string, mountinfo = '/proc/self/mountinfo'): Mou
   if (kind === undefined) return null;
   // ext4 says emergency_ro after an error of its journal, and is still mounted rw.
   if (/(^|,)(ro|emergency_ro)(,|$)/.test(options)) return { kind, readOnly: 'disk' };
-  return { kind, readOnly: /(^|,)ro(,|$)/.test(best[5] ?? '') ? 'here' : null };
+  return { kind, readOnly: /(^|,)ro(,|$)/.test(String(best[5])) ? 'here' : null };
 }
 
 /** Null where `folder` is on a file system that takes writes, or the system does not tell. */
@@ -62,12 +62,12 @@ function placeOf(fields: readonly string[]): string {
   return (fields[4] ?? '').replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)));
 }
 
-/** With the links on the way followed as far as it is there. */
+/** With the links on the way followed as far as it is there: the root always is. */
 function realPath(path: string): string {
   const whole = resolve(path);
   try {
     return realpathSync(whole);
   } catch {
-    return whole === '/' ? whole : join(realPath(dirname(whole)), basename(whole));
+    return join(realPath(dirname(whole)), basename(whole));
   }
 }

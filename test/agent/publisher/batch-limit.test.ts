@@ -56,6 +56,14 @@ describe('what did not come through', () => {
   });
 });
 
+test('what went out and was not weighed counts as nothing', () => {
+  const unweighed = (limit: BatchLimit) => watching(limit, { id: 1, epoch: 'e', from: 1, to: 1, at: 0 });
+  const limit = cameThrough(unweighed({ ...fullBatches(FULL), missedBytes: 50 }), FULL);
+  expect(limit).toMatchObject({ missedBytes: 50, isSize: true });
+  const twice = notThrough(unweighed(notThrough(unweighed(fullBatches(FULL)))));
+  expect(twice).toMatchObject({ stuck: { epoch: 'e', seq: 1, bytes: 0 }, missedBytes: 0 });
+});
+
 describe('what comes through', () => {
   test('lets the size double, up to that of the configuration', () => {
     let limit = tooLarge(fullBatches(FULL), 20, 200);

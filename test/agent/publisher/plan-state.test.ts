@@ -7,6 +7,7 @@ import {
   flying,
   givenUpTo,
   isSent,
+  isStuck,
   isWaiting,
   land,
   type Plan,
@@ -34,6 +35,16 @@ describe('an epoch that waits', () => {
     [{ mark: 0, lastSeq: 0 }, false],
     [{ mark: 19, disowned: true }, false],
   ])('%j: %s', (of, waits) => expect(isWaiting(epoch(of))).toBe(waits));
+});
+
+it.each([
+  [null, false],
+  [{ epoch: 'e', seq: 6, bytes: 1 }, true],
+  [{ epoch: 'e', seq: 5, bytes: 1 }, false],
+  [{ epoch: 'f', seq: 6, bytes: 1 }, false],
+])('an epoch is stuck where one of its events above the mark is: %j', (stuck, is) => {
+  const plan = { ...planOf([epoch()]), limit: { ...fullBatches(20), stuck } };
+  expect(isStuck(plan, epoch())).toBe(is);
 });
 
 describe('a disowned epoch', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { fullBatches } from '../../../src/agent/publisher/batch-limit.ts';
 import { MAX_AGAIN } from '../../../src/agent/publisher/confirm.ts';
 import {
   dueSyncs,
@@ -913,4 +914,32 @@ describe('of two epochs', () => {
     const tick = (one: Plan) => of(given(one, 5_000, { type: 'tick' })).a?.syncDue;
     expect([tick(open), tick(plan), tick(given(plan, 2, ...acks(flights)))]).toEqual([false, false, true]);
   });
+});
+
+describe('a batch of an earlier link that is watched', () => {
+  const watch = { epoch: E, from: 1, to: 5, at: 0, flight: null, bytes: 50 };
+  const limit = { ...fullBatches(10), watch };
+  const heard = (of: Partial<typeof limit>, ...need: [number, number][]) =>
+    given(openPlan([head(20)], rules, 0, { ...limit, ...of }), 10, synced, stored(0, ...need)).limit;
+
+  test('is lacked by central: it did not come through, unless the broker says so itself', () => {
+    expect(heard({}, [1, 3])).toMatchObject({ watch: null, missed: { epoch: E, seq: 1, times: 1 } });
+    expect(heard({ refuses: true }, [1, 3])).toMatchObject({ watch: null, missed: null });
+  });
+
+  test('came through where central lacks only what is behind it; of what it does not speak nothing is known', () => {
+    expect(heard({}, [7, 9])).toMatchObject({ watch: null, missed: null });
+    expect(heard({})).toMatchObject({ watch });
+  });
+
+  test('is forgotten where the log has its epoch no more', () => {
+    const gone = { ...limit, watch: { ...watch, epoch: 'gone' } };
+    const plan = given(openPlan([head(5)], rules, 0, gone), 10, synced, stored(0), grown(head(6)));
+    expect(take(plan, 10, rules)?.[0].limit.watch).toMatchObject({ epoch: E, from: 6 });
+  });
+});
+
+test('of a flight that is unknown nothing is too large', () => {
+  const plan = openPlan([head(5)], rules, 0);
+  expect(given(plan, 0, { type: 'too large', flight: 99, bytes: 10 })).toBe(plan);
 });
