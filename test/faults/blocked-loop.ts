@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { below, createTally, type Row, type Scenario } from './frame.ts';
+import { below, type Row, type Scenario } from './frame.ts';
 import type { House } from './house.ts';
 import { whyNoHouse } from './nemesis.ts';
-import { liveThrough } from './stand-still.ts';
+import { standStill } from './stand-still.ts';
 import type { Supervised } from './supervised.ts';
 
 const LANES = 2;
@@ -26,18 +26,15 @@ export const blockedLoop: Scenario = {
   full: 50,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
-    const tally = createTally('event loop stands still for 10 s');
     const env = { NODE_OPTIONS: `--no-warnings --import=${hook}` };
-    const how = { times: BLOCKS, eventsPerSecond: EVENTS_A_SECOND, env, stand };
-    let no = 0;
-    const lane = async () => {
-      while (context.more(tally.injected)) {
-        no += 1;
-        await liveThrough(context, (context.seed + no) >>> 0, no % 2 === 0, how, tally);
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    return [tally.row()];
+    return [
+      await standStill(context, 'event loop stands still for 10 s', LANES, {
+        times: BLOCKS,
+        eventsPerSecond: EVENTS_A_SECOND,
+        env,
+        stand,
+      }),
+    ];
   },
 };
 

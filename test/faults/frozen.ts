@@ -3,10 +3,10 @@
  * (SIGSTOP, SIGCONT): the others take them for gone, and they learn of it afterwards.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { below, createTally, type Row, type Scenario } from './frame.ts';
+import { below, type Row, type Scenario } from './frame.ts';
 import type { House } from './house.ts';
 import { whyNoHouse } from './nemesis.ts';
-import { liveThrough } from './stand-still.ts';
+import { standStill } from './stand-still.ts';
 
 /** They mostly wait. */
 const LANES = 8;
@@ -21,17 +21,13 @@ export const frozen: Scenario = {
   full: 200,
   missing: whyNoHouse,
   async run(context): Promise<readonly Row[]> {
-    const tally = createTally('a program is stopped for 20 s to 5 minutes, and goes on');
-    const how = { times: STOPS, eventsPerSecond: EVENTS_A_SECOND, stand };
-    let no = 0;
-    const lane = async () => {
-      while (context.more(tally.injected)) {
-        no += 1;
-        await liveThrough(context, (context.seed + no) >>> 0, no % 2 === 0, how, tally);
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    return [tally.row()];
+    return [
+      await standStill(context, 'a program is stopped for 20 s to 5 minutes, and goes on', LANES, {
+        times: STOPS,
+        eventsPerSecond: EVENTS_A_SECOND,
+        stand,
+      }),
+    ];
   },
 };
 

@@ -1,6 +1,6 @@
 /** Programs of a house that stand still for a while, and go on by themselves. */
 import { join } from 'node:path';
-import { type Context, mulberry32, type Tally } from './frame.ts';
+import { type Context, createTally, mulberry32, type Row, type Tally } from './frame.ts';
 import { type House, openHouse } from './house.ts';
 import { compareAtRest } from './nemesis.ts';
 
@@ -16,8 +16,22 @@ export interface Stand {
   stand(house: House, random: () => number): Promise<string>;
 }
 
+/** House after house, `lanes` of them side by side; every other one has the waits that the program has by itself. */
+export async function standStill(context: Context, fault: string, lanes: number, how: Stand): Promise<Row> {
+  const tally = createTally(fault);
+  let no = 0;
+  const lane = async () => {
+    while (context.more(tally.injected)) {
+      no += 1;
+      await liveThrough(context, (context.seed + no) >>> 0, no % 2 === 0, how, tally);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return tally.row();
+}
+
 /** One house; `shipped`: with the waits that the program has by itself. */
-export async function liveThrough(
+async function liveThrough(
   context: Context,
   seed: number,
   shipped: boolean,

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { v7 } from 'uuid';
 import { createWaiters } from '../../lib/wait.ts';
+import { hasSalvage } from './aside.ts';
 import { assertRoomToStart } from './ballast.ts';
 import { beginEpoch } from './begin.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts } from './budget.ts';
@@ -47,7 +48,7 @@ const MARK_FLUSH_MS = 300_000;
  * `history.lost` tells the rest, and what the witness has seen and the file does not hold.
  */
 export async function openEventLog(options: LogOptions, ports: LogPorts): Promise<IngestLog> {
-  const isNew = !existsSync(options.path);
+  const wasThere = existsSync(options.path);
   const closers = [takeLock(options.path)];
   const closeAll = () => {
     for (const one of closers.reverse()) one.close();
@@ -57,6 +58,8 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
     assertRoomToStart(options.path, freeBytes);
     const witness = openHeadWitness(options.path);
     closers.push(witness);
+    // A salvage that was interrupted has something in it, though the file may be gone.
+    const isNew = !wasThere && !hasSalvage(options.path);
     const state = await openCore({ ...options, isNew }, witness.found, {
       ...ports,
       newEpochId: () => newEpochId(ports),
