@@ -116,7 +116,8 @@ function engineOf(url: string | undefined): 'sqlite' | ServerKind {
   return url.startsWith('mysql') ? 'mariadb' : 'postgres';
 }
 
-async function withDatabase<T>(
+/** Its tables are there where a store has been opened on it. */
+export async function withDatabase<T>(
   url: string,
   work: (db: Kysely<Tables>, dialect: Awaited<ReturnType<typeof openDialect>>) => Promise<T>,
 ): Promise<T> {

@@ -1,0 +1,215 @@
+/** What a batch leaves in the tables, beside its events: what its end does not show, a later batch would stumble over. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../../src/central/open-store.ts';
+import { MAX_CONFLICTS, MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
+import type { Store } from '../../../src/central/store/store.ts';
+import type { StoredEvent } from '../../../src/contract/event.ts';
+import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
+import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
+
+let store: Store;
+let url: string;
+beforeEach(async () => {
+  url = await freshUrl();
+  store = await openStore({ url });
+});
+afterEach(() => store.close());
+
+const runsOf = async (table: 'island' | 'gap') =>
+  (await rowsOf(url, `select from_seq, to_seq from ${table} order by from_seq`)).map(({ from_seq, to_seq }) => [
+    Number(from_seq),
+    Number(to_seq),
+  ]);
+
+const bad = (writer: Writer, seq: number, reason = 'is no event') => ({
+  agent: writer.agent,
+  events: [],
+  bad: [{ epoch: writer.epoch, seq, reason, text: '{}' }],
+  chain: null,
+});
+
+/** 4 to 8 are told as lost by what comes after 10. */
+function losing(): Writer {
+  const porch = meowing('porch', epochId(1), 10);
+  porch.add('history.lost', null, { epoch: porch.epoch, fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' }, 11);
+  return porch;
+}
+
+describe('the same number', () => {
+  const others: readonly [keyof StoredEvent, Partial<StoredEvent>][] = [
+    ['type', { type: 'collard.meow.began' }],
+    ['version', { version: 2 }],
+    ['subject', { subject: 'collar/DEADBEEF' }],
+    ['time', { time: '2026-11-23T12:00:00.001Z' }],
+    ['clock', { clock: 'unsynced' }],
+    ['boot', { boot: 'c' }],
+    ['monoMs', { monoMs: 8 }],
+    ['data', { data: '{"level":2}' }],
+  ];
+  it.each(others)('with another %s is another event', async (_name, other) => {
+    const porch = createWriter('porch', epochId(1));
+    const when = { time: NOW, boot: 'b', monoMs: 7 };
+    const event: StoredEvent = {
+      ...porch.addUnset('meow.started', 'collar/C0FFEE01', { level: 1 }, when),
+      clock: 'synced',
+    };
+    const ingest = (one: StoredEvent) => store.ingest({ agent: 'porch', events: [one], chain: null }, NOW);
+    expect(await ingest(event)).toMatchObject({ inserted: 1 });
+    expect(await ingest({ ...event })).toMatchObject({ duplicates: 1, conflicts: 0 });
+    expect(await ingest({ ...event, ...other })).toMatchObject({ duplicates: 0, conflicts: 1 });
+  });
+});
+
+describe('an event below the mark', () => {
+  it('that was called lost has its position at once, at the mark itself too, and is no run of its own', async () => {
+    const [porch, later] = [meowing('porch', epochId(1), 10), createWriter('porch', epochId(2))];
+    const lost = { epoch: porch.epoch, fromSeq: 4, toSeq: 8, count: 5, reason: 'disk budget' };
+    later.add('history.lost', null, lost, 11);
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.sync('porch', { epoch: porch.epoch, firstSeq: 1, lastSeq: 8, chain: porch.chain(8) }, NOW);
+    await store.ingest(later.batch(1, 1), NOW);
+    expect((await store.agents())[0]?.epochs[0]).toMatchObject({ mark: 8, missing: 0 });
+    // The last one is lost no more; what follows it comes with it.
+    await store.ingest(
+      { agent: 'porch', events: [8, 10].map((seq) => porch.events[seq - 1] as StoredEvent), chain: null },
+      NOW,
+    );
+    const rows = await rowsOf(url, 'select seq, position from event where position is null');
+    expect(rows.map(({ seq }) => Number(seq))).toEqual([10]);
+    expect(await runsOf('island')).toEqual([[10, 10]]);
+  });
+
+  it('that is in no gap was deleted: it is known, whatever else is lost', async () => {
+    const porch = losing();
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.ingest(porch.batch(9, 11), NOW);
+    await rowsOf(url, 'delete from event where seq in (1, 2, 9)');
+    for (const seq of [1, 2, 9]) {
+      expect(await store.ingest(porch.batch(seq, seq), NOW)).toMatchObject({ inserted: 0, duplicates: 1 });
+    }
+    expect(await store.ingest(porch.batch(4, 4), NOW)).toMatchObject({ inserted: 1 });
+    expect(await store.ingest(porch.batch(8, 8), NOW)).toMatchObject({ inserted: 1 });
+  });
+});
+
+describe('an item that is no event', () => {
+  it('at or below the mark takes no place: that number was stored once', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.ingest(porch.batch(1, 6), NOW);
+    await rowsOf(url, 'delete from event where seq in (2, 6)');
+    for (const seq of [2, 6]) {
+      expect(await store.ingest(bad(porch, seq), NOW)).toMatchObject({ rejected: 0, duplicates: 1, conflicts: 0 });
+    }
+    expect(await runsOf('gap')).toEqual([]);
+    expect(await store.counts()).toMatchObject({ quarantined: 0 });
+  });
+
+  it('beside a loss that was told, before and after it, is put aside', async () => {
+    const porch = losing();
+    await store.ingest(porch.batch(11, 11), NOW);
+    expect(await store.ingest(bad(porch, 3), NOW)).toMatchObject({ rejected: 1 });
+    expect(await store.ingest(bad(porch, 6), NOW)).toMatchObject({ rejected: 0, duplicates: 1 });
+    expect(await store.ingest(bad(porch, 9), NOW)).toMatchObject({ rejected: 1 });
+    expect(await runsOf('gap')).toEqual([
+      [3, 3],
+      [4, 8],
+      [9, 9],
+    ]);
+  });
+
+  it('with a long reason leaves as much of it as the column holds', async () => {
+    await store.ingest(bad(meowing('porch', epochId(1), 1), 1, 'x'.repeat(1_000)), NOW);
+    expect(await rowsOf(url, 'select reason from gap')).toEqual([{ reason: `rejected: ${'x'.repeat(245)}` }]);
+  });
+});
+
+describe('conflicts', () => {
+  const tally = async () => {
+    const [row] = await rowsOf(url, `select noted, dropped from quarantine_tally where agent = 'porch'`);
+    return [Number(row?.noted ?? 0), Number(row?.dropped ?? 0)];
+  };
+
+  it('that come again are counted once, however the batch is cut', async () => {
+    const [porch, clone] = [meowing('porch', epochId(1), 8), meowing('porch', epochId(1), 8, 'DEADBEEF')];
+    await store.ingest(porch.batch(1, 8), NOW);
+    await store.ingest(clone.batch(2, 3), NOW);
+    expect(await tally()).toEqual([2, 0]);
+    await store.ingest(clone.batch(2, 3), NOW);
+    expect(await tally()).toEqual([2, 0]);
+    await store.ingest(clone.batch(1, 5), NOW);
+    expect(await tally()).toEqual([5, 0]);
+    expect(await store.counts()).toMatchObject({ conflicts: 5 });
+  });
+
+  it.each([
+    ['all agents', MAX_CONFLICTS, 'shed'],
+    ['one agent', MAX_CONFLICTS_OF_AGENT, 'porch'],
+  ])(
+    'have room only below the limit of %s',
+    async (_name, limit, owner) => {
+      const [porch, clone] = [meowing('porch', epochId(1), 4), meowing('porch', epochId(1), 4, 'DEADBEEF')];
+      await store.ingest(porch.batch(1, 4), NOW);
+      await store.ingest(meowing('shed', epochId(2), 1).batch(1, 1), NOW);
+      const [{ no: epoch_no } = {}] = await rowsOf(
+        url,
+        `select epoch.no from epoch join agent on agent.no = agent_no where name = '${owner}'`,
+      );
+      const hash = (i: number) => String(i).padStart(64, '0');
+      const rows = Array.from({ length: limit - 1 }, (_, i) => ({
+        epoch_no,
+        seq: 100,
+        hash: hash(i),
+        body: '{}',
+        noted: NOW,
+      }));
+      await insertRows(url, 'conflict', rows);
+      expect(await store.ingest(clone.batch(2, 4), NOW)).toMatchObject({ conflicts: 3, unkept: 2 });
+      expect(await tally()).toEqual([3, 2]);
+      expect(await store.counts()).toMatchObject({ conflicts: limit });
+      expect(await store.ingest(clone.batch(1, 1), NOW)).toMatchObject({ conflicts: 1, unkept: 1 });
+      expect(await tally()).toEqual([4, 3]);
+    },
+    60_000,
+  );
+});
+
+describe('runs above the mark', () => {
+  it('are one row where they touch, and none are left once they are walked', async () => {
+    const porch = meowing('porch', epochId(1), 30);
+    for (const [from, to] of [
+      [10, 12],
+      [16, 18],
+      [13, 13],
+      [9, 9],
+      [20, 20],
+    ] as const)
+      await store.ingest(porch.batch(from, to), NOW);
+    expect(await runsOf('island')).toEqual([
+      [9, 13],
+      [16, 18],
+      [20, 20],
+    ]);
+    await store.ingest(porch.batch(1, 8), NOW);
+    expect(await runsOf('island')).toEqual([
+      [16, 18],
+      [20, 20],
+    ]);
+    await store.ingest(porch.batch(14, 30), NOW);
+    expect(await runsOf('island')).toEqual([]);
+    expect(await rowsOf(url, 'select seq from claim')).toEqual([]);
+  });
+
+  it('that a loss is told into are proven from the first chain that is known behind it', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    porch.add('history.lost', null, { epoch: porch.epoch, fromSeq: 4, toSeq: 5, count: 2, reason: 'disk' }, 12);
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.ingest(porch.batch(6, 7), NOW);
+    // From 8 on the chain is a lie: it shows, since 7 is where the proof begins.
+    await store.ingest({ ...porch.batch(8, 10), chain: porch.chain(2) }, NOW);
+    await store.ingest(porch.batch(11, 13), NOW);
+    expect((await store.agents())[0]?.epochs[0]).toMatchObject({ mark: 13, chainOk: false, missing: 0 });
+    expect(await runsOf('island')).toEqual([]);
+    expect(await rowsOf(url, 'select seq from claim')).toEqual([]);
+    expect(await rowsOf(url, 'select seq from event where position is null')).toEqual([]);
+  });
+});
