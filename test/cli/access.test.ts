@@ -13,6 +13,7 @@ import { catCommand } from '../../src/cli/cat.ts';
 import { centralCommand } from '../../src/cli/central.ts';
 import { logInTo, type Serving, startServing } from '../central/api/serving.ts';
 import { until } from '../servers.ts';
+import { BARE_ENV } from './run.ts';
 
 const BIN = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
@@ -57,7 +58,7 @@ describe('collard central passwd', () => {
   }, async () => {
     const cookie = await logInTo(central);
     const child = spawn(process.execPath, [BIN, 'central', 'passwd', '--config', config], {
-      env: { PATH: process.env.PATH ?? '' },
+      env: BARE_ENV,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     child.stdin.end('correct horse battery\nmore\n');
@@ -107,7 +108,7 @@ describe('collard central passwd on a terminal', () => {
     seen = '';
     const command = `'${process.execPath}' '${BIN}' central passwd --config '${config}'`;
     shell = spawn('script', ['-qec', command, '/dev/null'], {
-      env: { PATH: process.env.PATH ?? '', TERM: 'xterm' },
+      env: { ...BARE_ENV, TERM: 'xterm' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     shell.stdout?.setEncoding('utf8').on('data', (some: string) => {

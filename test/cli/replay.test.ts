@@ -18,7 +18,7 @@ import { agentTopic, DEFAULT_BASE_TOPIC } from '../../src/contract/topic.ts';
 import { openMqttLink } from '../../src/lib/mqtt-link.ts';
 import { startBroker, until } from '../central/broker.ts';
 import { at, createWriter, epochId, meowing, NOW, type Writer } from '../central/store/events.ts';
-import { collard } from './run.ts';
+import { BARE_ENV, collard } from './run.ts';
 
 const BIN = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
@@ -103,7 +103,7 @@ describe('collard replay', { timeout: 180_000 }, () => {
     const { path, config } = newHouse();
     await fill(path, 40_000);
     const child = spawn(process.execPath, [BIN, 'replay', '--config', config, '--json'], {
-      env: { PATH: process.env.PATH ?? '' },
+      env: BARE_ENV,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stderr.once('data', () => child.kill('SIGINT'));

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { openPty } from '../../src/simulator/pty.ts';
 import { until } from '../servers.ts';
+import { BARE_ENV } from './run.ts';
 
 const BIN = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 const PATIENCE_MS = 60_000;
@@ -34,7 +35,7 @@ export function openTerminal(
   const slave = openSync(pty.path, 'r+');
   const child = spawn(process.execPath, [BIN, ...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...options.env },
+    env: { ...BARE_ENV, TERM: 'xterm', ...options.env },
     stdio: [slave, options.screen === true ? slave : 'pipe', slave],
   });
   closeSync(slave);

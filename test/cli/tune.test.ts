@@ -14,7 +14,7 @@ import { weighByKept } from '../../src/cli/tune-kept.ts';
 import { openPty } from '../../src/simulator/pty.ts';
 import { accelerated } from '../agent/detector/motion.ts';
 import { live, WALL } from '../agent/kept/live.ts';
-import { collard } from './run.ts';
+import { BARE_ENV, collard } from './run.ts';
 import { COLLAR, QUICK, SLOW, shakenAcceleration, shakenReadings, shakesIn } from './shaken.ts';
 
 const BIN = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
@@ -39,7 +39,7 @@ function configIn(home: string, serial = '/dev/x'): string {
 }
 
 function start(args: readonly string[], stdio: 'ignore' | 'pipe' | number): ChildProcess {
-  const env = { PATH: process.env.PATH ?? '', NO_COLOR: '1', TERM: 'xterm' };
+  const env = { ...BARE_ENV, NO_COLOR: '1', TERM: 'xterm' };
   const child = spawn(process.execPath, [BIN, ...args], {
     env,
     stdio: [stdio, stdio, stdio === 'pipe' ? 'ignore' : stdio],

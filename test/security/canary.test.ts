@@ -11,7 +11,7 @@ import { AGENT_SECRETS } from '../../src/agent/config.ts';
 import { CENTRAL_SECRETS } from '../../src/central/config.ts';
 import { loadAnyConfig } from '../../src/cli/config.ts';
 import { ConfigError } from '../../src/lib/config-file.ts';
-import { collard, type Ran } from '../cli/run.ts';
+import { BARE_ENV, collard, type Ran } from '../cli/run.ts';
 import { freePort, startAedes, until } from '../servers.ts';
 
 const BIN = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
@@ -131,7 +131,7 @@ function openHome(): Home {
 /** A daemon with everything that it says, and what others see of it. */
 function start(args: readonly string[], env: Record<string, string>) {
   const child = spawn(process.execPath, [BIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...BARE_ENV, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -14,7 +14,7 @@ import { safeForPeople, safeLine } from '../../src/cli/logger.ts';
 import { safe } from '../../src/cli/output.ts';
 import { chainOver, chainStart } from '../../src/contract/chain.ts';
 import { newEvent, type StoredEvent } from '../../src/contract/event.ts';
-import { collard } from '../cli/run.ts';
+import { BARE_ENV, collard } from '../cli/run.ts';
 
 /** CSI in C0 and in C1, a title, a newline, overriding direction, isolates, marks, separators. */
 const HOSTILE = 'Mia\u001b[2J\u009b31m\u001b]0;x\u0007\r\nok\u202egpj\u2066\u061c\u200f\u2028\u0085\u007f';
@@ -158,7 +158,7 @@ describe('the log of a daemon', () => {
         ],
         {
           encoding: 'utf8',
-          env: { PATH: process.env.PATH, NO_COLOR: '1' },
+          env: { ...BARE_ENV, NO_COLOR: '1' },
         },
       );
     expect(JSON.parse(run(false)).msg).toBe(HOSTILE);
