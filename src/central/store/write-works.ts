@@ -191,14 +191,17 @@ async function walkAfter(
 ): Promise<Walked> {
   const [moved, left]: [number[], number[]] = [[], []];
   for (const no of epochNos) {
-    const read = trx.selectFrom('epoch').selectAll().where('no', '=', no);
-    const epoch = no === own.no ? own : await read.executeTakeFirstOrThrow();
+    const epoch = await (no === own.no ? own : readEpoch(trx, no));
     if (!(await mayWalk(trx, epoch))) continue;
     moved.push(no);
     const of = shard?.shard === epoch.shard ? shard : await heldShard(trx, epoch.shard, held);
     if (await walkWithin(trx, epoch, of, room)) left.push(no);
   }
   return { moved, left };
+}
+
+function readEpoch(trx: Trx, no: number): Promise<EpochTable> {
+  return trx.selectFrom('epoch').selectAll().where('no', '=', no).executeTakeFirstOrThrow();
 }
 
 async function noteSync(
