@@ -35,6 +35,22 @@ it.each([
   });
 });
 
+it('passes on that another program holds the file, while the log is not open yet', async () => {
+  const answers = [
+    { type: 'held', message: 'another program holds it' },
+    { type: 'refused', code: '', message: 'no luck' },
+  ];
+  const text = `import { parentPort } from 'node:worker_threads';
+    parentPort.once('message', () => {
+      for (const answer of ${JSON.stringify(answers)}) parentPort.postMessage(answer);
+    });`;
+  const thread = startEarly(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
+  const held: string[] = [];
+  const opening = openLogInThread(tempPath(), {}, { thread, onHeld: (message) => void held.push(message) });
+  await expect(opening).rejects.toThrow('no luck');
+  expect(held).toEqual(['another program holds it']);
+});
+
 it('keeps no process', () => {
   const module = new URL('../../../src/agent/log/start-log-thread.ts', import.meta.url).href;
   const script = `import { startEarly } from ${JSON.stringify(module)};

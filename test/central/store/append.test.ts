@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_CONFLICTS, MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { MAX_RUNS } from '../../../src/central/store/walk.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
 import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
@@ -211,5 +212,44 @@ describe('runs above the mark', () => {
     expect(await runsOf('island')).toEqual([]);
     expect(await rowsOf(url, 'select seq from claim')).toEqual([]);
     expect(await rowsOf(url, 'select seq from event where position is null')).toEqual([]);
+  });
+
+  it('are reached over losses of several reasons, behind which alone a chain is known', async () => {
+    const porch = meowing('porch', epochId(1), 8);
+    for (const [fromSeq, toSeq, reason] of [
+      [3, 4, 'disk budget'],
+      [5, 7, 'thinned'],
+    ] as const) {
+      porch.add('history.lost', null, { epoch: porch.epoch, fromSeq, toSeq, count: toSeq - fromSeq + 1, reason }, 9);
+    }
+    await store.ingest(porch.batch(1, 2), NOW);
+    await store.ingest({ ...porch.batch(8, 9), chain: null }, NOW);
+    expect(await store.ingest(porch.batch(10, 10), NOW)).toMatchObject({
+      chainOk: true,
+      stored: { seq: 10, need: [] },
+    });
+    expect(await runsOf('gap')).toEqual([
+      [3, 4],
+      [5, 7],
+    ]);
+    expect(await runsOf('island')).toEqual([]);
+  });
+
+  it('are looked through for a chain up to a number, so that no step takes long', async () => {
+    const porch = meowing('porch', epochId(1), 2);
+    await store.ingest(porch.batch(1, 2), NOW);
+    const [{ no: epoch_no } = {}] = await rowsOf(url, `select no from epoch where epoch = '${porch.epoch}'`);
+    const gap = (i: number) => ({ epoch_no, from_seq: 3 + i, to_seq: 3 + i, reason: `reason ${i}`, noted: NOW });
+    await insertRows(
+      url,
+      'gap',
+      Array.from({ length: MAX_RUNS + 1 }, (_, i) => gap(i)),
+    );
+    const end = 3 + MAX_RUNS;
+    const sync = (lastSeq: number) =>
+      store.sync('porch', { epoch: porch.epoch, firstSeq: 1, lastSeq, chain: porch.chain(2) }, NOW);
+    expect(await sync(end)).toMatchObject({ seq: 2, need: [] });
+    // One that is nearer leads there, and from there on.
+    expect(await sync(end - 1)).toMatchObject({ seq: end, need: [] });
   });
 });
