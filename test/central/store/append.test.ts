@@ -84,12 +84,57 @@ describe('an event below the mark', () => {
     const porch = losing();
     await store.ingest(porch.batch(1, 3), NOW);
     await store.ingest(porch.batch(9, 11), NOW);
-    await rowsOf(url, 'delete from event where seq in (1, 2, 9)');
-    for (const seq of [1, 2, 9]) {
+    await rowsOf(url, 'delete from event where seq in (1, 2, 9, 11)');
+    for (const seq of [1, 2, 9, 11]) {
       expect(await store.ingest(porch.batch(seq, seq), NOW)).toMatchObject({ inserted: 0, duplicates: 1 });
     }
     expect(await store.ingest(porch.batch(4, 4), NOW)).toMatchObject({ inserted: 1 });
     expect(await store.ingest(porch.batch(8, 8), NOW)).toMatchObject({ inserted: 1 });
+    // What was told stays told.
+    expect(await runsOf('gap')).toEqual([[4, 8]]);
+  });
+
+  it('is in a segment where it was deleted for its age, although it was called lost before', async () => {
+    const porch = losing();
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.ingest(porch.batch(9, 11), NOW);
+    const [{ no: epoch_no } = {}] = await rowsOf(url, `select no from epoch where epoch = '${porch.epoch}'`);
+    const sealed = {
+      epoch_no,
+      from_seq: 1,
+      to_seq: 5,
+      events: 4,
+      chain: null,
+      sha256: '0'.repeat(64),
+      file: 'x',
+      done: 1,
+    };
+    await insertRows(url, 'segment', [sealed]);
+    await rowsOf(url, 'delete from event where seq <= 5');
+    expect(await store.ingest(porch.batch(4, 6), NOW)).toMatchObject({ inserted: 1, duplicates: 2 });
+    const rows = await rowsOf(url, 'select seq from event where seq < 9');
+    expect(rows.map(({ seq }) => Number(seq))).toEqual([6]);
+  });
+});
+
+describe('a batch', () => {
+  it('is heard in any case, and stored where something of it is new', async () => {
+    const porch = meowing('porch', epochId(1), 4);
+    const [later, last] = ['2026-11-23T12:01:00.000Z', '2026-11-23T12:02:00.000Z'];
+    const heard = async () => (await store.agents()).map(({ lastHeard, lastStored }) => [lastHeard, lastStored]);
+    await store.ingest(porch.batch(1, 2), NOW);
+    await store.ingest(porch.batch(1, 2), later);
+    expect(await heard()).toEqual([[later, NOW]]);
+    await store.ingest(porch.batch(2, 4), last);
+    expect(await heard()).toEqual([[last, last]]);
+  });
+
+  it('that proves what was claimed before leaves no claim', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    await store.sync('porch', { epoch: porch.epoch, firstSeq: 1, lastSeq: 3, chain: porch.chain(3) }, NOW);
+    expect(await rowsOf(url, 'select seq from claim')).toHaveLength(1);
+    await store.ingest(porch.batch(1, 6), NOW);
+    expect(await rowsOf(url, 'select seq from claim')).toEqual([]);
   });
 });
 
@@ -119,7 +164,8 @@ describe('an item that is no event', () => {
   });
 
   it('with a long reason leaves as much of it as the column holds', async () => {
-    await store.ingest(bad(meowing('porch', epochId(1), 1), 1, 'x'.repeat(1_000)), NOW);
+    const long = bad(meowing('porch', epochId(1), 1), 1, 'x'.repeat(1_000));
+    expect(await store.ingest(long, NOW)).toMatchObject({ inserted: 0, rejected: 1, duplicates: 0 });
     expect(await rowsOf(url, 'select reason from gap')).toEqual([{ reason: `rejected: ${'x'.repeat(245)}` }]);
   });
 });
