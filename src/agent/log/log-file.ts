@@ -191,7 +191,8 @@ function openWithoutPowersafeOverwrite(path: string): Db {
   try {
     return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: WRITER_BUSY_MS });
   } catch (error) {
-    // Is it the file, or are options in file names switched off?
+    // Is it the file, or are options in file names switched off? A disk that failed once says another code.
+    if (codeOf(error) !== 'SQLITE_CANTOPEN') throw error;
     new Database(path, { readonly: true, fileMustExist: true }).close();
     throw logError(
       'LOG_UNSAFE',

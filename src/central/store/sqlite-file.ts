@@ -87,7 +87,8 @@ function openWithoutPowersafeOverwrite(path: string): Database.Database {
   try {
     return new Database(`${pathToFileURL(path).href}?psow=0`, { timeout: BUSY_TIMEOUT_MS });
   } catch (error) {
-    // Is it the file, or are options in file names switched off?
+    // Is it the file, or are options in file names switched off? A disk that failed once says another code.
+    if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_CANTOPEN')) throw error;
     new Database(path).close();
     const text =
       'it cannot be opened with psow=0: SQLITE_USE_URI=1 must be in the environment before the first database of this process ' +

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openLogFile } from '../../../src/agent/log/log-file.ts';
+import { openLogFile, prepareFile } from '../../../src/agent/log/log-file.ts';
 import { assertDurable, provePadding } from '../../../src/agent/log/prove-safe.ts';
+import { findStrace, STRACE } from '../../faults/io-errors.ts';
+import { requireServer } from '../../servers.ts';
 import { levels, openLog, readAll, tempPath } from './log-fixture.ts';
 
 /** The file of a log, opened anew with `psow` as given. */
@@ -93,5 +95,21 @@ describe('a log that is opened', () => {
       });
     expect(run('0')).toMatch(/^LOG_UNSAFE .*SQLITE_USE_URI=1/);
     expect(run('1')).toBe('');
+  });
+
+  it.skipIf(!requireServer('strace', findStrace()))('is not called unsafe where the disk fails its first read', () => {
+    const path = tempPath();
+    const program = `
+      const { openLogFile } = await import('./src/agent/log/log-file.ts');
+      try { openLogFile(process.argv[1]).close(); } catch (error) { console.log(error.code); }`;
+    const node = [process.execPath, '--no-warnings', '--input-type=module', '-e', program, path];
+    // Of the file alone: Node.js reads others.
+    const traced = ['-f', '-o', '/dev/null', '-P', path];
+    const run = (inject: readonly string[]) =>
+      execFileSync(STRACE, [...traced, ...inject, ...node], { encoding: 'utf8' });
+    prepareFile(path);
+    expect(run([])).toBe('');
+    expect(run(['-e', 'trace=pread64', '-e', 'inject=pread64:error=EIO:when=1'])).toMatch(/^SQLITE_IOERR/);
+    expect(run([])).toBe('');
   });
 });

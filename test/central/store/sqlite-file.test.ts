@@ -10,6 +10,8 @@ import { openReplayStore, openStore } from '../../../src/central/open-store.ts';
 import { inspectStore } from '../../../src/central/store/inspect.ts';
 import { openSqliteFile, provePadding } from '../../../src/central/store/sqlite-file.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
+import { findStrace, STRACE } from '../../faults/io-errors.ts';
+import { requireServer } from '../../servers.ts';
 
 function tempPath(): string {
   const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
@@ -96,6 +98,19 @@ it('is refused by name where options in file names were switched off before, and
   expect(run('1', tempPath())).toBe('');
   expect(run('0', join(tempPath(), 'no', 'such.db'))).toMatch(/^SQLITE_CANTOPEN /);
   expect(run('0', ':memory:')).toBe('');
+});
+
+it.skipIf(!requireServer('strace', findStrace()))('is not called unsafe where the disk fails its first read', () => {
+  const path = tempPath();
+  const program = `
+    const { openSqliteFile } = await import('./src/central/store/sqlite-file.ts');
+    try { openSqliteFile(process.argv[1], true).close(); } catch (error) { console.log(error.code); }`;
+  const node = [process.execPath, '--no-warnings', '--input-type=module', '-e', program, path];
+  execFileSync(node[0] as string, node.slice(1));
+  // Of the file alone: Node.js reads others.
+  const inject = ['-f', '-o', '/dev/null', '-P', path, '-e', 'trace=pread64', '-e', 'inject=pread64:error=EIO:when=1'];
+  expect(execFileSync(STRACE, [...inject, ...node], { encoding: 'utf8' })).toMatch(/^SQLITE_IOERR/);
+  expect(execFileSync(node[0] as string, node.slice(1), { encoding: 'utf8' })).toBe('');
 });
 
 it('is refused where the file keeps no write-ahead log', () => {
