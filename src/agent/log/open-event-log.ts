@@ -115,9 +115,14 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       const { epoch, lastSeq } = core.currentEpoch(state);
       if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
       assertStorable(events);
-      const { firstSeq, chains } = await room.write(() => core.appendRows(state, events));
+      // Asked within: another epoch may have begun while this one waited for room.
+      const written = await room.write(() => ({
+        ...core.appendRows(state, events),
+        epoch: core.currentEpoch(state).epoch,
+      }));
+      const { firstSeq, chains } = written;
       waiters.wake();
-      return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1, chains };
+      return { epoch: written.epoch, firstSeq, lastSeq: firstSeq + events.length - 1, chains };
     },
     appended: (signal) => waiters.wait(signal),
     saveMark(epoch, seq, incarnation) {
@@ -126,7 +131,7 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       span.storedSeq = Math.max(0, Math.min(seq, span.lastSeq));
       state.incarnation = incarnation;
       state.marksDirty = true;
-      core.noteHead(state);
+      if (state.failed === null) core.noteHead(state);
       marks.start();
     },
     ...answererOf(state, room, ports, find, waiters.wake),
