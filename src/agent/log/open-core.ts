@@ -1,6 +1,7 @@
 /** Opens the file of a log so that it can be trusted, or puts it aside and another one, with what could be saved, in its place. */
 
 import { hasSalvage, markMade, putAside, removeFiles, salvagePaths, takeSalvage } from './aside.ts';
+import { releaseBallast } from './ballast.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
 import type { FoundHead } from './head-witness.ts';
@@ -63,8 +64,7 @@ async function replace(place: Place, head: FoundHead | null, ports: OpenPorts, r
   const aside = saved === null ? putAside(path, timeOf(ports)) : takeSalvage(path, timeOf(ports));
   clearSuspicion(path);
   ports.onDamaged?.(aside, `${reason}; ${saved === null ? 'no room to save anything' : `${saved.saved} events saved`}`);
-  prepareFile(path);
-  const core = load(place, head);
+  const core = prepared(place, head);
   // Where nothing could be saved for want of room the witness alone tells what was there.
   const lost = saved?.lost ?? beginLog(core, head, { lost: [], unknown }, ports);
   for (const one of lost) ports.onLost?.(one);
@@ -87,9 +87,19 @@ async function save(
     } catch (error) {
       removeFiles(target);
       if (!/^(SQLITE_FULL|ENOSPC)$/.test(codeOf(error))) throw explainDisk(path, error);
+      releaseBallast(path);
     }
   }
   return null;
+}
+
+function prepared(place: Place, head: FoundHead | null): LogCore {
+  prepareFile(place.path);
+  try {
+    return load(place, head);
+  } catch (error) {
+    throw explainDisk(place.path, error);
+  }
 }
 
 function load({ path, agent }: Place, head: FoundHead | null): LogCore {

@@ -3,6 +3,7 @@
  * their own epochs and numbers, so that central knows them again; what is missing between them is told by `history.lost`, in
  * an epoch of its own. Works beside the damaged file and leaves it as it is: an interrupted salvage is done again.
  */
+import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { parseChainHex } from '../../contract/chain.ts';
 import { type StoredEvent, shortType } from '../../contract/event.ts';
@@ -16,8 +17,9 @@ import { type Group, type Kept, provenGroups } from './prove.ts';
 import { without } from './without.ts';
 import { type EpochGuess, openWreck, type Wreck } from './wreck.ts';
 
-/** Events in one transaction. */
+/** Events in one transaction, which the WAL holds until they are in the file as well: fewer where there is little room. */
 const BATCH_EVENTS = 2_000;
+const SMALL_BATCH_EVENTS = 100;
 /** Groups that are tried to tell which of two stories about an epoch is true. */
 const TRIED_GROUPS = 20;
 
@@ -53,6 +55,7 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
     core.marksDirty = true;
     const unknown = found.length === 0 && !isNew;
     const lost = beginLog(core, head, { lost: lostOf(found), unknown }, ports);
+    bringOver(core);
     return { saved: found.reduce((sum, { saved }) => sum + saved, 0), lost };
   } finally {
     wreck?.close();
@@ -126,12 +129,13 @@ async function saveEpoch(
   write(core, () => addEpoch(core, guess.epoch, 0, 'salvaged'));
   const span = { ...guess, agent };
   const groups = wreck === null ? [] : provenGroups(wreck, span, guess.end);
-  for (const batch of batchesOf(groups)) {
+  for (const batch of batchesOf(groups, onlyUnconfirmed ? SMALL_BATCH_EVENTS : BATCH_EVENTS)) {
     const wanted = onlyUnconfirmed ? batch.filter(({ after }) => after.pos - guess.base > storedSeq) : batch;
     write(core, () => {
       for (const group of wanted) saved += importGroup(core, guess.base, group);
       core.memory.save(false);
     });
+    bringOver(core);
     for (const { before, events, after } of batch) {
       const [from, to] = [before.pos - guess.base + 1, after.pos - guess.base];
       if (from > next) missing.push([next, from - 1]);
@@ -147,13 +151,22 @@ async function saveEpoch(
   return { epoch: guess.epoch, saved, missing, told };
 }
 
-function* batchesOf(groups: Iterable<Group>): Generator<Group[]> {
+/**
+ * Everything into the file itself, which alone gets another name: for what `close` cannot bring over, the disk being full, it leaves
+ * the WAL behind and says nothing. After each batch, so that the WAL takes little room. Throws SQLITE_FULL.
+ */
+function bringOver({ db }: LogCore): void {
+  const busy = db.pragma('wal_checkpoint(TRUNCATE)', { simple: true });
+  assert(busy === 0, 'nobody else knows the file that is being made');
+}
+
+function* batchesOf(groups: Iterable<Group>, batchEvents: number): Generator<Group[]> {
   let batch: Group[] = [];
   let events = 0;
   for (const group of groups) {
     batch.push(group);
     events += group.events.length;
-    if (events < BATCH_EVENTS) continue;
+    if (events < batchEvents) continue;
     yield batch;
     [batch, events] = [[], 0];
   }
