@@ -12,7 +12,7 @@ import type { EpochTable, Tables } from './tables.ts';
 
 /** Rows that one step reads and hashes; a transaction makes one step, so that a drained backlog does not hold the others. */
 export const WALK_ROWS = 2_000;
-/** Runs and gaps that are looked at to tell what is missing. */
+/** Runs and gaps that are read at once, and that are looked at to tell what is missing. */
 export const MAX_RUNS = 1_000;
 
 type Trx = Transaction<Tables>;
@@ -88,7 +88,8 @@ async function givePositions(trx: Trx, epoch: EpochTable, shard: ShardState, fro
     const last = Math.min(run.to_seq, to);
     await trx
       .updateTable('event')
-      .set({ position: sql<number>`${shard.nextPosition} + seq - ${first}` })
+      // In this order it is exact: a parameter is a floating-point number to SQLite, and a seq may be as large as one can be.
+      .set({ position: sql<number>`seq + ${shard.nextPosition - first}` })
       .where('epoch_no', '=', epoch.no)
       .where('seq', '>=', first)
       .where('seq', '<=', last)
@@ -97,27 +98,45 @@ async function givePositions(trx: Trx, epoch: EpochTable, shard: ShardState, fro
   }
 }
 
-/** The first claimed chain beyond what is lost, up to which everything is either stored or lost; null where there is none. */
+/** The first claimed chain above the mark, where all up to it is either stored or lost; else null. */
 async function anchorBeyondGap(trx: Trx, epoch: EpochTable): Promise<{ seq: number; chain: string } | null> {
-  let next = epoch.mark + 1;
-  for (let run = 0; run < MAX_RUNS; run += 1) {
-    const gap = await covering(trx, 'gap', epoch.no, next);
-    const island = await covering(trx, 'island', epoch.no, next);
-    const covered = island ?? gap;
-    if (covered === null) return null;
-    const claim = await trx
-      .selectFrom('claim')
-      .select(['seq', 'chain'])
-      .where('epoch_no', '=', epoch.no)
-      .where('seq', '>=', next)
-      .where('seq', '<=', covered.to)
-      .orderBy('seq', island === null ? 'desc' : 'asc')
-      .limit(1)
-      .executeTakeFirst();
-    if (claim !== undefined) return claim;
-    next = covered.to + 1;
+  const claim = await trx
+    .selectFrom('claim')
+    .select(['seq', 'chain'])
+    .where('epoch_no', '=', epoch.no)
+    .where('seq', '>', epoch.mark)
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst();
+  if (claim === undefined) return null;
+  // However many pieces lie there: whoever was long without room has told thousands, of several reasons, and no chain between them.
+  for (let next = epoch.mark + 1; next <= claim.seq; ) {
+    const pieces = [
+      ...(await piecesFrom(trx, 'island', epoch.no, next)),
+      ...(await piecesFrom(trx, 'gap', epoch.no, next)),
+    ].sort((a, b) => a.from - b.from);
+    const before = next;
+    for (const { from, to } of pieces) {
+      if (from > next) break;
+      next = Math.max(next, to + 1);
+    }
+    if (next === before) return null;
   }
-  return null;
+  return claim;
+}
+
+/** The one that covers `seq`, and the first MAX_RUNS behind it, in order. */
+async function piecesFrom(trx: Trx, table: 'island' | 'gap', epochNo: number, seq: number) {
+  const here = await covering(trx, table, epochNo, seq);
+  const behind = await trx
+    .selectFrom(table)
+    .select(['from_seq as from', 'to_seq as to'])
+    .where('epoch_no', '=', epochNo)
+    .where('from_seq', '>', seq)
+    .orderBy('from_seq')
+    .limit(MAX_RUNS)
+    .execute();
+  return here === null ? behind : [here, ...behind];
 }
 
 async function covering(db: Db, table: 'island' | 'gap', epochNo: number, seq: number) {

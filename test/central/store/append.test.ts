@@ -4,7 +4,11 @@ import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_CONFLICTS, MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { MAX_RUNS } from '../../../src/central/store/walk.ts';
+import { chainOver, chainStart } from '../../../src/contract/chain.ts';
 import type { StoredEvent } from '../../../src/contract/event.ts';
+import { lostData } from '../../../src/contract/lost.ts';
+import type { SeqRange } from '../../../src/contract/message.ts';
+import { shardOf } from '../../../src/contract/topic.ts';
 import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
 
@@ -117,6 +121,28 @@ describe('an event below the mark', () => {
   });
 });
 
+describe('positions', () => {
+  it('stay exact and of one event each, however large a seq is', async () => {
+    const porch = meowing('porch', epochId(1), 5);
+    // Of the same shard, by its name.
+    const shard = shardOf('porch');
+    const name = Array.from({ length: 10_000 }, (_, i) => `a${i}`).find((one) => shardOf(one) === shard) ?? '';
+    const other = meowing(name, epochId(2), 6);
+    await store.ingest(porch.batch(1, 5), NOW);
+    for (const [n, lastSeq] of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1].entries()) {
+      const far = createWriter('porch', epochId(3 + n));
+      const events = [{ ...far.add('meow.started', 'collar/A', { level: 1 }, 1), seq: lastSeq }];
+      const chain = chainOver(chainStart('porch', far.epoch), events);
+      await store.ingest({ agent: 'porch', events, chain }, NOW);
+      const sync = { epoch: far.epoch, firstSeq: lastSeq, lastSeq, chain };
+      expect(await store.sync('porch', sync, NOW)).toMatchObject({ seq: lastSeq, need: [] });
+      expect(await store.ingest(other.batch(3 * n + 1, 3 * n + 3), NOW)).toMatchObject({ inserted: 3 });
+    }
+    const rows = await rowsOf(url, 'select position from event order by position');
+    expect(rows.map(({ position }) => Number(position))).toEqual(Array.from({ length: 13 }, (_, i) => i + 1));
+  });
+});
+
 describe('a batch', () => {
   it('is heard in any case, and stored where something of it is new', async () => {
     const porch = meowing('porch', epochId(1), 4);
@@ -220,6 +246,31 @@ describe('conflicts', () => {
   );
 });
 
+describe('a log that was long without room', () => {
+  it('is walked over, though its losses are of several reasons in turns and no chain lies between', async () => {
+    const count = 600;
+    const porch = createWriter('porch', epochId(1));
+    const live = (second: number) => porch.add('collar.sighted', 'collar/C', { place: 'shed' }, second);
+    for (let i = 0; i < 5 * count + 20; i += 1) live(i);
+    // Of each five the first four are given up in one pass, the last one in a later one.
+    const stretch = (from: number, to: number) =>
+      Array.from({ length: count }, (_, i): SeqRange => [11 + 5 * i + from, 11 + 5 * i + to]);
+    const told = [
+      ...lostData(porch.epoch, stretch(0, 3), 'sensors were given up'),
+      ...lostData(porch.epoch, stretch(4, 4), 'silence was given up'),
+    ];
+    for (const data of told) porch.add('history.lost', null, data, 1);
+    const tells = porch.events.length - told.length + 1;
+    await store.ingest(porch.batch(1, 10), NOW);
+    for (let seq = tells; seq <= porch.events.length; seq += 1) await store.ingest(porch.batch(seq, seq), NOW);
+    await store.ingest(porch.batch(11 + 5 * count, 20 + 5 * count), NOW);
+    live(0);
+    const { stored } = await store.ingest(porch.batch(porch.events.length, porch.events.length), NOW);
+    expect(stored).toMatchObject({ seq: porch.events.length, need: [] });
+    expect(await rowsOf(url, 'select seq from event where position is null')).toEqual([]);
+  });
+});
+
 describe('runs above the mark', () => {
   it('are one row where they touch, and none are left once they are walked', async () => {
     const porch = meowing('porch', epochId(1), 30);
@@ -281,7 +332,7 @@ describe('runs above the mark', () => {
     expect(await runsOf('island')).toEqual([]);
   });
 
-  it('are looked through for a chain up to a number, so that no step takes long', async () => {
+  it('are passed however many they are, once a chain behind them is known', async () => {
     const porch = meowing('porch', epochId(1), 2);
     await store.ingest(porch.batch(1, 2), NOW);
     const [{ no: epoch_no } = {}] = await rowsOf(url, `select no from epoch where epoch = '${porch.epoch}'`);
@@ -289,13 +340,13 @@ describe('runs above the mark', () => {
     await insertRows(
       url,
       'gap',
-      Array.from({ length: MAX_RUNS + 1 }, (_, i) => gap(i)),
+      Array.from({ length: 2 * MAX_RUNS + 1 }, (_, i) => gap(i)),
     );
-    const end = 3 + MAX_RUNS;
+    const end = 3 + 2 * MAX_RUNS;
     const sync = (lastSeq: number) =>
       store.sync('porch', { epoch: porch.epoch, firstSeq: 1, lastSeq, chain: porch.chain(2) }, NOW);
-    expect(await sync(end)).toMatchObject({ seq: 2, need: [] });
-    // One that is nearer leads there, and from there on.
-    expect(await sync(end - 1)).toMatchObject({ seq: end, need: [] });
+    // One that lies behind a hole leads nowhere.
+    expect(await sync(end + 2)).toMatchObject({ seq: 2 });
+    expect(await sync(end)).toMatchObject({ seq: end });
   });
 });
