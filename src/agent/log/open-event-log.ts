@@ -181,10 +181,10 @@ function answererOf(
       wake();
       return epoch;
     },
-    async tellMissing(epoch, asked) {
+    async tellMissing(epoch, asked, reason) {
       const span = find(epoch);
       if (span === undefined) return 0;
-      const lost = await room.write(() => tellMissing(state, span, asked, ports.when));
+      const lost = await room.write(() => tellMissing(state, span, asked, ports.when, reason));
       if (lost.length > 0) wake();
       return lost.reduce((sum, { count }) => sum + count, 0);
     },
