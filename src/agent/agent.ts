@@ -171,6 +171,7 @@ async function openLog(
     when: () => eventTime(clock, clock.monoNow()),
     onDamaged: (aside, reason) => logger.error({ aside, reason }, 'the log was damaged: a new one has begun'),
     onLost: (lost) => logger.error(lost, `events that were logged are gone (${lost.reason}): history.lost tells it`),
+    onBlind: (message) => logger.error({ log: config.log.path }, `what it may have lost is not known: ${message}`),
     onHeld: (message) => logger.warn({ log: config.log.path }, `events wait to be written: ${message}`),
   };
   try {

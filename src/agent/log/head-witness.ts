@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { explainDisk, tryDisk } from './log-error.ts';
+import { explainDisk, type LogError, tryDisk } from './log-error.ts';
 
 /** Where the log stood. All of one epoch, the one that was written. */
 export interface Head {
@@ -39,6 +39,8 @@ export type Ended = Pick<Head, 'epoch' | 'no' | 'base' | 'lastSeq' | 'storedSeq'
 export interface HeadWitness {
   /** The newest readable record when it was opened, with the ends of epochs before it, or null. */
   readonly found: FoundHead | null;
+  /** Why some of it could not be read, which says nothing then, or null. */
+  readonly unreadable: LogError | null;
   /**
    * Writes where the log stands, and what is new of the epochs before: `chainAtEnd` is asked once for each. What it says must be
    * durable. Never throws for the disk's sake: an old record stays true.
@@ -64,10 +66,18 @@ interface Turned extends Head {
 /** Opens or makes `<path>.head`. Throws the disk's code. */
 export function openHeadWitness(path: string): HeadWitness {
   const fd = openFile(path);
-  const newest = PLACES.map((place) => readRecord(fd, place)).reduce((a, b) =>
-    (a?.turn ?? -1) > (b?.turn ?? -1) ? a : b,
-  );
-  const ends = new Map(readEnds(fd).map((end) => [end.no, end]));
+  let unreadable: LogError | null = null;
+  // One bad sector keeps no agent from its log, which is sound.
+  const readable = (place: number) => {
+    try {
+      return readRecord(fd, place);
+    } catch (error) {
+      unreadable = explainDisk(`${path}.head`, error);
+      return null;
+    }
+  };
+  const newest = PLACES.map(readable).reduce((a, b) => ((a?.turn ?? -1) > (b?.turn ?? -1) ? a : b));
+  const ends = new Map(readEnds(readable).map((end) => [end.no, end]));
   const found = newest === null ? null : { ...newest, ended: endedBefore(newest, ends) };
   let turn = newest?.turn ?? 0;
   let works = true;
@@ -90,6 +100,7 @@ export function openHeadWitness(path: string): HeadWitness {
   };
   return {
     found,
+    unreadable,
     note(head, before, chainAtEnd) {
       for (const span of before.slice(-MAX_ENDED)) noteEnd(head, span, chainAtEnd);
       turn += 1;
@@ -123,8 +134,8 @@ function readRecord(fd: number, place: number): Turned | null {
   return text.slice(0, SUM_CHARS) === checksum(body) ? (JSON.parse(body) as Turned) : null;
 }
 
-function readEnds(fd: number): Head[] {
-  const records = Array.from({ length: MAX_ENDED }, (_, no) => readRecord(fd, placeOfEnd(no)));
+function readEnds(readable: (place: number) => Head | null): Head[] {
+  const records = Array.from({ length: MAX_ENDED }, (_, no) => readable(placeOfEnd(no)));
   return records.filter((record) => record !== null);
 }
 

@@ -56,6 +56,11 @@ export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** Did the disk fail a read? */
+export function isUnreadable(error: unknown): boolean {
+  return /^SQLITE_IOERR_(CORRUPTFS|READ)$/.test(codeOf(error));
+}
+
 /** Full or locked: SQLite has rolled the transaction back before it was flushed, and nothing is in doubt. Not so after SQLITE_IOERR. */
 export function isPassing(error: unknown): boolean {
   return /^SQLITE_(FULL$|BUSY)/.test(codeOf(error));

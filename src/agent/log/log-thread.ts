@@ -33,7 +33,7 @@ interface Call {
 
 export function createThread(
   worker: Worker,
-  ports: Pick<LogPorts, 'when' | 'onDamaged' | 'onLost' | 'onHeld'>,
+  ports: Pick<LogPorts, 'when' | 'onDamaged' | 'onLost' | 'onHeld' | 'onBlind'>,
 ): Thread {
   const calls = new Map<number, Call>();
   const gate = createGate(MAX_CALLS);
@@ -52,6 +52,7 @@ export function createThread(
     if (answer.type === 'damaged') return ports.onDamaged?.(answer.aside, answer.reason);
     if (answer.type === 'lost') return ports.onLost?.(answer.lost);
     if (answer.type === 'held') return ports.onHeld?.(answer.message);
+    if (answer.type === 'blind') return ports.onBlind?.(answer.message);
     if (answer.type === 'opened') return opening.resolve(answer.state);
     if (answer.type === 'refused') return opening.reject(errorOf(answer));
     const call = calls.get(answer.id);

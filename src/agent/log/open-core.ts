@@ -5,8 +5,16 @@ import { releaseBallast } from './ballast.ts';
 import { type BeginPorts, beginLog, type Lost } from './begin.ts';
 import { type EpochState, type LogCore, loadCore, readFact, saveFact, write } from './core.ts';
 import type { FoundHead } from './head-witness.ts';
-import { codeOf, explainDisk, isDamage, logError, messageOf } from './log-error.ts';
-import { checkFile, clearSuspicion, isSuspect, openLogFile, prepareFile, SCHEMA_VERSION } from './log-file.ts';
+import { codeOf, explainDisk, isDamage, isUnreadable, logError, messageOf } from './log-error.ts';
+import {
+  checkFile,
+  clearSuspicion,
+  isSuspect,
+  openLogFile,
+  prepareFile,
+  SCHEMA_VERSION,
+  trySuspect,
+} from './log-file.ts';
 import { copyKey, epochCopy } from './rows.ts';
 import { type Salvaged, salvage } from './salvage.ts';
 import { assertWhole } from './whole.ts';
@@ -32,12 +40,20 @@ export async function openCore(place: Place, head: FoundHead | null, ports: Open
   const { path } = place;
   if (hasSalvage(path))
     ports.onDamaged?.(takeSalvage(path, timeOf(ports)), 'a salvage that was interrupted is finished');
+  const wasSuspect = isSuspect(path);
   try {
     return begun(load(place, head), head, ports);
   } catch (error) {
-    if (!isDamage(error) && !isDisguised(error, place, head)) throw explainDisk(path, error);
+    if (!isLost(error, path, wasSuspect) && !isDisguised(error, place, head)) throw explainDisk(path, error);
     return await replace(place, head, ports, messageOf(error));
   }
+}
+
+/** What cannot be read may be read at the next start. Where it cannot, it is damage: else no start would come to an end any more. */
+function isLost(error: unknown, path: string, wasSuspect: boolean): boolean {
+  if (!isUnreadable(error)) return isDamage(error);
+  trySuspect(path);
+  return wasSuspect;
 }
 
 /** The file says that it is not ours, but the witness knows better: its header is damaged. */

@@ -1,6 +1,7 @@
 /** Opens the agent's log: one writer, one SQLite file. What it promises is in `event-log.ts`. */
 import { existsSync } from 'node:fs';
 import { v7 } from 'uuid';
+import type { NewEvent } from '../../contract/event.ts';
 import { createWaiters } from '../../lib/wait.ts';
 import { hasSalvage } from './aside.ts';
 import { assertRoomToStart } from './ballast.ts';
@@ -8,7 +9,7 @@ import { beginEpoch } from './begin.ts';
 import { freeBytesOf, type TrimLimits, type TrimPorts } from './budget.ts';
 import * as core from './core.ts';
 import { chainOfEpoch } from './epoch-chain.ts';
-import type { EpochHead, IngestLog, LogReader } from './event-log.ts';
+import type { Appended, EpochHead, IngestLog, LogReader } from './event-log.ts';
 import { openHeadWitness } from './head-witness.ts';
 import { explainDisk, isDamage, isPassing } from './log-error.ts';
 import { fileBytes, lockLog, noted, prepareFile, reading } from './log-file.ts';
@@ -35,6 +36,8 @@ export interface LogPorts extends Omit<OpenPorts, 'newEpochId'>, Pick<RoomPorts,
   readonly freeBytes?: TrimPorts['freeBytes'];
   readonly written?: IngestLog['written'];
   readonly newEpochId?: () => string;
+  /** Told at the start where the witness cannot be read: a loss that it alone knows of is told by nobody. */
+  readonly onBlind?: (message: string) => void;
 }
 
 type Ports = LogPorts & RoomPorts;
@@ -58,6 +61,7 @@ export async function openEventLog(options: LogOptions, ports: LogPorts): Promis
     assertRoomToStart(options.path, freeBytes);
     const witness = openHeadWitness(options.path);
     closers.push(witness);
+    if (witness.unreadable !== null) ports.onBlind?.(witness.unreadable.message);
     // A salvage that was interrupted has something in it, though the file may be gone.
     const isNew = !wasThere && !hasSalvage(options.path);
     const state = await openCore({ ...options, isNew }, witness.found, {
@@ -115,14 +119,9 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       const { epoch, lastSeq } = core.currentEpoch(state);
       if (events.length === 0) return { epoch, firstSeq: lastSeq + 1, lastSeq };
       assertStorable(events);
-      // Asked within: another epoch may have begun while this one waited for room.
-      const written = await room.write(() => ({
-        ...core.appendRows(state, events),
-        epoch: core.currentEpoch(state).epoch,
-      }));
-      const { firstSeq, chains } = written;
+      const appended = await room.write(() => appendNow(state, events));
       waiters.wake();
-      return { epoch: written.epoch, firstSeq, lastSeq: firstSeq + events.length - 1, chains };
+      return appended;
     },
     appended: (signal) => waiters.wait(signal),
     saveMark(epoch, seq, incarnation) {
@@ -164,6 +163,13 @@ function eventLog(state: core.LogCore, options: LogOptions, ports: Ports, closeA
       }
     },
   };
+}
+
+/** Within `write`. Of which epoch is asked here: another one may have begun while this waited for room. */
+function appendNow(state: core.LogCore, events: readonly NewEvent[]): Appended {
+  const { epoch } = core.currentEpoch(state);
+  const { firstSeq, chains } = core.appendRows(state, events);
+  return { epoch, firstSeq, lastSeq: firstSeq + events.length - 1, chains };
 }
 
 /** What the log makes of central's word. */

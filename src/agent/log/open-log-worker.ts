@@ -11,7 +11,7 @@ import { createRecent } from './recent.ts';
 import type { LogStart, LogState } from './serve-log.ts';
 import { startLogThread } from './start-log-thread.ts';
 
-export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLost' | 'onHeld'> {
+export interface ThreadPorts extends Pick<LogPorts, 'when' | 'onDamaged' | 'onLost' | 'onHeld' | 'onBlind'> {
   /** Gives the thread that opens it; one that is started then by default. */
   readonly thread?: () => Worker;
 }

@@ -51,6 +51,7 @@ export type LogAnswer =
   | { readonly type: 'damaged'; readonly aside: string; readonly reason: string }
   | { readonly type: 'lost'; readonly lost: Lost }
   | { readonly type: 'held'; readonly message: string }
+  | { readonly type: 'blind'; readonly message: string }
   | { readonly type: 'done'; readonly id: number; readonly value: unknown; readonly state: LogState }
   /** The log could not be opened. An error without a code is a fault of ours. */
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
@@ -66,6 +67,7 @@ export async function serveLog(port: MessagePort, start: LogStart): Promise<void
       onDamaged: (aside, reason) => tell({ type: 'damaged', aside, reason }),
       onLost: (lost) => tell({ type: 'lost', lost }),
       onHeld: (message) => tell({ type: 'held', message }),
+      onBlind: (message) => tell({ type: 'blind', message }),
     });
     tell({ type: 'opened', state: stateOf(log) });
     let closed = false;

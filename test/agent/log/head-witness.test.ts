@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type FoundHead, type Head, MAX_ENDED, openHeadWitness } from '../../../src/agent/log/head-witness.ts';
 import { tempPath } from './log-fixture.ts';
@@ -33,6 +33,21 @@ function found(path: string): FoundHead | null {
 }
 
 describe('the witness of a log', () => {
+  it('says nothing where its sectors cannot be read, and why', () => {
+    const path = tempPath();
+    // Nothing is mapped at these places: reads and writes fail as those of a bad sector do.
+    symlinkSync('/proc/self/mem', `${path}.head`);
+    const witness = openHeadWitness(path);
+    expect(witness.found).toBeNull();
+    expect(witness.unreadable).toMatchObject({
+      code: 'EIO',
+      message: expect.stringMatching(/^log .*events\.db\.head: EIO.*: look at the disk/),
+    });
+    witness.note(HEAD, ...ALONE);
+    witness.close();
+    expect(openHeadWitness(noted(1)).unreadable).toBeNull();
+  });
+
   it('knows nothing at first, and then its newest record, over reopenings', () => {
     const path = tempPath();
     expect(found(path)).toBeNull();

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { levels, openFiles, openLog, readAll, T0, tempPath, timeAt } from './log-fixture.ts';
 
 /** A closed log of two epochs of 20 and 10 events, changed by SQL. */
@@ -183,5 +183,43 @@ describe('a disk that fails while a log is opened', () => {
     expect([told, existsSync(`${path}.suspect`)]).toEqual([[], false]);
     expect((await readAll(log)).at(-1)).toMatchObject({ seq: 10, time: timeAt(T0 + 9_000) });
     await log.close();
+  });
+});
+
+describe('a log that the disk cannot read', () => {
+  /** Lets the next so many openings of a log fail, as where the sector of its first page cannot be read. */
+  function unreadable() {
+    const real = Database.prototype.pragma;
+    const spy = vi.spyOn(Database.prototype, 'pragma');
+    onTestFinished(() => spy.mockRestore());
+    const next = { times: 0 };
+    spy.mockImplementation(function (this: Database.Database, source, options) {
+      if (source !== 'journal_mode = WAL' || next.times === 0) return real.call(this, source, options);
+      next.times -= 1;
+      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_CORRUPTFS' });
+    });
+    return next;
+  }
+
+  it('is asked again by the next start, and goes aside where that cannot read it either', async () => {
+    const path = tempPath();
+    const before = await openLog(path);
+    await before.append(levels(5));
+    await before.close();
+    const told: string[] = [];
+    const onDamaged = (_: string, reason: string) => void told.push(reason);
+    const next = unreadable();
+    next.times = 1;
+    const failed = { code: 'SQLITE_IOERR_CORRUPTFS', message: expect.stringContaining('look at the disk') };
+    await expect(openLog(path, {}, { onDamaged })).rejects.toMatchObject(failed);
+    const again = await openLog(path, {}, { onDamaged });
+    expect(told).toEqual([]);
+    await again.close();
+    next.times = 2;
+    await expect(openLog(path, {}, { onDamaged })).rejects.toMatchObject(failed);
+    const third = await openLog(path, {}, { onDamaged });
+    expect(told).toEqual([expect.stringContaining('disk I/O error; 5 events saved')]);
+    expect(await readAll(third)).toHaveLength(5);
+    await third.close();
   });
 });

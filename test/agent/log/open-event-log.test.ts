@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
@@ -245,6 +245,21 @@ describe('the file of a log', () => {
     expect((await readAll(reader)).length).toBe(3);
     reader.close();
     await (await openLog(path)).close();
+  });
+
+  it('opens where its witness cannot be read, and says so', async () => {
+    const path = tempPath();
+    const before = await openLog(path);
+    await before.append(levels(3));
+    await before.close();
+    rmSync(`${path}.head`);
+    // Reads of it fail as those of a bad sector do.
+    symlinkSync('/proc/self/mem', `${path}.head`);
+    const told: string[] = [];
+    const log = await openLog(path, {}, { onBlind: (message) => told.push(message) });
+    expect(told).toEqual([expect.stringContaining(`log ${path}.head: EIO`)]);
+    expect(await log.append(levels(2))).toMatchObject({ firstSeq: 4, lastSeq: 5 });
+    await log.close();
   });
 
   it('names path and fix where its folder cannot be written', async () => {
