@@ -2,9 +2,10 @@
  * A file that holds nothing but room, beside the log: given up when the disk is full, since SQLite needs room even to delete.
  * It also keeps a start from dying: SQLite maps a file into memory, and a disk that is full there ends the process with SIGBUS.
  */
-import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { explainDisk, logError, tryDisk } from './log-error.ts';
+import { sizeOf } from './log-file.ts';
 
 /** On small disks less: no more than this share of what is free. */
 const BALLAST_BYTES = 1024 * 1024;
@@ -20,7 +21,9 @@ export function ballastPath(path: string): string {
 /** Written with zeros, for a file with holes holds no room. Where that fails it is left. */
 export function makeBallast(path: string, freeBytes: number): void {
   const bytes = Math.min(BALLAST_BYTES, Math.floor(freeBytes * BALLAST_SHARE));
-  if (bytes < MIN_BALLAST_BYTES || existsSync(ballastPath(path))) return;
+  if (bytes < MIN_BALLAST_BYTES || sizeOf(ballastPath(path)) >= MIN_BALLAST_BYTES) return;
+  // A power cut may have left one without room in it.
+  releaseBallast(path);
   const isMade = tryDisk(() => {
     const fd = openSync(ballastPath(path), 'wx', 0o600);
     try {

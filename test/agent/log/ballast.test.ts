@@ -27,22 +27,27 @@ describe('the ballast', () => {
     expect(existsSync(ballastPath(path)) ? statSync(ballastPath(path)).size : null).toBe(bytes);
   });
 
-  it('that is there stays as it is', () => {
+  it('that is there stays as it is, and one that a power cut has left without room is made anew', () => {
     const path = tempPath();
-    writeFileSync(ballastPath(path), 'smaller');
+    writeFileSync(ballastPath(path), Buffer.alloc(64 * KIB));
     makeBallast(path, 1e9);
-    expect(statSync(ballastPath(path)).size).toBe(7);
+    expect(statSync(ballastPath(path)).size).toBe(64 * KIB);
+    for (const short of [Buffer.alloc(0), Buffer.alloc(64 * KIB - 1)]) {
+      writeFileSync(ballastPath(path), short);
+      makeBallast(path, 1e9);
+      expect(statSync(ballastPath(path)).size).toBe(1024 * KIB);
+    }
   });
 
-  it('that cannot be made leaves nothing behind', () => {
+  it('is made where nothing else leads, and that cannot be made leaves nothing behind', () => {
     const path = tempPath();
-    // Leads nowhere, and nothing is made where it leads.
     symlinkSync(`${path}.nowhere`, ballastPath(path));
     makeBallast(path, 1e9);
-    expect(lstatSync(ballastPath(path), { throwIfNoEntry: false })).toBeUndefined();
+    expect(lstatSync(ballastPath(path)).isFile()).toBe(true);
     expect(existsSync(`${path}.nowhere`)).toBe(false);
-    makeBallast(path, 1e9);
-    expect(statSync(ballastPath(path)).size).toBe(1024 * KIB);
+    const nowhere = `${path}.no/events.db`;
+    makeBallast(nowhere, 1e9);
+    expect(existsSync(ballastPath(nowhere))).toBe(false);
   });
 
   it('is given up once', () => {
