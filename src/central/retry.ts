@@ -29,12 +29,27 @@ export async function retry(parts: RetryParts, no: number): Promise<Retried | nu
     await store.stillRefused(no, outcome, now);
     return { ok: false, reason: outcome };
   }
+  const reason = await whyItStays(store, message, outcome);
   // A crash in between leaves it here: tried once more, all of it is known.
-  await store.dropQuarantined(no);
+  if (reason === null) await store.dropQuarantined(no);
+  else await store.stillRefused(no, reason, now);
+  // Of a batch that stays some may be stored.
   parts.ingested(outcome);
   parts.changed();
   const { inserted, duplicates, conflicts } = outcome;
-  return { ok: true, inserted, duplicates, conflicts };
+  return reason === null ? { ok: true, inserted, duplicates, conflicts } : { ok: false, reason };
+}
+
+/** Null: all of it is kept elsewhere. */
+async function whyItStays(
+  store: QuarantineStore,
+  { no, kind }: KeptMessage,
+  { unkept }: IngestResult,
+): Promise<string | null> {
+  const what = 'export it before you drop it';
+  if (unkept > 0) return `${unkept} of its numbers belong to other events, and no more conflicts are kept: ${what}`;
+  if (kind !== 'rejected' || !(await store.isOnlyCopy(no))) return null;
+  return `the events around its place are sealed in a segment, which takes no more: ${what}`;
 }
 
 /** A text is the reason why not. */

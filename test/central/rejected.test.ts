@@ -1,8 +1,12 @@
 /** Poison in a batch stops nobody: the bad event alone is put aside, and all others are stored, of that agent too. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { constantFrom, integer, sample, tuple } from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../src/central/open-store.ts';
 import { retry } from '../../src/central/retry.ts';
+import { MAX_CONFLICTS_OF_AGENT } from '../../src/central/store/conflicts.ts';
 import { MAX_QUARANTINE_OF_AGENT } from '../../src/central/store/quarantine.ts';
 import type { Store } from '../../src/central/store/store.ts';
 import { decodeIncoming } from '../../src/central/subscriber/message.ts';
@@ -10,7 +14,8 @@ import { chainHex } from '../../src/contract/chain.ts';
 import { encodeBatch } from '../../src/contract/envelope.ts';
 import { encodeSync } from '../../src/contract/message.ts';
 import { agentTopic } from '../../src/contract/topic.ts';
-import { epochId, meowing, NOW, type Writer } from './store/events.ts';
+import { insertRows, rowsOf } from './engines/fresh.ts';
+import { at, epochId, meowing, NOW, type Writer } from './store/events.ts';
 import { quarantine } from './store/said.ts';
 
 const BASE = 'collard/v1';
@@ -32,6 +37,14 @@ async function send(writer: Writer, from: number, to: number, spoilt: ReadonlyMa
   const received = decodeIncoming(BASE, { topic: agentTopic(BASE, writer.agent, 'events'), payload });
   if (received.type !== 'batch') throw new Error('it has no frame');
   return store.ingest(received.batch, NOW);
+}
+
+/** Seqs from..to as a central has them that could not read `seq` yet. */
+function newToCentral(writer: Writer, from: number, to: number, seq: number) {
+  const { events, ...batch } = writer.batch(from, to);
+  const [item] = JSON.parse(encodeBatch(writer.batch(seq, seq))) as Item[];
+  const bad = [{ epoch: writer.epoch, seq, reason: 'is new to me', text: JSON.stringify(item) }];
+  return { ...batch, events: events.filter((event) => event.seq !== seq), bad };
 }
 
 const parts = () => ({
@@ -109,20 +122,61 @@ describe('an event that is none', () => {
   });
 
   it('that this central can read is taken in from quarantine, and its gap is closed', async () => {
-    const porch = meowing('porch', epochId(1), 10);
-    const [item] = JSON.parse(encodeBatch(porch.batch(4, 4))) as Item[];
-    // As a central that knew less would have left it.
-    const items = JSON.parse(encodeBatch(porch.batch(1, 10))) as Item[];
-    const bad = [{ epoch: epochId(1), seq: 4, reason: 'is new to me', text: JSON.stringify(item) }];
-    const { events, chain } = porch.batch(1, 10);
-    const known = { agent: 'porch', events: events.filter(({ seq }) => seq !== 4), bad, chain };
+    const known = newToCentral(meowing('porch', epochId(1), 10), 1, 10, 4);
     expect(await store.ingest(known, NOW)).toMatchObject({ rejected: 1, stored: { seq: 10 } });
-    expect(items).toHaveLength(10);
     expect(await retry(parts(), 1)).toEqual({ ok: true, inserted: 1, duplicates: 0, conflicts: 0 });
     expect(await store.counts()).toMatchObject({ events: 10, gaps: 0 });
     expect(await store.quarantined({ after: 0, limit: 10 })).toEqual([]);
     const positions = (await store.events({ limit: 100 })).events.map(({ position }) => position);
     expect(positions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  it('stays where its place is sealed, whole and with what can be done', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'collard-rejected-'));
+    onTestFinished(() => rmSync(dir, { recursive: true }));
+    await store.ingest(newToCentral(meowing('porch', epochId(1), 20), 1, 20, 4), NOW);
+    await store.project(2_000);
+    const old = { dir, before: at(10), signal: new AbortController().signal };
+    expect(await store.expire(old)).toMatchObject({ events: 9 });
+    const reason = expect.stringMatching(/sealed in a segment.*export it/);
+    const before = await store.quarantinedMessage(1);
+    expect(await retry(parts(), 1)).toEqual({ ok: false, reason });
+    expect(await store.quarantinedMessage(1)).toEqual({ ...before, reason });
+    // Where an event is in its place there is another copy.
+    await store.ingest(newToCentral(meowing('shed', epochId(2), 20), 1, 20, 4), NOW);
+    await store.ingest(meowing('shed', epochId(2), 20).batch(4, 4), NOW);
+    await store.project(2_000);
+    await store.expire(old);
+    expect(await retry(parts(), 2)).toEqual({ ok: true, inserted: 0, duplicates: 1, conflicts: 0 });
+    expect(await store.quarantined({ after: 0, limit: 10 })).toMatchObject([{ no: 1 }]);
+  });
+
+  it('stays where it conflicts and no more conflicts are kept; what else is of its message is stored', async () => {
+    const url = `sqlite:${join(mkdtempSync(join(tmpdir(), 'collard-rejected-')), 'central.db')}`;
+    onTestFinished(() => rmSync(dirname(url.slice('sqlite:'.length)), { recursive: true }));
+    await store.close();
+    store = await openStore({ url });
+    const porch = meowing('porch', epochId(1), 10);
+    await store.ingest(newToCentral(porch, 1, 6, 4), NOW);
+    await store.ingest(meowing('porch', epochId(1), 10, 'DEADBEEF').batch(4, 4), NOW);
+    const payload = Buffer.from(encodeBatch(porch.batch(4, 8)));
+    const topic = agentTopic(BASE, 'porch', 'events');
+    await quarantine(store, { agent: 'porch', topic, payload, kind: 'refused', reason: 'as it was then' }, NOW);
+    const [{ no: epochNo } = {}] = await rowsOf(url, `select no from epoch where epoch = '${porch.epoch}'`);
+    const rows = Array.from({ length: MAX_CONFLICTS_OF_AGENT }, (_, i) => {
+      return { epoch_no: epochNo, seq: 1, hash: String(i).padStart(64, '0'), body: '{}', noted: NOW };
+    });
+    await insertRows(url, 'conflict', rows);
+    const ingested: number[] = [];
+    const counting = { ...parts(), ingested: ({ inserted }: { inserted: number }) => void ingested.push(inserted) };
+    const reason = expect.stringMatching(/^1 of .* other events, and no more conflicts are kept: export it/);
+    for (const no of [1, 2]) expect(await retry(counting, no)).toEqual({ ok: false, reason });
+    expect(ingested).toEqual([0, 2]);
+    expect(await store.quarantined({ after: 0, limit: 10 })).toMatchObject([{ reason }, { reason }]);
+    await rowsOf(url, `delete from conflict where hash < '${'0'.repeat(60)}0002'`);
+    expect(await retry(parts(), 1)).toEqual({ ok: true, inserted: 0, duplicates: 0, conflicts: 1 });
+    expect(await retry(parts(), 2)).toEqual({ ok: true, inserted: 0, duplicates: 4, conflicts: 1 });
+    expect((await store.conflicting({ after: 0, limit: 20_000 })).filter(({ seq }) => seq === 4)).toHaveLength(1);
   });
 
   it('for which there is no room stays with its agent: the mark does not pass it, and others go on', async () => {

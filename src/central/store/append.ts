@@ -7,7 +7,7 @@ import type { BadItem } from '../../contract/sorted-batch.ts';
 import { type Times, timesOf } from './clocks.ts';
 import { keepConflicts } from './conflicts.ts';
 import { lastSegment } from './expired.ts';
-import { addGaps, fillGap } from './gaps.ts';
+import { addGaps, fillGap, REJECTED } from './gaps.ts';
 import { insertOnce } from './insert-once.ts';
 import { keepMessage } from './quarantine.ts';
 import { namedCat, storedEvent } from './rows.ts';
@@ -16,9 +16,6 @@ import { sideEffects } from './side-effects.ts';
 import type { IngestBatch, IngestResult } from './store.ts';
 import type { EpochTable, EventTable, Tables } from './tables.ts';
 import { addIsland, claimsUpTo, forgetClaims } from './walk.ts';
-
-/** How the reason of a gap begins whose event is in quarantine. */
-const REJECTED = 'rejected: ';
 
 type Trx = Transaction<Tables>;
 

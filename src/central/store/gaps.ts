@@ -7,6 +7,9 @@ import type { Tables } from './tables.ts';
 type Trx = Transaction<Tables>;
 type Gap = Tables['gap'];
 
+/** How the reason of a gap begins whose event is in quarantine. */
+export const REJECTED = 'rejected: ';
+
 const BEYOND_ALL = { from_seq: Number.POSITIVE_INFINITY, to_seq: Number.POSITIVE_INFINITY };
 
 /** Notes what of `ranges` (sorted) is not noted yet. What goes on where a gap of the same reason ends makes that one longer. */

@@ -79,6 +79,8 @@ export interface QuarantineStore {
   quarantineTally(): Promise<QuarantineTally>;
   /** It was tried again in vain. */
   stillRefused(no: number, reason: string, now: string): Promise<void>;
+  /** Is it a rejected event for which its gap stands still, and no event is in its place? Then nothing else holds it. */
+  isOnlyCopy(no: number): Promise<boolean>;
   /** Resolves to how many there were. */
   dropQuarantined(no: number | 'all'): Promise<number>;
   conflicting(query: ConflictQuery): Promise<readonly Conflict[]>;

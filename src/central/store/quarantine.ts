@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { readConflicts } from './conflicts.ts';
+import { REJECTED } from './gaps.ts';
 import { insertOnce } from './insert-once.ts';
 import type { Kept, KeptMessage, KeptQuery, QuarantineKind, QuarantineStore, QuarantineTally } from './kept.ts';
 import type { Tables } from './tables.ts';
@@ -164,6 +165,7 @@ export function createQuarantine(db: Kysely<Tables>): QuarantineStore {
       const words = reason.slice(0, 255);
       await db.updateTable('quarantine').set({ reason: words, last_noted: now }).where('no', '=', no).execute();
     },
+    isOnlyCopy: (no) => isOnlyCopy(db, no),
     async dropQuarantined(no) {
       const all = db.deleteFrom('quarantine');
       const { numDeletedRows } = await (no === 'all' ? all : all.where('no', '=', no)).executeTakeFirstOrThrow();
@@ -197,6 +199,22 @@ async function readMessage(db: Kysely<Tables>, no: number): Promise<KeptMessage 
     .where('quarantine.no', '=', no)
     .executeTakeFirst();
   return row === undefined ? null : { ...keptOf(row), payload: Buffer.from(row.payload, 'base64') };
+}
+
+async function isOnlyCopy(db: Kysely<Tables>, no: number): Promise<boolean> {
+  const left = await db
+    .selectFrom('quarantine')
+    .innerJoin('gap', 'gap.epoch_no', 'quarantine.epoch_no')
+    .leftJoin('event', (on) =>
+      on.onRef('event.epoch_no', '=', 'quarantine.epoch_no').onRef('event.seq', '=', 'quarantine.seq'),
+    )
+    .select('gap.reason')
+    .where('quarantine.no', '=', no)
+    .whereRef('gap.from_seq', '<=', 'quarantine.seq')
+    .whereRef('gap.to_seq', '>=', 'quarantine.seq')
+    .where('event.seq', 'is', null)
+    .executeTakeFirst();
+  return left?.reason.startsWith(REJECTED) === true;
 }
 
 function keptOf(row: Pick<Row, (typeof columns)[number]> & { readonly epoch: string | null }): Kept {

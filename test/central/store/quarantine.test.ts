@@ -3,7 +3,7 @@ import type { Kept } from '../../../src/central/store/kept.ts';
 import { MAX_MESSAGE_BYTES, MAX_QUARANTINE_OF_AGENT } from '../../../src/central/store/quarantine.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { freshStore } from '../engines/fresh.ts';
-import { epochId, meowing, NOW } from './events.ts';
+import { epochId, meowing, NOW, type Writer } from './events.ts';
 import { quarantine, saveState } from './said.ts';
 
 const LATER = '2026-11-23T12:00:01.000Z';
@@ -46,6 +46,31 @@ describe('the quarantine of the store', () => {
     expect(await store.dropQuarantined(1)).toBe(0);
     await put('porch', 'another');
     expect((await all()).map(({ no }) => no)).toEqual([2]);
+  });
+
+  it('knows which rejected events are held by nothing else', async () => {
+    const porch = meowing('porch', epochId(1), 6);
+    const spoilt = (seq: number) => ({ epoch: porch.epoch, seq, reason: 'is no event', text: `${seq}` });
+    const without = (batch: ReturnType<Writer['batch']>, ...seqs: number[]) => ({
+      ...batch,
+      events: batch.events.filter(({ seq }) => !seqs.includes(seq)),
+      bad: seqs.map(spoilt),
+    });
+    await put('porch', 'is no event, and has no place');
+    await store.ingest(without(porch.batch(1, 6), 2, 4, 6), NOW);
+    // The number of another agent's epoch is no matter.
+    await store.ingest(without(meowing('shed', epochId(2), 6).batch(1, 6), 3), NOW);
+    const onlyCopies = async () => {
+      const found: number[] = [];
+      for (const { no } of await all()) if (await store.isOnlyCopy(no)) found.push(no);
+      return found;
+    };
+    expect(await onlyCopies()).toEqual([2, 3, 4, 5]);
+    await store.ingest(porch.batch(4, 4), NOW);
+    expect(await onlyCopies()).toEqual([2, 4, 5]);
+    await store.dropQuarantined(2);
+    expect(await onlyCopies()).toEqual([4, 5]);
+    expect(await store.isOnlyCopy(2)).toBe(false);
   });
 
   it('counts a message that comes again, and keeps it once', async () => {
