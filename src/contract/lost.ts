@@ -9,6 +9,8 @@ type Lost = EventData['history.lost'];
 
 /** Ranges in one event: it stays below 8 KiB, however the lost ones lie. */
 export const MAX_LOST_RANGES = 500;
+/** Lengths of lost and held ones in turn: a loss begins and ends them. */
+const MAX_LOST_RUNS = 2 * MAX_LOST_RANGES - 1;
 
 /** `ranges` are sorted, disjoint and do not touch. As many events as it takes. */
 export function lostData(epoch: string, ranges: readonly SeqRange[], reason: string): Lost[] {
@@ -24,12 +26,12 @@ export function lostData(epoch: string, ranges: readonly SeqRange[], reason: str
   return told;
 }
 
-/** What is lost; null where the body tells no range, or contradicts itself. */
+/** What is lost; null where the body tells no range, or contradicts itself, or tells more ranges than one event may. */
 export function lostRanges(body: Readonly<Record<string, unknown>>): readonly SeqRange[] | null {
   const { fromSeq, toSeq, runs } = body;
   if (!isPositive(fromSeq) || !isPositive(toSeq) || fromSeq > toSeq) return null;
   if (runs === undefined) return [[fromSeq, toSeq]];
-  if (!Array.isArray(runs) || runs.length % 2 === 0) return null;
+  if (!Array.isArray(runs) || runs.length % 2 === 0 || runs.length > MAX_LOST_RUNS) return null;
   const ranges: SeqRange[] = [];
   let next = fromSeq;
   for (const [i, length] of runs.entries()) {

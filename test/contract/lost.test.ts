@@ -31,6 +31,15 @@ test('one range needs no runs', () => {
   expect(lostData('e', [[4, 8]], 'why')).toEqual([{ epoch: 'e', fromSeq: 4, toSeq: 8, count: 5, reason: 'why' }]);
 });
 
+test('as many ranges as an event may tell are read, and no more: each is a row of whoever is told', () => {
+  const singles = (count: number) => {
+    const runs = Array.from({ length: 2 * count - 1 }, () => 1);
+    return lostRanges({ fromSeq: 1, toSeq: runs.length, runs });
+  };
+  expect(singles(MAX_LOST_RANGES)).toHaveLength(MAX_LOST_RANGES);
+  expect(singles(MAX_LOST_RANGES + 1)).toBeNull();
+});
+
 test.each([
   [{ fromSeq: 0, toSeq: 0 }],
   [{ fromSeq: 5, toSeq: 4 }],

@@ -7,7 +7,7 @@ import type { BadItem } from '../../contract/sorted-batch.ts';
 import { type Times, timesOf } from './clocks.ts';
 import { keepConflicts } from './conflicts.ts';
 import { lastSegment } from './expired.ts';
-import { addGaps, fillGap, REJECTED } from './gaps.ts';
+import { addGaps, fillGap, gapsNear, REJECTED } from './gaps.ts';
 import { insertOnce } from './insert-once.ts';
 import { keepMessage } from './quarantine.ts';
 import { namedCat, storedEvent } from './rows.ts';
@@ -80,14 +80,12 @@ async function sortOut(
   now: string,
 ) {
   const seqs = [...events, ...bad].map(({ seq }) => seq);
-  const from = Math.min(...seqs);
+  const [from, to] = [Math.min(...seqs), Math.max(...seqs)];
   // Nothing is stored above it.
-  const rows = from > epoch.highest_seq ? [] : await rowsBetween(trx, epoch.no, from, Math.max(...seqs));
+  const rows = from > epoch.highest_seq ? [] : await rowsBetween(trx, epoch.no, from, to);
   const existing = new Map(rows.map((row) => [row.seq, row]));
-  const gaps =
-    from > epoch.mark && bad.length === 0
-      ? []
-      : await trx.selectFrom('gap').selectAll().where('epoch_no', '=', epoch.no).execute();
+  // Not all of the epoch: an agent may have told any number of them.
+  const gaps = from > epoch.mark && bad.length === 0 ? [] : await gapsNear(trx, epoch.no, from, to);
   // What was stored once and deleted for its age is neither missing nor new: the mark is its proof.
   const expired = from > epoch.mark ? 0 : ((await lastSegment(trx, epoch.no))?.to_seq ?? 0);
   const isGivenUp = (seq: number) => seq > expired && gaps.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);

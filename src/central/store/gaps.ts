@@ -23,7 +23,7 @@ export async function addGaps(
   const first = ranges[0];
   const last = ranges.at(-1);
   if (first === undefined || last === undefined) return;
-  const known = await near(trx, epochNo, first[0], last[1]);
+  const known = await gapsNear(trx, epochNo, first[0], last[1]);
   const fresh = subtract(ranges, known);
   const start = fresh[0];
   const before = known.find((gap) => gap.to_seq + 1 === start?.[0] && gap.reason === reason);
@@ -37,7 +37,7 @@ export async function addGaps(
 
 /** One event of a gap has come after all. Gaps of other reasons stay as they were told. */
 export async function fillGap(trx: Trx, epochNo: number, seq: number, reasonStart: string): Promise<void> {
-  const gap = (await near(trx, epochNo, seq, seq)).find((one) => one.from_seq <= seq && seq <= one.to_seq);
+  const gap = (await gapsNear(trx, epochNo, seq, seq)).find((one) => one.from_seq <= seq && seq <= one.to_seq);
   if (gap?.reason.startsWith(reasonStart) !== true) return;
   await trx.deleteFrom('gap').where('epoch_no', '=', epochNo).where('from_seq', '=', gap.from_seq).execute();
   const left = { ...gap, to_seq: seq - 1 };
@@ -50,7 +50,7 @@ export async function fillGap(trx: Trx, epochNo: number, seq: number, reasonStar
 }
 
 /** The gaps within [from, to], and the one before them. */
-async function near(trx: Trx, epochNo: number, from: number, to: number): Promise<Gap[]> {
+export async function gapsNear(trx: Trx, epochNo: number, from: number, to: number): Promise<Gap[]> {
   const ofEpoch = trx.selectFrom('gap').selectAll().where('epoch_no', '=', epochNo);
   const before = await ofEpoch.where('from_seq', '<', from).orderBy('from_seq', 'desc').limit(1).execute();
   const within = await ofEpoch.where('from_seq', '>=', from).where('from_seq', '<=', to).orderBy('from_seq').execute();

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { MAX_CONFLICTS, MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
+import { createIngest } from '../../../src/central/store/ingest.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import { MAX_RUNS } from '../../../src/central/store/walk.ts';
 import { chainOver, chainStart } from '../../../src/contract/chain.ts';
@@ -9,8 +10,9 @@ import type { StoredEvent } from '../../../src/contract/event.ts';
 import { lostData } from '../../../src/contract/lost.ts';
 import type { SeqRange } from '../../../src/contract/message.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
-import { freshUrl, insertRows, rowsOf } from '../engines/fresh.ts';
+import { freshUrl, insertRows, rowsOf, withDatabase } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
+import { countingRows } from './rows-read.ts';
 
 let store: Store;
 let url: string;
@@ -161,6 +163,41 @@ describe('a batch', () => {
     expect(await rowsOf(url, 'select seq from claim')).toHaveLength(1);
     await store.ingest(porch.batch(1, 6), NOW);
     expect(await rowsOf(url, 'select seq from claim')).toEqual([]);
+  });
+});
+
+describe('what a batch costs', () => {
+  it('does not grow with the gaps of its epoch', async () => {
+    const porch = losing();
+    await store.ingest(porch.batch(1, 3), NOW);
+    await store.ingest(porch.batch(9, 11), NOW);
+    const [{ no: epoch_no } = {}] = await rowsOf(url, `select no from epoch where epoch = '${porch.epoch}'`);
+    const far = (i: number) => ({ epoch_no, from_seq: 1_000 + 2 * i, to_seq: 1_000 + 2 * i, reason: 'x', noted: NOW });
+    await insertRows(
+      url,
+      'gap',
+      Array.from({ length: 6 * MAX_RUNS }, (_, i) => far(i)),
+    );
+    await withDatabase(url, async (db) => {
+      const counted = countingRows(db);
+      const ingest = createIngest(counted.db, null, () => store.incarnation);
+      const results: unknown[] = [];
+      const sent = [porch.batch(1, 3), porch.batch(4, 6), bad(porch, 12), bad(porch, 7)];
+      const read = await counted.of(async () => {
+        for (const batch of sent) {
+          const { inserted, duplicates, rejected } = await ingest.ingest(batch, NOW);
+          results.push([inserted, duplicates, rejected]);
+        }
+      });
+      expect(results).toEqual([
+        [0, 3, 0],
+        [3, 0, 0],
+        [0, 0, 1],
+        [0, 1, 0],
+      ]);
+      // Who answers looks at MAX_RUNS of them, twice here: the last two leave the mark behind.
+      expect(read).toBeLessThan(3 * MAX_RUNS);
+    });
   });
 });
 
