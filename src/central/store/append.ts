@@ -35,9 +35,8 @@ export async function appendBatch(
   now: string,
 ): Promise<Appended> {
   const { bad = [] } = batch;
-  const { fresh, ...counted } = await sortOut(trx, epoch, batch.events, bad, now);
+  const { fresh, mends, ...counted } = await sortOut(trx, epoch, batch.events, bad, now);
   const last = Math.max(batch.events.at(-1)?.seq ?? 0, bad.at(-1)?.seq ?? 0);
-  const markBefore = epoch.mark;
   const follows = fresh.length > 0 && fresh[0]?.seq === epoch.mark + 1 && fresh.at(-1)?.seq === last;
   const direct = follows && fresh.length === last - epoch.mark;
   const times = await timesOf(trx, epoch, fresh);
@@ -56,7 +55,7 @@ export async function appendBatch(
     if (batch.chain !== null) await claim(trx, epoch, last, chainHex(batch.chain), true);
     for (const [from, to] of runsAbove(fresh, epoch.mark)) await addIsland(trx, epoch.no, from, to);
   }
-  for (const { seq } of fresh) if (seq <= markBefore) await fillGap(trx, epoch.no, seq, REJECTED);
+  for (const seq of mends) await fillGap(trx, epoch.no, seq, REJECTED);
   const { holes, ...outcome } = counted;
   const rejected = await rejectItems(trx, epoch, batch, holes, now);
   const { walks: others, movesTimes } = await sideEffects(trx, epoch, batch.agent, fresh, now);
@@ -81,14 +80,16 @@ async function sortOut(
 ) {
   const seqs = [...events, ...bad].map(({ seq }) => seq);
   const [from, to] = [Math.min(...seqs), Math.max(...seqs)];
-  // Nothing is stored above it.
-  const rows = from > epoch.highest_seq ? [] : await rowsBetween(trx, epoch.no, from, to);
+  // Nothing is stored above it, nor rejected: what is new in the usual order costs no look.
+  const isAbove = from > epoch.highest_seq;
+  const rows = isAbove ? [] : await rowsBetween(trx, epoch.no, from, to);
   const existing = new Map(rows.map((row) => [row.seq, row]));
   // Not all of the epoch: an agent may have told any number of them.
-  const gaps = from > epoch.mark && bad.length === 0 ? [] : await gapsNear(trx, epoch.no, from, to);
+  const gaps = isAbove && bad.length === 0 ? [] : await gapsNear(trx, epoch.no, from, to);
   // What was stored once and deleted for its age is neither missing nor new: the mark is its proof.
   const expired = from > epoch.mark ? 0 : ((await lastSegment(trx, epoch.no))?.to_seq ?? 0);
-  const isGivenUp = (seq: number) => seq > expired && gaps.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);
+  const isWithin = (some: typeof gaps, seq: number) => some.some((gap) => gap.from_seq <= seq && seq <= gap.to_seq);
+  const isGivenUp = (seq: number) => seq > expired && isWithin(gaps, seq);
   const fresh: StoredEvent[] = [];
   const other: { readonly seq: number; readonly body: string }[] = [];
   for (const event of events) {
@@ -104,7 +105,10 @@ async function sortOut(
   const holes = bad.filter(({ seq }) => !existing.has(seq) && seq > epoch.mark && !isGivenUp(seq));
   const unkept = await keepConflicts(trx, epoch, other, now);
   const duplicates = seqs.length - fresh.length - other.length - holes.length;
-  return { fresh, holes, unkept, conflicts: other.length, duplicates };
+  const rejected = gaps.filter(({ reason }) => reason.startsWith(REJECTED));
+  // Above the mark as well: a gap that stayed would tell of a loss for ever.
+  const mends = fresh.map(({ seq }) => seq).filter((seq) => isWithin(rejected, seq));
+  return { fresh, mends, holes, unkept, conflicts: other.length, duplicates };
 }
 
 async function rowsBetween(trx: Trx, epochNo: number, from: number, to: number): Promise<EventTable[]> {

@@ -12,6 +12,7 @@ import type { SeqRange } from '../../../src/contract/message.ts';
 import { shardOf } from '../../../src/contract/topic.ts';
 import { freshUrl, insertRows, rowsOf, withDatabase } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
+import { openLogged } from './logged.ts';
 import { countingRows } from './rows-read.ts';
 
 let store: Store;
@@ -224,6 +225,45 @@ describe('an item that is no event', () => {
       [4, 8],
       [9, 9],
     ]);
+  });
+
+  it('that comes good while the mark is still before it leaves no gap', async () => {
+    const porch = meowing('porch', epochId(1), 30);
+    const good = (seq: number) => ({ ...porch.batch(seq, seq), chain: null });
+    await store.ingest(porch.batch(1, 5), NOW);
+    const { events, chain } = porch.batch(11, 20);
+    const rejected = [13, 14, 17].flatMap((seq) => bad(porch, seq).bad);
+    const others = events.filter(({ seq }) => ![13, 14, 17].includes(seq));
+    expect(await store.ingest({ agent: 'porch', events: others, bad: rejected, chain }, NOW)).toMatchObject({
+      rejected: 3,
+      stored: { seq: 5, need: [[6, 10]] },
+    });
+    expect(await store.ingest(good(14), NOW)).toMatchObject({ inserted: 1 });
+    expect(await runsOf('gap')).toEqual([
+      [13, 13],
+      [17, 17],
+    ]);
+    expect(await store.ingest(porch.batch(11, 20), NOW)).toMatchObject({ inserted: 2, duplicates: 8 });
+    expect(await store.ingest(porch.batch(6, 10), NOW)).toMatchObject({ chainOk: true, stored: { seq: 20, need: [] } });
+    // Right after the mark, and what follows with it.
+    await store.ingest(bad(porch, 21), NOW);
+    expect(await runsOf('gap')).toEqual([[21, 21]]);
+    expect(await store.ingest(porch.batch(21, 30), NOW)).toMatchObject({ inserted: 10, stored: { seq: 30, need: [] } });
+    expect(await store.counts()).toMatchObject({ events: 30, gaps: 0 });
+  });
+
+  it('is looked for by no batch that brings what nobody has heard of', async () => {
+    const porch = meowing('porch', epochId(1), 12);
+    await store.ingest(porch.batch(1, 5), NOW);
+    await store.ingest(bad(porch, 6), NOW);
+    const { db, queriesOf, close } = await openLogged(url);
+    const ingest = createIngest(db, null, () => store.incarnation);
+    const looks = async (from: number, to: number) =>
+      (await queriesOf(() => ingest.ingest(porch.batch(from, to), NOW))).filter(({ sql }) => /from .gap./.test(sql));
+    expect(await looks(6, 8)).not.toEqual([]);
+    expect(await looks(9, 12)).toEqual([]);
+    await close();
+    expect(await store.counts()).toMatchObject({ events: 12, gaps: 0 });
   });
 
   it('with a long reason leaves as much of it as the column holds', async () => {
