@@ -10,7 +10,8 @@ import { chainHex, chainStart } from '../../contract/chain.ts';
 import { CENTRAL_AGENT } from '../../contract/topic.ts';
 import type { CatModel } from '../models/model.ts';
 import { catchUp } from './aside.ts';
-import { KEPT_TYPES, lastSegment } from './expired.ts';
+import { deleteSealed } from './delete-sealed.ts';
+import { lastSegment } from './expired.ts';
 import { checkLead } from './fence.ts';
 import { pinCats, saveHorizon } from './horizon.ts';
 import { insertOnce } from './insert-once.ts';
@@ -27,8 +28,6 @@ import { takeLock, transact } from './transact.ts';
 
 /** Events of one segment: its size in memory while it is chosen is a few numbers each. */
 export const SEGMENT_EVENTS = 50_000;
-/** Seqs of one transaction: live ingest waits no longer than it takes to delete these. */
-export const DELETE_SEQS = 2_000;
 const PAGE_ROWS = 2_000;
 
 interface Epoch extends Pick<EpochTable, 'no' | 'epoch' | 'mark' | 'shard'> {
@@ -63,14 +62,14 @@ async function expireLocked(parts: Parts, options: Required<ExpireOptions>): Pro
   let [segments, events] = [0, 0];
   for (const open of await db.selectFrom('segment').selectAll().where('done', '=', 0).execute()) {
     await verifySegment(dir, open.file);
-    await deleteRows(db, open, signal, step);
+    await deleteSealed(db, open, signal, step);
   }
   if (!(await bringUpPrevious(parts))) return { segments, events, waiting: 'models are being rebuilt' };
   for (const epoch of await epochsOf(db)) {
     while (!signal.aborted) {
       const segment = await sealNext(parts, epoch, dir, before, step);
       if (segment === null) break;
-      await deleteRows(db, segment, signal, step);
+      await deleteSealed(db, segment, signal, step);
       segments += 1;
       events += segment.events;
       told(segment.file, events);
@@ -223,27 +222,4 @@ async function* rowsOf(db: Kysely<Tables>, epoch: Epoch, from: number, to: numbe
     next = last.seq + 1;
     await setImmediate();
   }
-}
-
-/** In short transactions, others between them. */
-async function deleteRows(
-  db: Kysely<Tables>,
-  segment: SegmentTable,
-  signal: AbortSignal,
-  step: (name: string) => void,
-) {
-  const { epoch_no, from_seq, to_seq } = segment;
-  for (let from = from_seq; from <= to_seq; from += DELETE_SEQS) {
-    if (signal.aborted) return;
-    const to = Math.min(to_seq, from + DELETE_SEQS - 1);
-    await transact(db, async (trx) => {
-      const old = trx.deleteFrom('event').where('epoch_no', '=', epoch_no).where('type', 'not in', KEPT_TYPES);
-      await old.where('seq', '>=', from).where('seq', '<=', to).execute();
-    });
-    step('deleted');
-    await setImmediate();
-  }
-  const noted = db.updateTable('segment').set({ done: 1 }).where('epoch_no', '=', epoch_no);
-  await noted.where('from_seq', '=', from_seq).execute();
-  step('done');
 }

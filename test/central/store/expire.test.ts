@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { DELETE_ROWS } from '../../../src/central/store/delete-sealed.ts';
 import type { ExpireOptions } from '../../../src/central/store/retention-store.ts';
 import { readSegments, verifySegment } from '../../../src/central/store/segment-file.ts';
 import type { Store } from '../../../src/central/store/store.ts';
-import { chainHex } from '../../../src/contract/chain.ts';
+import { chainHex, chainStart } from '../../../src/contract/chain.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { at, createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
 
@@ -136,6 +137,45 @@ describe('retention', () => {
     const { cats, history } = await model();
     expect(cats).toMatchObject([{ name: 'Mia', location: 'attic', meowsToday: before.cats[0]?.meowsToday }]);
     expect(history).toHaveLength(before.history.length + 1);
+  });
+
+  it('is done where few events lie far apart: an agent numbers its own', async () => {
+    const far = 1e12;
+    const one = createWriter('porch', epochId(1)).add('meow.started', 'collar/C0FFEE01', { level: 1.5 }, 0);
+    const events = [far, far + 1].map((seq) => ({ ...one, seq }));
+    await store.ingest({ agent: 'porch', events, chain: null }, NOW);
+    const said = { epoch: one.epoch, firstSeq: far, lastSeq: far + 1, chain: chainStart('porch', one.epoch) };
+    await store.sync('porch', said, NOW);
+    await send(meowing('hall', epochId(2), 20));
+    await fold();
+    const stop = new AbortController();
+    let deletes = 0;
+    const step = (name: string) => {
+      if (name === 'deleted') deletes += 1;
+      // Each step is a transaction: one that never ends is ended here.
+      if (deletes > 100) stop.abort();
+    };
+    expect(await expire(at(600), { signal: stop.signal, step })).toMatchObject({ segments: 2, events: 22 });
+    expect(deletes).toBe(2);
+    expect(await store.segments()).toMatchObject([
+      { agent: 'porch', fromSeq: 1, toSeq: far + 1, events: 2, done: true },
+      { agent: 'hall', fromSeq: 1, toSeq: 20, events: 20, done: true },
+    ]);
+    expect(await ids()).toEqual([]);
+  });
+
+  it('deletes a step at a time, and none of what stays', async () => {
+    const porch = createWriter('porch', epochId(1));
+    for (let i = 0; i < DELETE_ROWS + 3; i += 1) {
+      if (i % 1_000 === 0) porch.add('collar.assigned', 'cat/1', { catId: 1, collar: 'C0FFEE01' }, i);
+      porch.add('meow.started', 'collar/C0FFEE01', { level: 1.5 }, i);
+    }
+    await send(porch);
+    await fold();
+    const steps: string[] = [];
+    await expire(at(86_400), { step: (name) => steps.push(name) });
+    expect(steps.slice(-3)).toEqual(['deleted', 'deleted', 'done']);
+    expect((await store.oldest({ limit: 100 })).events.map(({ seq }) => seq)).toEqual([1, 1_002, 2_003]);
   });
 
   it('leaves what no clock or no model vouches for', async () => {
