@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_TOLD_GAPS } from '../../../src/central/store/gap-store.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { lostData } from '../../../src/contract/lost.ts';
+import type { SeqRange } from '../../../src/contract/message.ts';
 import { freshStore } from '../engines/fresh.ts';
 import { createWriter, epochId, meowing, NOW } from './events.ts';
 
@@ -32,11 +34,11 @@ describe('what is lost and awaited of an agent', () => {
     const count = MAX_TOLD_GAPS + 20;
     const epoch = epochId(1);
     const porch = createWriter('porch', epoch);
-    // Every second number is lost: told by one event with runs.
+    // Every second number is lost.
     for (let i = 0; i < 2 * count; i += 1) porch.add('meow.started', 'collar/C1', { level: 1 }, i);
-    const runs = Array.from({ length: 2 * count - 1 }, () => 1);
-    porch.add('history.lost', null, { epoch, fromSeq: 2, toSeq: 2 * count, count, reason: 'thinned', runs }, 9_999);
-    const events = porch.events.filter(({ seq }) => seq % 2 === 1);
+    const lost = Array.from({ length: count }, (_, i): SeqRange => [2 * i + 2, 2 * i + 2]);
+    for (const data of lostData(epoch, lost, 'thinned')) porch.add('history.lost', null, data, 9_999);
+    const events = porch.events.filter(({ seq }) => seq % 2 === 1 || seq > 2 * count);
     for (const { seq } of events) await store.ingest(porch.batch(seq, seq), NOW);
     const gaps = await store.agentGaps('porch');
     expect(gaps).toHaveLength(MAX_TOLD_GAPS);
