@@ -7,6 +7,7 @@ import { claimEpoch } from './agents.ts';
 import { appendBatch } from './append.ts';
 import type { Deriver } from './derive.ts';
 import type { Stopped } from './fold-status.ts';
+import { ownEpoch } from './identity.ts';
 import { addNotices } from './notices.ts';
 import { catRow, readCats } from './read-models.ts';
 import { type EpochNames, readEvent, selectEvents } from './rows.ts';
@@ -25,8 +26,6 @@ export interface CommandParts {
   readonly db: Kysely<Tables>;
   readonly names: EpochNames;
   readonly deriver: Deriver;
-  /** The epoch of central's own log. */
-  readonly epoch: () => string;
   readonly now: () => Date;
 }
 
@@ -53,7 +52,7 @@ export function createCommands(parts: CommandParts): CommandStore {
           const decision = await decide(viewOf(trx, parts));
           if (decision.events.length > 0) {
             const row = await openShard(trx, shardOf(CENTRAL_AGENT));
-            const own = parts.epoch();
+            const own = await ownEpoch(trx);
             const epoch = await claimEpoch(trx, CENTRAL_AGENT, own);
             const shard = { shard: row.shard, nextArrival: row.next_arrival, nextPosition: row.next_position };
             const events = decision.events.map(

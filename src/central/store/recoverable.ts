@@ -14,7 +14,7 @@ export interface RecoverableStore {
   recover(): Promise<void>;
   /**
    * It was put back or copied, and its own marks may not tell: from now on it is another incarnation, to which it resolves. Agents send
-   * what it misses once they hear that from a central that was started since.
+   * what it misses once they hear that from a central that was started since; what central says itself is of a new epoch at once.
    */
   restored(): Promise<string>;
 }

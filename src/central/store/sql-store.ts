@@ -64,7 +64,7 @@ export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     const tokens = new Map<number, number>();
     const holdings: Holdings | null = options.shared === true ? null : { owner: null, tokens };
     const deriver = createDeriver(model, names, fold);
-    const commands = createCommands({ db, names, deriver, epoch: () => self.epoch, now });
+    const commands = createCommands({ db, names, deriver, now });
     const incarnation = () => self.incarnation;
     const lead = (token: number | null): Pick<Store, 'project' | 'expire'> => ({
       project: (limit) => project({ db, names, deriver, now }, token, limit),

@@ -6,8 +6,11 @@ import { CompiledQuery, Kysely } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { openSqlite } from '../../../src/central/store/sqlite.ts';
+import type { Store } from '../../../src/central/store/store.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
 import { tellHeld } from '../../../src/central/tell.ts';
+import { newEvent } from '../../../src/contract/event.ts';
+import { NOW } from './events.ts';
 
 it('says that the disk is full, though SQLite has rolled back by itself', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'collard-sqlite-'));
@@ -80,15 +83,28 @@ describe('a store in a file', () => {
     expect(statSync(path).mode & 0o777).toBe(0o640);
   });
 
-  it('is another incarnation when its file was restored from a copy', async () => {
+  it('is another incarnation when its file was restored from a copy, and gives no key of its own again', async () => {
     const path = newPath();
+    const moment = { time: NOW, clock: 'synced', boot: null, monoMs: null } as const;
+    const say = async (store: Store, newName: string) => {
+      const named = newEvent('cat.named', 'cat/1', { catId: 1, oldName: null, newName }, moment);
+      await store.command(NOW, async () => ({ events: [named], result: null }));
+      return (await store.newest({ agent: 'central', limit: 1 })).events[0];
+    };
     const before = await openStore({ url: `sqlite:${path}` });
     await before.close();
     copyFileSync(path, `${path}.copy`);
+    const lost = await openStore({ url: `sqlite:${path}` });
+    const heard = await say(lost, 'Mia');
+    await lost.close();
     renameSync(`${path}.copy`, path);
     const after = await openStore({ url: `sqlite:${path}` });
     onTestFinished(() => after.close());
     expect(after.incarnation).not.toBe(before.incarnation);
+    const said = await say(after, 'Tom');
+    expect([heard?.seq, said?.seq]).toEqual([1, 1]);
+    expect(said?.epoch).not.toBe(heard?.epoch);
+    expect(await after.event(heard?.epoch ?? '', 1)).toBeNull();
   });
 });
 
