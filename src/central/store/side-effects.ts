@@ -8,7 +8,7 @@ import { upcast } from '../../contract/upcast.ts';
 import { claimEpoch } from './agents.ts';
 import { bootAt, makeDue, noteSync } from './clocks.ts';
 import { type CorrectedEpoch, correctedBy, noteCorrection } from './corrections.ts';
-import { addGaps } from './gaps.ts';
+import { addGaps, gapRoom } from './gaps.ts';
 import { openShard } from './shard.ts';
 import type { EpochTable, Tables } from './tables.ts';
 
@@ -25,7 +25,10 @@ export interface SideEffects {
   readonly movesTimes: boolean;
 }
 
-/** Events that change what other events mean, as they were received. What this program cannot read changes nothing, until one comes that can. */
+/**
+ * Events that change what other events mean, as they were received. What this program cannot read changes nothing, until one comes that
+ * can. Rejects with code REFUSED as `addGaps` does: what is told as lost has one room for all of them.
+ */
 export async function sideEffects(
   trx: Trx,
   own: Pick<EpochTable, 'no' | 'epoch' | 'agent_no'>,
@@ -34,6 +37,7 @@ export async function sideEffects(
   now: string,
 ): Promise<SideEffects> {
   const walks: number[] = [];
+  const room = gapRoom();
   let movesTimes = false;
   for (const event of events) {
     if (!TYPES.includes(event.type)) continue;
@@ -52,7 +56,7 @@ export async function sideEffects(
     if (type !== 'history.lost' || lost === null) continue;
     const target = await targetEpoch(trx, own, agent, data.epoch);
     if (target === null) continue;
-    await addGaps(trx, target.no, lost, data.reason.slice(0, 255), now);
+    await addGaps(trx, target.no, lost, data.reason.slice(0, 255), now, room);
     walks.push(target.no);
   }
   return { walks, movesTimes };

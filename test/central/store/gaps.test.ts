@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import type { Kysely } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
-import { addGaps, fillGap } from '../../../src/central/store/gaps.ts';
+import { addGaps, fillGap, type GapRoom, PAGE_GAPS } from '../../../src/central/store/gaps.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
 import { transact } from '../../../src/central/store/transact.ts';
 import type { SeqRange } from '../../../src/contract/message.ts';
 import { freshUrl, runs, withDatabase } from '../engines/fresh.ts';
 import { epochId, meowing, NOW } from './events.ts';
+import { countingRows } from './rows-read.ts';
 
 const LAST = 24;
 const REASONS = ['disk budget', 'rejected: is no event', 'rejected: no time'];
@@ -112,6 +113,47 @@ describe('gaps', () => {
         [6, 7, 'b'],
         [8, 9, 'b'],
       ]);
+    });
+  });
+
+  it('are told exactly over many pages of them, and what lies between what is told is passed over', async () => {
+    await withGaps(async (db, epochNo) => {
+      // Every second number up to the end, and in the last page as many as fit.
+      const count = 4 * PAGE_GAPS;
+      const end = 2 * count;
+      const singles = Array.from({ length: count }, (_, i): SeqRange => [2 + 2 * i, 2 + 2 * i]);
+      const { db: counted, of } = countingRows(db);
+      const add = (ranges: readonly SeqRange[], reason: string, room?: GapRoom) =>
+        of(() => transact(counted, (trx) => addGaps(trx, epochNo, ranges, reason, NOW, room)));
+      await add(singles, 'a');
+      const far: readonly SeqRange[] = [
+        [1, 1],
+        [2 * PAGE_GAPS + 1, 2 * PAGE_GAPS + 4],
+        [end - 1, end + 3],
+      ];
+      expect(await add(far, 'b')).toBeLessThan(3 * (PAGE_GAPS + 3));
+      const told = async () => (await spans(db, epochNo)).filter(([, , reason]) => reason !== 'a');
+      const some = [
+        [1, 1, 'b'],
+        [2 * PAGE_GAPS + 1, 2 * PAGE_GAPS + 1, 'b'],
+        [2 * PAGE_GAPS + 3, 2 * PAGE_GAPS + 3, 'b'],
+        [end - 1, end - 1, 'b'],
+        [end + 1, end + 3, 'b'],
+      ] as const;
+      expect(await told()).toEqual(some);
+      // Without room for all of it nothing is noted.
+      const seen = new Set(some.map(([from]) => from));
+      const rest = singles.map(([from]) => from - 1).filter((seq) => !seen.has(seq));
+      const pages = 5;
+      const needed = count + some.length + pages + rest.length;
+      const refusal = { code: 'REFUSED' };
+      await expect(add([[1, end]], 'c', { rows: needed - 2 * PAGE_GAPS })).rejects.toMatchObject(refusal);
+      await expect(add([[1, end]], 'c', { rows: PAGE_GAPS })).rejects.toMatchObject(refusal);
+      expect(await told()).toEqual(some);
+      const room = { rows: needed };
+      await add([[1, end]], 'c', room);
+      expect(room.rows).toBeGreaterThanOrEqual(0);
+      expect((await told()).filter(([, , reason]) => reason === 'c')).toEqual(rest.map((seq) => [seq, seq, 'c']));
     });
   });
 

@@ -1,6 +1,7 @@
 /** What takes many messages to fill. The code is the same for every database, and so are its limits. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_CONFLICTS_OF_AGENT } from '../../../src/central/store/conflicts.ts';
+import { MAX_GAP_ROWS } from '../../../src/central/store/gaps.ts';
 import type { Kept } from '../../../src/central/store/kept.ts';
 import {
   MAX_MESSAGE_BYTES,
@@ -10,8 +11,11 @@ import {
   MAX_QUARANTINE_OF_AGENT,
 } from '../../../src/central/store/quarantine.ts';
 import type { Store } from '../../../src/central/store/store.ts';
+import { MAX_BATCH_EVENTS } from '../../../src/contract/envelope.ts';
+import { lostData, MAX_LOST_RANGES } from '../../../src/contract/lost.ts';
+import type { SeqRange } from '../../../src/contract/message.ts';
 import { freshStore } from '../engines/fresh.ts';
-import { epochId, meowing, NOW } from './events.ts';
+import { createWriter, epochId, meowing, NOW, type Writer } from './events.ts';
 import { quarantine, saveState } from './said.ts';
 
 let store: Store;
@@ -87,4 +91,41 @@ describe('conflicts', () => {
     expect(await ingest('shed', 2, 'COPY')).toMatchObject({ conflicts: 500, unkept: 0 });
     expect((await store.quarantineTally()).dropped).toEqual([{ agent: 'porch', kind: 'conflict', messages: 500 }]);
   }, 30_000);
+});
+
+describe('what is told as lost', () => {
+  /** As many single numbers as an event may tell, from a number on. */
+  const tellSingles = (writer: Writer, from: number) => {
+    const ranges = Array.from({ length: MAX_LOST_RANGES }, (_, i): SeqRange => [from + 2 * i, from + 2 * i]);
+    for (const lost of lostData(writer.epoch, ranges, from % 2 === 0 ? 'sensors' : 'batteries'))
+      writer.add('history.lost', null, lost, 1);
+  };
+
+  it('may fill a batch, and another between what the first one told: that is far below the limit', async () => {
+    const porch = createWriter('porch', epochId(1));
+    for (const first of [10_000, 10_001]) {
+      for (let i = 0; i < MAX_BATCH_EVENTS; i += 1) tellSingles(porch, first + i * 2 * MAX_LOST_RANGES);
+    }
+    for (let at = 1; at < porch.events.length; at += MAX_BATCH_EVENTS) {
+      const batch = porch.batch(at, at + MAX_BATCH_EVENTS - 1);
+      expect(await store.ingest(batch, NOW)).toMatchObject({ inserted: MAX_BATCH_EVENTS });
+    }
+    expect(await store.counts()).toMatchObject({ gaps: 2 * MAX_BATCH_EVENTS * MAX_LOST_RANGES });
+  }, 120_000);
+
+  it('keeps central busy within a limit, however little it takes to tell all of it again', async () => {
+    const porch = createWriter('porch', epochId(1));
+    const full = 20;
+    for (let i = 0; i < full; i += 1) tellSingles(porch, 10_000 + i * 2 * MAX_LOST_RANGES);
+    const [fromSeq, toSeq] = [10_000, 10_000 + full * 2 * MAX_LOST_RANGES];
+    const gaps = 2 * full * MAX_LOST_RANGES;
+    const again = Math.ceil(MAX_GAP_ROWS / gaps);
+    const lost = { epoch: porch.epoch, fromSeq, toSeq, count: toSeq - fromSeq + 1, reason: 'all of it' };
+    for (let i = 0; i < again + 1; i += 1) porch.add('history.lost', null, lost, 2);
+    await store.ingest(porch.batch(1, full + 1), NOW);
+    await expect(store.ingest(porch.batch(full + 2, full + again + 1), NOW)).rejects.toMatchObject({ code: 'REFUSED' });
+    expect(await store.counts()).toMatchObject({ events: full + 1 });
+    // In pieces it is taken: nobody is shut out.
+    expect(await store.ingest(porch.batch(full + 2, full + 9), NOW)).toMatchObject({ inserted: 8 });
+  }, 120_000);
 });
