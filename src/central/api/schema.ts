@@ -41,6 +41,10 @@ const types = z
   .transform((types) => types?.slice(0, MAX_TYPES).map((type) => fullType(type.trim())))
   .describe('`meow.ended`, or several with commas');
 
+const AFTER =
+  '`next` of the page before; refused with 400 (bad-cursor) where it is none, or is ahead of the store, as one of before a ' +
+  'restore from a backup may be: begin without it then';
+
 export const eventsQuery = z
   .strictObject({
     order: z.enum(['asc', 'desc']).default('asc').describe('asc: from `after` on; desc: newest first from `before`'),
@@ -51,7 +55,7 @@ export const eventsQuery = z
         'position: the order of the store, in which who goes on from `next` misses nothing that comes late (asc only; the ' +
           'default there); time: when it happened (the default of desc)',
       ),
-    after: z.string().max(4_096).optional().describe('`next` of the page before'),
+    after: z.string().max(4_096).optional().describe(AFTER),
     before: z.string().max(4_096).optional().describe('`next` of the page before, with order=desc'),
     limit: z.coerce.number().int().min(1).max(MAX_EVENTS_A_PAGE).default(100),
     type: types,

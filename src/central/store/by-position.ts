@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import type { CatModel, Wearings } from '../models/model.ts';
-import { encodeCursor } from './cursor.ts';
+import { encodeCursor, refuseAhead } from './cursor.ts';
 import { belongs } from './facts.ts';
 import { type EpochNames, type EventSelect, isGivenTo, selectEvents } from './rows.ts';
 import type { CentralEvent, Cursor, EventFilter, EventPage, EventQuery } from './store.ts';
@@ -26,6 +26,7 @@ export async function readByPosition(
   // Read before the events: all up to here is looked through.
   const heads = await shardHeads(db);
   const ends = new Map(heads.map((row) => [row.shard, row.next_position - 1]));
+  refuseAhead(after, ends);
   const pages: (readonly CentralEvent[])[] = [];
   for (const [shard, end] of ends) {
     const seen = after.get(shard) ?? 0;

@@ -18,14 +18,23 @@ export function encodeCursor(cursor: Cursor): string {
 /** `0` is the beginning too, for whoever expects a number. Throws with code `BAD_CURSOR` where the text is none of ours. */
 export function decodeCursor(text: string): Cursor {
   if (text === '0') return new Map();
-  if (!/^p(\d{1,2}-\d{1,15}(\.\d{1,2}-\d{1,15}){0,63})?$/.test(text)) throw badCursor(text);
+  if (!/^p(\d{1,2}-\d{1,15}(\.\d{1,2}-\d{1,15}){0,63})?$/.test(text)) throw noCursor(text);
   const cursor = new Map<number, number>();
   for (const part of text.length === 1 ? [] : text.slice(1).split('.')) {
     const [shard = -1, number = -1] = part.split('-').map(Number);
-    if (shard >= SHARDS || cursor.has(shard)) throw badCursor(text);
+    if (shard >= SHARDS || cursor.has(shard)) throw noCursor(text);
     cursor.set(shard, number);
   }
   return cursor;
+}
+
+/** Throws with code `BAD_CURSOR` where a place is ahead of the `ends` of its shards: nothing that comes up to there would ever be given. */
+export function refuseAhead(cursor: Cursor, ends: Cursor): void {
+  for (const [shard, number] of cursor) {
+    if (number <= (ends.get(shard) ?? 0)) continue;
+    const text = `the cursor is ahead of shard ${shard}: it is of another store, or of this one before it was put back`;
+    throw badCursor(`${text}. Begin without a cursor`);
+  }
 }
 
 export function comparePlaces(a: TimePlace, b: TimePlace): number {
@@ -41,11 +50,15 @@ export function encodeTimePlace(place: TimePlace): string {
 /** Throws with code `BAD_CURSOR` where the text is none of ours. */
 export function decodeTimePlace(text: string): TimePlace {
   const match = /^t(\d{4}-\d\d-\d\dT\d\d)-(\d\d)-(\d\d)-(\d{3}Z)\.(\d{1,15})\.(\d{1,15})$/.exec(text);
-  if (match === null) throw badCursor(text);
+  if (match === null) throw noCursor(text);
   const [, hour, minute, second, rest, epochNo, seq] = match;
   return { time: `${hour}:${minute}:${second}.${rest}`, epochNo: Number(epochNo), seq: Number(seq) };
 }
 
-function badCursor(text: string): Error {
-  return Object.assign(new Error(`"${text.slice(0, 80)}" is no cursor`), { code: 'BAD_CURSOR' });
+function noCursor(text: string): Error {
+  return badCursor(`"${text.slice(0, 80)}" is no cursor`);
+}
+
+function badCursor(message: string): Error {
+  return Object.assign(new Error(message), { code: 'BAD_CURSOR' });
 }

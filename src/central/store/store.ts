@@ -253,7 +253,10 @@ export interface CommandView {
 
 /** What the API and the commands that print need. */
 export interface ReadStore {
-  /** In the order of positions: who goes on from `next` misses nothing that comes late. */
+  /**
+   * In the order of positions: who goes on from `next` misses nothing that comes late. Rejects with code BAD_CURSOR where `after` is ahead
+   * of the store, as one of before a restore may be.
+   */
   events(query: EventQuery): Promise<EventPage>;
   /**
    * Newest first, by time; `before` is an opaque cursor of this order. `fused`: sightings by which a cat got its place are among them,

@@ -161,6 +161,16 @@ describe('HTTP API', () => {
     expect(await count('agent=porch&from=2023-11-14T23:13:21%2B01:00')).toBe(3);
   });
 
+  test('a cursor that is ahead of the store is refused as what it is, and not followed by nothing', async () => {
+    await sender.sendAll([['meow.started', 'collar/C1', { level: 1 }, new Date(1_700_000_000_000)]]);
+    const { next } = (await central.call('GET', 'api/v1/events')).body;
+    expect(next).toMatch(/^p\d+-1$/);
+    expect((await central.call('GET', `api/v1/events?after=${next}`)).body).toEqual({ events: [], next });
+    const { status, body } = await central.call('GET', `api/v1/events?after=${next.replace(/1$/, '2')}`);
+    expect([status, body.type]).toEqual([400, 'urn:collard:problem:bad-cursor']);
+    expect(body.detail).toContain('Begin without a cursor');
+  });
+
   test('events come in the order of time too, from their own cursor', async () => {
     const at = (s: number) => new Date(1_700_000_000_000 + s * 1_000);
     for (const s of [3, 1, 2]) await sender.send('meow.started', 'collar/C1', { level: s }, at(s));

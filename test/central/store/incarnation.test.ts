@@ -77,3 +77,17 @@ it('a store that is restored again and again keeps the epochs alone that hold so
   await insertRows(url, 'epoch', more);
   expect(await name(store, 2)).toMatch(/\/1$/);
 });
+
+it('a cursor of more than the store holds is refused: who waits behind it would miss what comes up to there', async () => {
+  const store = await openStore({ url: await freshUrl() });
+  onTestFinished(() => store.close());
+  const shard = shardOf('porch');
+  await store.ingest(meowing('porch', epochId(1), 3).batch(1, 3), NOW);
+  const after = async (...cursor: [number, number][]) => store.events({ after: new Map(cursor), limit: 10 });
+  const { next, events } = await after([shard, 1]);
+  expect(events).toHaveLength(2);
+  expect(await after([shard, 3])).toEqual({ events: [], next });
+  for (const ahead of [[shard, 4] as const, [(shard + 1) % 64, 1] as const]) {
+    await expect(after([shard, 1], [...ahead]), String(ahead)).rejects.toMatchObject({ code: 'BAD_CURSOR' });
+  }
+});

@@ -3,12 +3,12 @@ import { type CompiledQuery, Kysely } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catModel } from '../../../src/central/models/cat-model.ts';
 import { openStore } from '../../../src/central/open-store.ts';
-import { decodeCursor } from '../../../src/central/store/cursor.ts';
 import { openDialect } from '../../../src/central/store/open-dialect.ts';
 import { createReader } from '../../../src/central/store/read.ts';
 import { createEpochNames } from '../../../src/central/store/rows.ts';
 import type { EventFilter, ReadStore } from '../../../src/central/store/store.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
+import { shardOf } from '../../../src/contract/topic.ts';
 import { engine, freshUrl, rowsOf } from '../engines/fresh.ts';
 import { at, createWriter, epochId, NOW } from './events.ts';
 import { PLANS } from './plans.ts';
@@ -40,7 +40,7 @@ const SHAPES: readonly Shape[] = [
   ['by position', (reader, filter) => reader.events({ ...filter, limit: 100 })],
   [
     'by position, from a cursor',
-    (reader, filter) => reader.events({ ...filter, limit: 100, after: decodeCursor('p1-5') }),
+    (reader, filter) => reader.events({ ...filter, limit: 100, after: new Map([[shardOf('porch'), 5]]) }),
   ],
   [
     'newest first',
