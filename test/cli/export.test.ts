@@ -198,11 +198,19 @@ it.each(['csv', 'cloudevents'])(
     const [whole, out] = [join(home, 'whole'), join(home, 'out')];
     await run('--config', config, '--format', format, '--out', whole, '--quiet');
     const args = ['--config', config, '--format', format, '--out', out, '--resume'];
-    const child = spawn(process.execPath, [bin, 'export', ...args, '--quiet'], { stdio: 'ignore' });
-    const ended = once(child, 'exit');
-    await until('it writes', async () => readdirSync(home).includes('out.part') && statSync(`${out}.part`).size > 0);
-    child.kill('SIGINT');
-    expect(await ended).toEqual([130, null]);
+    const stopped = async () => {
+      rmSync(out, { force: true });
+      const child = spawn(process.execPath, [bin, 'export', ...args, '--quiet'], { stdio: 'ignore' });
+      const ended = once(child, 'exit');
+      const size = (name: string) => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
+      await until('it writes', async () => size(`${out}.part`) > 0 || size(out) > 0);
+      child.kill('SIGINT');
+      return ended;
+    };
+    // One that was done before it heard of it has to be asked again.
+    let end = await stopped();
+    for (let tries = 1; tries < 10 && end[0] === 0; tries += 1) end = await stopped();
+    expect(end).toEqual([130, null]);
     expect(readdirSync(home)).toEqual(expect.arrayContaining(['out.part', 'out.place']));
     // What was written beyond the place does not count: as after a kill.
     writeFileSync(`${out}.part`, 'half a line', { flag: 'a' });
