@@ -65,7 +65,7 @@ async function exportEvents(options: Options): Promise<void> {
     const tape = await openTape(options.config, before === null ? question : { ...question, place: before.place });
     try {
       const writer = createFormat(format, formulas, before?.memory);
-      const job: Job = { tape, format: writer, out, asked, before: before?.events ?? 0, quiet };
+      const job: Job = { tape, format: writer, out, asked, before: before?.events ?? null, quiet };
       const events = await writeAll(job, signal);
       if (signal.aborted) return tell(`stopped after ${events} events${stopped(options)}`);
       const remark = writer.remark();
@@ -103,22 +103,22 @@ interface Job {
   readonly format: Format;
   readonly out: Output & Partial<ResumableOutput>;
   readonly asked: string;
-  /** Events that were written before. */
-  readonly before: number;
+  /** Events that were written before; null where the file is new. 0: it was broken off behind its head. */
+  readonly before: number | null;
   readonly quiet: boolean;
 }
 
 /** Resolves to the number of events. What was written is durable then, unless the signal has aborted: then the file is not there. */
 async function writeAll({ tape, format, out, asked, before, quiet }: Job, signal: AbortSignal): Promise<number> {
-  const progress = createProgress(quiet, before);
-  let events = before;
+  let events = before ?? 0;
+  const progress = createProgress(quiet, events);
   let savedAt = performance.now();
   const save = async () => {
     await out.save?.({ asked, events, place: tape.place(), memory: format.memory() } satisfies Memo);
     savedAt = performance.now();
   };
   try {
-    if (before === 0) await out.write(format.head);
+    if (before === null) await out.write(format.head);
     while (!signal.aborted) {
       const page = await tape.next(PAGE_EVENTS);
       if (page.length === 0) break;

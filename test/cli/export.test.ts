@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { openEventLog } from '../../src/agent/log/open-event-log.ts';
 import { openStore } from '../../src/central/open-store.ts';
 import { exportCommand } from '../../src/cli/export.ts';
@@ -187,6 +187,25 @@ it('writes what lies in segments, too, and without them where that is asked for'
   writeFileSync(join(home, 'segments', file), 'no segment');
   await expect(run(...args)).rejects.toMatchObject({ exitCode: 65, message: expect.stringContaining(file) });
   expect(readFileSync(out, 'utf8').split('\r\n').sort()).toEqual(before);
+});
+
+it.each(['csv', 'cloudevents'])('has one head in %s, though it was broken off right behind that', async (format) => {
+  const config = await centralHome(3);
+  const [whole, out] = [join(home, 'whole'), join(home, 'out')];
+  await run('--config', config, '--format', format, '--out', whole, '--quiet');
+  const args = ['--config', config, '--format', format, '--out', out, '--resume'];
+  const { exitCode } = process;
+  onTestFinished(() => {
+    process.exitCode = exitCode;
+  });
+  const listeners = process.listenerCount('SIGINT');
+  const stopped = run(...args);
+  // As soon as it listens: nothing of the store is read by then.
+  while (process.listenerCount('SIGINT') === listeners) await null;
+  process.emit('SIGINT');
+  expect(await stopped).toContain('stopped after 0 events');
+  expect(await run(...args)).toBe(`4 events in ${out}\n`);
+  expect(readFileSync(out, 'utf8')).toBe(readFileSync(whole, 'utf8'));
 });
 
 it.each(['csv', 'cloudevents'])(
