@@ -90,7 +90,10 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     ['damaged-parts'],
   ),
   'log-room': logGroup(['budget', 'room', 'thin', 'trim']),
-  'log-begin': logGroup(['begin', 'open-core', 'open-event-log', 'tell-missing'], ['full-disk', 'salvage', 'trim']),
+  'log-begin': logGroup(
+    ['begin', 'open-core', 'open-event-log', 'tell-missing'],
+    ['full-disk', 'interleaved', 'salvage', 'trim'],
+  ),
   'log-salvage': logGroup(
     ['aside', 'prove', 'salvage', 'without', 'wreck'],
     ['salvage-model', 'thin-salvage', 'open-core'],

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -95,6 +96,13 @@ describe('a log that is opened', () => {
       });
     expect(run('0')).toMatch(/^LOG_UNSAFE .*SQLITE_USE_URI=1/);
     expect(run('1')).toBe('');
+  });
+
+  it('is not called unsafe where nothing of it can be read', () => {
+    const path = tempPath();
+    // Nothing is mapped at its beginning: reads fail as those of a bad sector do.
+    symlinkSync('/proc/self/mem', path);
+    expect(() => openLogFile(path)).toThrow(expect.objectContaining({ code: 'SQLITE_IOERR_CORRUPTFS' }));
   });
 
   it.skipIf(!requireServer('strace', findStrace()))('is not called unsafe where the disk fails its first read', () => {

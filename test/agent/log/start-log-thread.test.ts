@@ -35,9 +35,10 @@ it.each([
   });
 });
 
-it('passes on that another program holds the file, while the log is not open yet', async () => {
+it('passes on what the log tells while it is not open yet', async () => {
   const answers = [
     { type: 'held', message: 'another program holds it' },
+    { type: 'blind', message: 'its witness cannot be read' },
     { type: 'refused', code: '', message: 'no luck' },
   ];
   const text = `import { parentPort } from 'node:worker_threads';
@@ -45,10 +46,11 @@ it('passes on that another program holds the file, while the log is not open yet
       for (const answer of ${JSON.stringify(answers)}) parentPort.postMessage(answer);
     });`;
   const thread = startEarly(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
-  const held: string[] = [];
-  const opening = openLogInThread(tempPath(), {}, { thread, onHeld: (message) => void held.push(message) });
+  const told: string[] = [];
+  const tell = (message: string) => void told.push(message);
+  const opening = openLogInThread(tempPath(), {}, { thread, onHeld: tell, onBlind: tell });
   await expect(opening).rejects.toThrow('no luck');
-  expect(held).toEqual(['another program holds it']);
+  expect(told).toEqual(['another program holds it', 'its witness cannot be read']);
 });
 
 it('keeps no process', () => {
