@@ -38,7 +38,11 @@ export function createSupervised(options: SupervisedOptions): Supervised {
   let child: ChildProcess | null = null;
   let wanted = false;
   const begin = () => {
-    const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    const started = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // As a service has it: a cache of what Node.js compiled is written at the end of the program, hundreds of files.
+      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1', ...env },
+    });
     const file = createWriteStream(log, { flags: 'a' });
     started.stdout.pipe(file, { end: false });
     started.stderr.pipe(file, { end: false });
