@@ -65,8 +65,7 @@ const PLAIN_TIME = /^\d{4}-\d\d-(?:0\d|1\d|2[0-8])T(?:[01]\d|2[0-3]):/;
 /** The last moment that a date can name. */
 export const MAX_TIME_MS = 8.64e15;
 
-export function createRows(db: Db): Rows {
-  const words = createWords(db);
+export function createRows(db: Db, words = createWords(db)): Rows {
   const insert = createInsert(db, words);
   const select = db.prepare<[number, number], EventRow>('SELECT * FROM event WHERE pos BETWEEN ? AND ? ORDER BY pos');
   const remove = db.prepare('DELETE FROM event WHERE pos BETWEEN ? AND ?');

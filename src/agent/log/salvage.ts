@@ -45,7 +45,7 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
   const { path, target, agent, head, isNew = false } = options;
   prepareFile(target);
   const core = loadCore(openLogFile(target), target, agent);
-  const wreck = openWreck(path);
+  const wreck = likelier(openWreck(path), agent, head);
   try {
     const found: SavedEpoch[] = [];
     for (const guess of wreck === null ? guessesOf(head) : chosen(wreck, agent, head)) {
@@ -61,6 +61,20 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
     wreck?.close();
     core.db.close();
   }
+}
+
+/** By the dictionary under which more is proven. */
+function likelier(wreck: Wreck | null, agent: string, head: FoundHead | null): Wreck | null {
+  if (!wreck?.byIndex) return wreck;
+  const other = wreck.byIndex();
+  return provenEvents(other, agent, head) > provenEvents(wreck, agent, head) ? other : wreck;
+}
+
+function provenEvents(wreck: Wreck, agent: string, head: FoundHead | null): number {
+  let count = 0;
+  for (const guess of chosen(wreck, agent, head))
+    for (const { events } of provenGroups(wreck, { ...guess, agent }, guess.end)) count += events.length;
+  return count;
 }
 
 interface SavedEpoch {

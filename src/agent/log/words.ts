@@ -11,12 +11,12 @@ export interface Words {
 /** More than types and boots of years. */
 const WORDS_KEPT = 1_000;
 
-/** Few words, much used: kept in memory, written when new. */
-export function createWords(db: Db): Words {
+/** Few words, much used: kept in memory, written when new. `known`: what is known from elsewhere. */
+export function createWords(db: Db, known: ReadonlyMap<number, string> = new Map()): Words {
   const byNo = db.prepare<[number], string>('SELECT text FROM word WHERE no = ?').pluck();
   const byText = db.prepare<[string], number>('SELECT no FROM word WHERE text = ?').pluck();
   const insert = db.prepare('INSERT INTO word (text) VALUES (?)');
-  const texts = new Map<number, string>();
+  const texts = new Map(known);
   const numbers = new Map<string, number>();
   return {
     number(text) {

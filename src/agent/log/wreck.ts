@@ -9,6 +9,8 @@ import { codeOf } from './log-error.ts';
 import { fileBytes } from './log-file.ts';
 import type { Kept } from './prove.ts';
 import { closingKey, copyKey, createRows, type EpochSpan } from './rows.ts';
+import { createWords } from './words.ts';
+import { readWords, type Trusted } from './wreck-words.ts';
 
 /** Where an epoch lies, by one of the places that tell it. */
 export interface EpochGuess {
@@ -19,6 +21,8 @@ export interface EpochGuess {
 }
 
 export interface Wreck {
+  /** The same file by what the index says of its words, where the table contradicts that; else null. */
+  readonly byIndex: (() => Wreck) | null;
   /** What the table says, and what its copies say. There were `count` at least. */
   epochs(count: number): readonly EpochGuess[];
   /** The readable ones with pos in [from, to], in order. */
@@ -53,15 +57,16 @@ export function openWreck(path: string): Wreck | null {
 function open(path: string): Wreck {
   const db = new Database(path, { readonly: true, fileMustExist: true });
   try {
-    return read(db, fileBytes(path));
+    return read(db, fileBytes(path), 'table');
   } catch (error) {
     db.close();
     throw error;
   }
 }
 
-function read(db: Database.Database, bytes: number): Wreck {
-  const rows = createRows(db);
+function read(db: Database.Database, bytes: number, trusted: Trusted): Wreck {
+  const { texts, isDoubtful } = readWords(db, trusted);
+  const rows = createRows(db, createWords(db, texts));
   const chains = db.prepare<[number, number], Kept>(
     'SELECT pos, hash FROM chain WHERE pos BETWEEN ? AND ? ORDER BY pos',
   );
@@ -86,6 +91,7 @@ function read(db: Database.Database, bytes: number): Wreck {
     return [...halving(from, middle, take), ...halving(middle + 1, to, take)];
   };
   return {
+    byIndex: isDoubtful && trusted === 'table' ? () => read(db, bytes, 'index') : null,
     epochs(count) {
       const told = halving(1, MAX_EPOCHS, (from, to) =>
         db.prepare<[number, number], Record<string, unknown>>(EPOCHS).all(from, to),
