@@ -4,7 +4,7 @@
  */
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { chainHex } from '../../contract/chain.ts';
-import type { SeqRange, SyncMessage } from '../../contract/message.ts';
+import type { SyncMessage } from '../../contract/message.ts';
 import { shardOf } from '../../contract/topic.ts';
 import { claimEpoch, refused, saveHealth, saveState } from './agents.ts';
 import { type Appended, appendBatch } from './append.ts';
@@ -216,9 +216,7 @@ async function noteSync(
   await heldShard(trx, shard, holdings?.owner === null && !holdings.tokens.has(shard) ? null : holdings);
   const epoch = await claimEpoch(trx, agent, message.epoch);
   epoch.highest_seq = Math.max(epoch.highest_seq, message.lastSeq);
-  const trimmed = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);
-  const below = trimmed.filter(([from]) => from < message.firstSeq);
-  const gone = below.map(([from, to]): SeqRange => [from, Math.min(to, message.firstSeq - 1)]);
+  const gone = await missingRanges(trx, { ...epoch, highest_seq: message.firstSeq - 1 }, MAX_RUNS);
   await addGaps(trx, epoch.no, gone, 'trimmed by the agent', now);
   if (message.lastSeq > 0) await claim(trx, epoch, message.lastSeq, chainHex(message.chain), false);
   await saveEpoch(trx, epoch);
