@@ -72,14 +72,14 @@ it('what a source gives reaches the store of central once, confirmed, with the s
   const deps = { openLink: openMqttLink, logger: listening, version: '0' };
   const stopCentral = run((signal) => runCentral(centralConfig, deps, signal));
   const stopAgent = run((signal) => runAgent(agentConfig, deps, signal));
-  await expect.poll(() => typesIn(path), { timeout: 10_000 }).toContain('collard.meow.ended');
+  await expect.poll(() => typesIn(path)).toContain('collard.meow.ended');
   const reader = openLogReader(path);
   onTestFinished(() => reader.close());
   const head = () => reader.epochs()[0] ?? { epoch: '', lastSeq: 0, storedSeq: -1 };
   const store = await openStore({ url });
   onTestFinished(() => store.close());
   const atCentral = async () => (await store.agents()).find((row) => row.agent === 'porch')?.health;
-  await expect.poll(atCentral, { timeout: 10_000 }).toMatchObject({
+  await expect.poll(atCentral).toMatchObject({
     simulated: true,
     queue: 0,
     unwritten: 0,
@@ -99,7 +99,7 @@ it('what a source gives reaches the store of central once, confirmed, with the s
     const health = await atCentral();
     return [health?.lastSeq, health?.storedSeq].map((seq) => seq === head().lastSeq);
   };
-  await expect.poll(reported, { timeout: 10_000 }).toEqual([true, true]);
+  await expect.poll(reported).toEqual([true, true]);
   await stopAgent();
   const kept: string[] = [];
   for await (const { entries } of readKept(join(home, 'kept'), () => kept.push('damaged')))
@@ -168,9 +168,9 @@ it('what is logged while stopping is confirmed before the link is closed', async
     reader.close();
     return first;
   };
-  await expect.poll(() => typesIn(path), { timeout: 10_000, interval: 10 }).toContain('collard.meow.started');
+  await expect.poll(() => typesIn(path), { interval: 10 }).toContain('collard.meow.started');
   expect(await typesIn(path)).not.toContain('collard.meow.ended');
-  await expect.poll(() => (head()?.storedSeq ?? 0) > 0, { timeout: 10_000, interval: 10 }).toBe(true);
+  await expect.poll(() => (head()?.storedSeq ?? 0) > 0, { interval: 10 }).toBe(true);
   await stopAgent();
   expect(await typesIn(path)).toContain('collard.meow.ended');
   expect(head()?.storedSeq).toBe(head()?.lastSeq);

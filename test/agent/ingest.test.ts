@@ -334,7 +334,7 @@ describe('ingest', () => {
     expect(source.taken).toBeLessThan(PENDING_EVENTS + 2_100);
     expect(parts.unwritten.events).toBeGreaterThanOrEqual(PENDING_EVENTS);
     gate.abort();
-    await expect.poll(() => appended.length, { timeout: 10_000 }).toBe(2 * count - 1);
+    await expect.poll(() => appended.length).toBe(2 * count - 1);
     stop.abort();
     await done;
     expect(parts.unwritten.events).toBe(0);
@@ -362,8 +362,8 @@ describe('ingest', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(readings()).toBe(0);
     gate.abort();
-    await expect.poll(readings, { timeout: 10_000 }).toBe(2 * count + 1);
-    await expect.poll(() => appended.length, { timeout: 10_000 }).toBe(count);
+    await expect.poll(readings).toBe(2 * count + 1);
+    await expect.poll(() => appended.length).toBe(count);
     stop.abort();
     await done;
   });
@@ -431,7 +431,7 @@ describe('an unsynced clock', () => {
     expect((await events())[0]).toMatchObject({ clock: 'unsynced', boot: 'boot-1', monoMs: 999_500 });
     hand.wallMs += 3_600_000;
     hand.quality = 'synced';
-    await expect.poll(async () => types(await events()), { timeout: 5_000 }).toEqual(['battery.low', 'clock.synced']);
+    await expect.poll(async () => types(await events())).toEqual(['battery.low', 'clock.synced']);
     const told = (await events())[1];
     expect(told).toMatchObject({ clock: 'synced', boot: null });
     expect(JSON.parse(told?.data ?? '')).toEqual({ boot: 'boot-1', offsetMs: hand.wallMs });
@@ -592,7 +592,7 @@ describe('a collar that is not heard', () => {
     source.text('{"collar":"A","battery":50}\n', 999_000);
     await expect.poll(() => source.taken).toBe(1);
     hand.monoMs += 700_000;
-    await expect.poll(events, { timeout: 5_000 }).toHaveLength(1);
+    await expect.poll(events).toHaveLength(1);
     source.text('{"collar":"A","battery":50}\n', 1_650_000);
     await expect.poll(events).toHaveLength(2);
     expect(told(await events())).toEqual([
@@ -628,7 +628,7 @@ describe('a collar that is not heard', () => {
     source.push({ type: 'opened' });
     await expect.poll(() => source.taken).toBe(1);
     hand.monoMs += 700_000;
-    await expect.poll(events, { timeout: 5_000 }).toHaveLength(2);
+    await expect.poll(events).toHaveLength(2);
     expect(told(await events())[1]).toEqual(['collar.silent', at(1_600_000), { lastSeen: at(1_000_000), detector }]);
     await running.stop();
   });
@@ -701,7 +701,7 @@ it('explains the time of no event before the clock is set', async () => {
   await expect.poll(events).toHaveLength(1);
   // The collar's silence shows on a tick, and that one says nothing of the clock.
   hand.monoMs += 600_000;
-  await expect.poll(async () => types(await events()), { timeout: 5_000 }).toEqual(['battery.low', 'collar.silent']);
+  await expect.poll(async () => types(await events())).toEqual(['battery.low', 'collar.silent']);
   await running.stop();
   expect(types(await events())).toEqual(['battery.low', 'collar.silent']);
 });

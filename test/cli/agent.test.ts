@@ -78,10 +78,10 @@ describe('collard agent', () => {
     const pty = await openPty(home);
     const config = await writeConfig(home, { port: pty.path });
     const { child, text, done } = start(config);
-    await expect.poll(() => text.err, { timeout: 10_000 }).toContain('source is open');
+    await expect.poll(() => text.err).toContain('source is open');
     shakeInto(pty.far);
     const log = join(home, 'events.db');
-    await expect.poll(() => typesIn(log), { timeout: 10_000 }).toContain('collard.meow.started');
+    await expect.poll(() => typesIn(log)).toContain('collard.meow.started');
     const before = performance.now();
     child.kill('SIGTERM');
     expect(await done).toMatchObject({ code: 0, out: '' });
@@ -92,7 +92,7 @@ describe('collard agent', () => {
   it('runs on without its port, and says once what is missing and how to mend it', async () => {
     const home = tempFolder();
     const { child, text, done } = start(await writeConfig(home));
-    await expect.poll(() => text.err, { timeout: 10_000 }).toContain('ttyA is not there: ');
+    await expect.poll(() => text.err).toContain('ttyA is not there: ');
     child.kill('SIGINT');
     const { code, err } = await done;
     expect(code).toBe(130);
@@ -104,7 +104,7 @@ describe('collard agent', () => {
     const home = tempFolder();
     const config = await writeConfig(home);
     const first = start(config);
-    await expect.poll(() => first.text.err, { timeout: 10_000 }).toContain('agent is running');
+    await expect.poll(() => first.text.err).toContain('agent is running');
     const { code, err } = await start(config).done;
     expect(code).toBe(69);
     expect(err).toContain('in use by another agent: stop that one');
@@ -162,19 +162,19 @@ describe.skipIf(!requireServer('socat', socatPath))('collard agent as a service'
     const { address, heard } = await listen();
     const config = await writeConfig(home, { port: join(home, 'first') });
     const { child, text, done } = start(config, { NOTIFY_SOCKET: address, WATCHDOG_USEC: '6000000' });
-    await expect.poll(heard, { timeout: 10_000 }).toContain('READY=1');
-    await expect.poll(heard, { timeout: 10_000 }).toMatch(/STATUS=no link to the broker, .*NOT READ: .*first/);
+    await expect.poll(heard).toContain('READY=1');
+    await expect.poll(heard).toMatch(/STATUS=no link to the broker, .*NOT READ: .*first/);
     expect(heard()).toContain('WATCHDOG=1');
 
     writeFileSync(config, 'agent: 7 8\n');
     child.kill('SIGHUP');
-    await expect.poll(() => text.err, { timeout: 10_000 }).toContain('not loaded anew');
+    await expect.poll(() => text.err).toContain('not loaded anew');
     expect(heard()).not.toContain('RELOADING=1');
 
     await writeConfig(home, { port: join(home, 'second') });
     child.kill('SIGHUP');
-    await expect.poll(heard, { timeout: 10_000 }).toMatch(/RELOADING=1\nMONOTONIC_USEC=\d+\nREADY=1/);
-    await expect.poll(heard, { timeout: 10_000 }).toMatch(/NOT READ: .*second/);
+    await expect.poll(heard).toMatch(/RELOADING=1\nMONOTONIC_USEC=\d+\nREADY=1/);
+    await expect.poll(heard).toMatch(/NOT READ: .*second/);
 
     child.kill('SIGTERM');
     expect((await done).code).toBe(0);

@@ -111,11 +111,11 @@ describe('collard events', () => {
   it('follows what comes until Ctrl-C', async () => {
     const { config, log } = await agentHome();
     const { child, text, done } = start(['--config', config, '--json', '--follow']);
-    await expect.poll(() => lines(text.out).length, { timeout: 10_000 }).toBe(4);
+    await expect.poll(() => lines(text.out).length).toBe(4);
     await log.append(story.slice(0, 1));
     await log.startEpoch('another');
     await log.append(story.slice(1, 2));
-    await expect.poll(() => lines(text.out).length, { timeout: 10_000 }).toBe(6);
+    await expect.poll(() => lines(text.out).length).toBe(6);
     child.kill('SIGINT');
     expect(await done).toMatchObject({ code: 130, err: '' });
   });

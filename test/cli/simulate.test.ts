@@ -104,7 +104,7 @@ describe('collard simulate', () => {
     expect(performance.now() - started).toBeGreaterThan(1400);
     await simulate('--collars', '4', '--seconds', '1.5', '--out', path('same'));
     const want = readFileSync(path('same'));
-    await expect.poll(() => Buffer.concat(got).length, { timeout: 5000 }).toBe(want.length);
+    await expect.poll(() => Buffer.concat(got).length).toBe(want.length);
     expect(Buffer.concat(got).equals(want)).toBe(true);
     reader.destroy();
   });

@@ -147,7 +147,7 @@ describe('a serial source', () => {
     const quiet = () => undefined;
     const ports = script([quiet, quiet, quiet, (port) => port.emit('data', Buffer.from('z'))]);
     const seen = collect(openSerialSource({ ...config, silentAfterMs: 5 }, ports));
-    await expect.poll(() => seen.text(), { timeout: 10_000 }).toBe('z');
+    await expect.poll(() => seen.text()).toBe('z');
     expect(seen.kinds().slice(0, 4)).toEqual(['opened', 'failed', 'opened', 'bytes']);
     expect(seen.reasons()[0]).toMatch(/no byte for .* baud rate/);
   });
@@ -295,9 +295,9 @@ describe('a serial source on a real pseudo-terminal', () => {
     writeFileSync(first.far, '{"collar":"A"}\n');
     await expect.poll(() => seen.text()).toBe('{"collar":"A"}\n');
     await first.unplug();
-    await expect.poll(() => seen.kinds().at(-1), { timeout: 5_000 }).toBe('failed');
+    await expect.poll(() => seen.kinds().at(-1)).toBe('failed');
     const second = await openPty(home);
-    await expect.poll(() => seen.kinds().at(-1), { timeout: 5_000 }).toBe('opened');
+    await expect.poll(() => seen.kinds().at(-1)).toBe('opened');
     writeFileSync(second.far, 'again');
     await expect.poll(() => seen.text()).toBe('{"collar":"A"}\nagain');
     expect(seen.kinds().filter((kind) => kind === 'failed')).toHaveLength(1);
@@ -329,7 +329,7 @@ describe('a serial source on a real pseudo-terminal', () => {
     const seen = collect(openSerialSource({ serial: path, baud: 115_200, silentAfterMs: 10_000 }, steady));
     await expect.poll(() => seen.reasons()[0]).toMatch(new RegExp(`is held by .* \\(pid ${child.pid}\\): stop it`));
     child.kill();
-    await expect.poll(() => seen.kinds(), { timeout: 5_000 }).toEqual(['failed', 'opened']);
+    await expect.poll(() => seen.kinds()).toEqual(['failed', 'opened']);
   });
 
   it.skipIf(whyNoPty !== null)(
