@@ -31,6 +31,9 @@ export interface SupervisedOptions {
   readonly restartMs?: number;
 }
 
+/** A service keeps no cache of what Node.js compiled: it is written at the end of the program, hundreds of files. */
+const { NODE_COMPILE_CACHE: _, ...asOfService } = process.env;
+
 export function createSupervised(options: SupervisedOptions): Supervised {
   const { name, log, command, env = {}, restartMs = 300 } = options;
   const [program = '', ...args] = command;
@@ -38,11 +41,7 @@ export function createSupervised(options: SupervisedOptions): Supervised {
   let child: ChildProcess | null = null;
   let wanted = false;
   const begin = () => {
-    const started = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // As a service has it: a cache of what Node.js compiled is written at the end of the program, hundreds of files.
-      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1', ...env },
-    });
+    const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...asOfService, ...env } });
     const file = createWriteStream(log, { flags: 'a' });
     started.stdout.pipe(file, { end: false });
     started.stderr.pipe(file, { end: false });
