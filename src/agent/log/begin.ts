@@ -56,15 +56,16 @@ export function beginLog(
   if (core.epochs.length > 0 && missing === null && damage === null) return [];
   const reason = damage !== null ? REASONS.damage : (missing?.reason ?? 'new file');
   return write(core, () => {
-    const unknown = mine !== null && missing !== null ? closeBehind(core, mine, missing.epoch) : [];
+    const before = mine !== null && missing !== null ? closeBehind(core, mine, missing.epoch) : [];
     const epoch = ports.newEpochId();
     const when = ports.when();
     addEpoch(core, epoch, Date.parse(when.time), reason);
     // Starts at the time in seconds: so it is above what the broker remembers of the file before.
     if (readFact(core.db, 'session') === null)
       saveFact(core.db, 'session', String(Math.floor(Date.parse(when.time) / 1_000)));
-    const behind = unknown.flatMap((end) => lostOf(end, { reason, epoch: null, through: 0 }, reason));
-    const lost = [...(damage?.lost ?? []), ...behind, ...lostOf(mine, missing, reason)];
+    const ofBefore = before.flatMap(({ end, through }) => lostOf(end, through, reason));
+    const ofNewest = mine === null || missing === null ? [] : lostOf(mine, missing.through, reason);
+    const lost = [...(damage?.lost ?? []), ...ofBefore, ...ofNewest];
     if (lost.length === 0 && damage?.unknown === true) lost.push({ epoch, fromSeq: 0, toSeq: 0, count: 0, reason });
     if (lost.length > 0) {
       appendRows(
@@ -100,36 +101,49 @@ function missingOf(core: LogCore, head: FoundHead): Missing | null {
 /**
  * Ends the epoch of the witness where the witness has seen it, and so those before, so that central can be asked about them.
  * Its mark stays as the file has it: the central that confirmed more may have been put back with the file. Within `write`. Returns
- * those before it of which the file knew nothing.
+ * those before it of which the file knows less.
  */
-function closeBehind(core: LogCore, head: FoundHead, known: EpochState | null): readonly Head[] {
-  const unknown = known === null ? endThoseBefore(core, head.ended) : [];
+function closeBehind(core: LogCore, head: FoundHead, known: EpochState | null): readonly Behind[] {
+  const behind = known === null ? endThoseBefore(core, head) : [];
   endNewest(core, head, known);
-  return unknown;
+  return behind;
 }
 
-function endThoseBefore(core: LogCore, ended: readonly Head[]): readonly Head[] {
-  const unknown: Head[] = [];
-  for (const end of ended) {
+/** What ended further on than the file knows it. */
+interface Behind {
+  readonly end: Span;
+  /** The last seq that it knows. */
+  readonly through: number;
+}
+
+type Span = Pick<Head, 'epoch' | 'lastSeq' | 'storedSeq'>;
+
+function endThoseBefore(core: LogCore, head: FoundHead): readonly Behind[] {
+  const behind: Behind[] = [];
+  const endCurrent = (end: Span, chain: ChainHash) => {
+    const epoch = currentEpoch(core);
+    // Not left to central to ask for: of an epoch of which nothing is held, or is soon trimmed, it asks for none. What told of it once
+    // may be gone, too: where the same copy is put back for the second time.
+    if (end.lastSeq > epoch.lastSeq) behind.push({ end, through: epoch.lastSeq });
+    endAt(core, epoch, end.lastSeq, chain);
+  };
+  for (const end of head.ended) {
     const chain = parseChainHex(end.chain);
     if (chain === null || end.lastSeq === 0) continue;
-    if (!core.epochs.some(({ epoch }) => epoch === end.epoch)) {
-      addEpoch(core, end.epoch, 0, REASONS.tail);
-      unknown.push(end);
-    }
-    const epoch = currentEpoch(core);
-    if (epoch.epoch === end.epoch) endAt(core, epoch, end.lastSeq, chain);
+    if (!core.epochs.some(({ epoch }) => epoch === end.epoch)) addEpoch(core, end.epoch, 0, REASONS.tail);
+    if (currentEpoch(core).epoch === end.epoch) endCurrent(end, chain);
   }
-  return unknown;
+  const closed = parseChainHex(head.closed);
+  const last = core.epochs.at(-1);
+  // A witness of an older version notes no ends.
+  const isNoted = head.ended.some((end) => end.epoch === head.previous && end.chain !== '');
+  if (!isNoted && last?.epoch === head.previous && closed !== null)
+    endCurrent({ ...last, lastSeq: head.base - last.base }, closed);
+  return behind;
 }
 
 function endNewest(core: LogCore, head: FoundHead, known: EpochState | null): void {
-  const [chain, closed] = [parseChainHex(head.chain), parseChainHex(head.closed)];
-  const before = core.epochs.at(-1);
-  // A witness of an older version notes no ends.
-  const isNoted = head.ended.some((end) => end.epoch === head.previous && end.chain !== '');
-  if (known === null && !isNoted && before?.epoch === head.previous && closed !== null)
-    endAt(core, before, head.base - before.base, closed);
+  const chain = parseChainHex(head.chain);
   if (chain === null || head.lastSeq === 0) return;
   if (known === null) addEpoch(core, head.epoch, 0, REASONS.tail);
   const epoch = currentEpoch(core);
@@ -150,10 +164,8 @@ function endAt(core: LogCore, epoch: EpochState, seq: number, chain: ChainHash):
   core.lastChain = chain;
 }
 
-function lostOf(head: Head | null, missing: Missing | null, reason: string): Lost[] {
-  if (head === null || missing === null) return [];
-  const { epoch, lastSeq, storedSeq } = head;
-  const fromSeq = Math.max(missing.through, storedSeq) + 1;
+function lostOf({ epoch, lastSeq, storedSeq }: Span, through: number, reason: string): Lost[] {
+  const fromSeq = Math.max(through, storedSeq) + 1;
   if (fromSeq > lastSeq) return [];
   return [{ epoch, fromSeq, toSeq: lastSeq, count: lastSeq - fromSeq + 1, reason }];
 }

@@ -33,6 +33,9 @@ async function grownSinceCopy(marked = 0): Promise<{ path: string; epoch: string
   return { path, epoch };
 }
 
+/** What a copy of `grownSinceCopy` lacks. */
+const tailOf = (epoch: string): Lost => ({ epoch, fromSeq: 11, toSeq: 15, count: 5, reason: 'tail of the log lost' });
+
 /** Opens, and gives what was told as lost besides. */
 async function reopen(path: string) {
   const lost: Lost[] = [];
@@ -142,15 +145,15 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.close();
     putBack(path);
     const { log: again, lost } = await reopen(path);
-    expect(lost).toEqual([{ epoch: second, fromSeq: 1, toSeq: 3, count: 3, reason: 'tail of the log lost' }]);
-    // What the file has of the epoch before it went on as well: central is asked about that, too.
+    // What the file has of the epoch before it went on as well.
+    expect(lost).toEqual([tailOf(epoch), { ...tailOf(second), fromSeq: 1, toSeq: 3, count: 3 }]);
     expect(again.epochs()).toMatchObject([
       { epoch, firstSeq: 1, lastSeq: 15 },
       { epoch: second, firstSeq: 4, lastSeq: 3 },
-      { lastSeq: 1 },
+      { lastSeq: 2 },
     ]);
     expect(await again.chainAt(epoch, 15)).toEqual(end);
-    expect((await readAll(again)).length).toBe(11);
+    expect((await readAll(again)).length).toBe(12);
     await again.close();
     const { log: third } = await reopen(path);
     expect(third.epochs()).toEqual(again.epochs());
@@ -165,8 +168,8 @@ describe('a log whose witness has seen more than it holds', () => {
     await log.close();
     putBack(path);
     const { log: again, lost } = await reopen(path);
-    expect(lost).toEqual([]);
-    expect(again.epochs()).toMatchObject([{ epoch, firstSeq: 1, lastSeq: 15 }, { lastSeq: 0 }]);
+    expect(lost).toEqual([tailOf(epoch)]);
+    expect(again.epochs()).toMatchObject([{ epoch, firstSeq: 1, lastSeq: 15 }, { lastSeq: 1 }]);
     expect(await again.chainAt(epoch, 15)).toEqual(end);
     await again.close();
   });
@@ -181,8 +184,8 @@ describe('a log whose witness has seen more than it holds', () => {
     putBack(path);
     truncateSync(`${path}.head`, 4_096 + 512);
     const { log: again, lost } = await reopen(path);
-    expect(lost).toMatchObject([{ epoch: next, fromSeq: 1, toSeq: 2 }]);
-    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 15 }, { epoch: next, lastSeq: 2 }, { lastSeq: 1 }]);
+    expect(lost).toMatchObject([tailOf(epoch), { epoch: next, fromSeq: 1, toSeq: 2 }]);
+    expect(again.epochs()).toMatchObject([{ epoch, lastSeq: 15 }, { epoch: next, lastSeq: 2 }, { lastSeq: 2 }]);
     expect(await again.chainAt(epoch, 15)).toEqual(end);
     await again.close();
   });
@@ -231,10 +234,12 @@ describe('a log whose witness has seen more than it holds', () => {
     await whole.close();
     for (const lastSeqs of [
       [15, 3],
-      [15, 3, 3],
+      [15, 3, 4],
     ]) {
       putBack(path);
-      const { log } = await reopen(path);
+      const { log, lost } = await reopen(path);
+      // The event that told it for the first time was in none of the copies.
+      expect(lost[0]).toEqual(tailOf(epoch));
       expect(await log.chainAt(epoch, 15)).toEqual(end);
       await log.append(levels(2));
       expect(log.epochs().map(({ lastSeq }) => lastSeq)).toEqual(lastSeqs);
@@ -265,6 +270,23 @@ describe('a log whose witness has seen more than it holds', () => {
     }
   });
 
+  it('tells again what a copy lacks that held nothing yet and comes back twice: central could not ask for it', async () => {
+    const path = tempPath();
+    const first = await openLog(path);
+    const epoch = first.epochs()[0]?.epoch ?? '';
+    keepCopy(path);
+    await first.append(levels(7));
+    await first.close();
+    for (const epochs of [2, 3]) {
+      putBack(path);
+      const { log, lost } = await reopen(path);
+      expect(lost[0]).toMatchObject({ epoch, fromSeq: 1, toSeq: 7, count: 7 });
+      expect(log.epochs()).toHaveLength(epochs);
+      expect(log.epochs()[0]).toMatchObject({ epoch, firstSeq: 8, lastSeq: 7 });
+      await log.close();
+    }
+  });
+
   it('tells every epoch that the file does not know, of each what central had not confirmed', async () => {
     const { path, epoch } = await grownSinceCopy();
     const log = await openLog(path);
@@ -282,6 +304,7 @@ describe('a log whose witness has seen more than it holds', () => {
     const { log: again, lost } = await reopen(path);
     const reason = 'tail of the log lost';
     expect(lost).toEqual([
+      tailOf(epoch),
       { epoch: second, fromSeq: 2, toSeq: 2, count: 1, reason },
       { epoch: fifth, fromSeq: 1, toSeq: 4, count: 4, reason },
       { epoch: sixth, fromSeq: 1, toSeq: 1, count: 1, reason },
@@ -294,7 +317,7 @@ describe('a log whose witness has seen more than it holds', () => {
       { epoch: third, firstSeq: 4, lastSeq: 3, storedSeq: 0 },
       { epoch: fifth, firstSeq: 5, lastSeq: 4, storedSeq: 0 },
       { epoch: sixth, firstSeq: 2, lastSeq: 1, storedSeq: 0 },
-      { lastSeq: 3 },
+      { lastSeq: 4 },
     ]);
     const proved = [await again.chainAt(epoch, 15), await again.chainAt(second, 2), await again.chainAt(fifth, 4)];
     expect(proved).toEqual(ends);
@@ -321,8 +344,8 @@ describe('a log whose witness has seen more than it holds', () => {
     putBack(path);
     const back = await reopen(path);
     // The event that told of the first three was the epoch before the last.
-    expect(back.lost.map(({ count }) => count)).toEqual([2, 3, 3, 7]);
-    expect(back.log.epochs().map(({ lastSeq }) => lastSeq)).toEqual([15, 2, 3, 3, 7, 4]);
+    expect(back.lost.map(({ count }) => count)).toEqual([5, 2, 3, 3, 7]);
+    expect(back.log.epochs().map(({ lastSeq }) => lastSeq)).toEqual([15, 2, 3, 3, 7, 5]);
     await back.log.close();
   });
 
