@@ -57,7 +57,6 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
   /** Links in a row over which nothing was confirmed until they were given up. */
   let stalls = 0;
   let session: number | null = null;
-  if (config.forward.confirm === 'broker') await tellUnheld(parts);
   while (!signal.aborted) {
     status.link = 'connecting';
     status.wentRound();
@@ -80,18 +79,6 @@ export async function runForward(parts: ForwardParts, signal: AbortSignal): Prom
     failures++;
   }
   status.link = 'stopped';
-}
-
-/**
- * Where no central asks for what is missing it is told at once: the mark would step over what a log that was put back from an older
- * copy does not hold.
- */
-async function tellUnheld({ log, logger }: ForwardParts): Promise<void> {
-  for (const { epoch, storedSeq, lastSeq } of log.epochs()) {
-    if (storedSeq >= lastSeq) continue;
-    const lost = await log.tellMissing(epoch, [[storedSeq + 1, lastSeq]], 'not in the log');
-    if (lost > 0) logger.error({ epoch, lost }, `${lost} events of epoch ${epoch} are not in this log: lost, and told`);
-  }
 }
 
 /**

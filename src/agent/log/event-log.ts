@@ -61,10 +61,10 @@ export interface EventLog extends LogReader {
    */
   startEpoch(reason: string, conflict?: EventData['history.conflict']): Promise<string>;
   /**
-   * Central asks for these of an epoch and they could not be read, unless `reason` says otherwise. Tells by `history.lost` those that
-   * were given and are held no more, unless that is told already. Resolves to how many that are.
+   * Central asks for these of an epoch and they could not be read. Tells by `history.lost` those that were given and are held no
+   * more, unless that is told already. Resolves to how many that are.
    */
-  tellMissing(epoch: string, asked: readonly SeqRange[], reason?: string): Promise<number>;
+  tellMissing(epoch: string, asked: readonly SeqRange[]): Promise<number>;
   /** Until the next start only the disk budget makes events go (chains disagree: the evidence is kept while there is room). */
   holdTrimming(): void;
   /** Deletes confirmed events older than the grace; beyond the disk budget others too, the least worth first (`history.lost`). */

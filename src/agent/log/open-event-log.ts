@@ -187,10 +187,10 @@ function answererOf(
       wake();
       return epoch;
     },
-    async tellMissing(epoch, asked, reason) {
+    async tellMissing(epoch, asked) {
       const span = find(epoch);
       if (span === undefined) return 0;
-      const lost = await room.write(() => tellMissing(state, span, asked, ports.when, reason));
+      const lost = await room.write(() => tellMissing(state, span, asked, ports.when));
       if (lost.length > 0) wake();
       return lost.reduce((sum, { count }) => sum + count, 0);
     },

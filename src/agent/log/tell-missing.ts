@@ -21,7 +21,6 @@ export function tellMissing(
   epoch: EpochState,
   asked: readonly SeqRange[],
   when: BeginPorts['when'],
-  reason = REASON,
 ): readonly Lost[] {
   const { base, firstSeq, lastSeq } = epoch;
   const gone = asked.flatMap(([from, to]) =>
@@ -30,7 +29,7 @@ export function tellMissing(
       .map(([first, last]): SeqRange => [first - base, last - base]),
   );
   if (gone.length === 0) return [];
-  const lost = lostData(epoch.epoch, without(gone, toldOf(core, epoch.epoch)), reason);
+  const lost = lostData(epoch.epoch, without(gone, toldOf(core, epoch.epoch)), REASON);
   if (lost.length > 0) {
     appendRows(
       core,
