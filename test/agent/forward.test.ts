@@ -273,7 +273,7 @@ for (const [name, isThere, start] of brokers) {
     });
 
     test('another central with another history gets everything, once', async () => {
-      const { broker, central, log, start } = await setUp(10);
+      const { broker, central, log, start } = await setUp(10, { syncAfterMs: 1_000, stalledAfterMs: 10_000 });
       await start();
       await until('all is stored', () => isWhole(log, central));
       const first = epochOf(log);
