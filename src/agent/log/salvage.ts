@@ -45,8 +45,9 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
   const { path, target, agent, head, isNew = false } = options;
   prepareFile(target);
   const core = loadCore(openLogFile(target), target, agent);
-  const wreck = likelier(openWreck(path), agent, head);
+  const opened = openWreck(path);
   try {
+    const wreck = likelier(opened, agent, head);
     const found: SavedEpoch[] = [];
     for (const guess of wreck === null ? guessesOf(head) : chosen(wreck, agent, head)) {
       found.push(await saveEpoch(core, wreck, guess, options));
@@ -58,7 +59,7 @@ export async function salvage(options: SalvageOptions, ports: BeginPorts): Promi
     bringOver(core);
     return { saved: found.reduce((sum, { saved }) => sum + saved, 0), lost };
   } finally {
-    wreck?.close();
+    opened?.close();
     core.db.close();
   }
 }

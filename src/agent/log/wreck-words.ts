@@ -8,7 +8,7 @@ import type { Db } from './log-file.ts';
 type Texts = ReadonlyMap<number, string>;
 export type Trusted = 'table' | 'index';
 
-/** Types and boot ids of years; a damaged page may claim any number. */
+/** Types and boot ids of years. Of rows that are read: a damaged tree may give some of them over and over. */
 const MAX_WORDS = 65_536;
 const TABLE = 'SELECT no, text FROM word NOT INDEXED ORDER BY no';
 const INDEX = 'SELECT no, text FROM word INDEXED BY sqlite_autoindex_word_1 ORDER BY text';
@@ -33,10 +33,12 @@ function fromBothEnds(db: Db, sql: string): Texts {
 
 function untilError(db: Db, sql: string): Texts {
   const texts = new Map<number, string>();
+  let rows = 0;
   try {
     for (const { no, text } of db.prepare<[], { no: number; text: unknown }>(sql).iterate()) {
       if (typeof text === 'string') texts.set(no, text);
-      if (texts.size === MAX_WORDS) break;
+      rows += 1;
+      if (rows === MAX_WORDS) break;
     }
   } catch (error) {
     // What came before it counts: the file is known to be damaged.
