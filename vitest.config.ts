@@ -11,6 +11,8 @@ assertRuntime();
 const STORE_TESTS = ['test/central/store/*.test.ts'];
 const ONLY_SQLITE = ['test/central/store/sqlite*.test.ts'];
 const SERVER_TESTS = ['test/central/store/server/*.test.ts'];
+/** What puts a mock in the place of a module: it needs modules that no other file has asked for. */
+const MOCKING = ['test/agent/log/log-in-thread.test.ts', 'test/agent/source/node-answers.test.ts'];
 const CLUSTER_TESTS = ['test/clusters/galera.test.ts'];
 /** Of what must hold on every database, that in which nodes of a cluster could differ; all of it: `npm run galera`. */
 const CLUSTER_CHOICE = ['test/central/store/{ingest,ingest-all,two-centrals,corrections,fence,keys,heard}.test.ts'];
@@ -31,6 +33,9 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     // One more than the two cores of a small machine: many tests wait for programs and servers.
     maxWorkers: 3,
+    // To load the program anew for each file took a third of the processor's time.
+    isolate: false,
+    setupFiles: [join(import.meta.dirname, 'test/setup.ts')],
     // Tests start the program some thousand times from its source: what Node.js compiled of it once halves each start.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
     projects: [
@@ -39,10 +44,11 @@ export default defineConfig({
         test: {
           name: 'sqlite',
           include: ['test/**/*.test.ts'],
-          exclude: [...SERVER_TESTS, ...CLUSTER_TESTS],
+          exclude: [...SERVER_TESTS, ...CLUSTER_TESTS, ...MOCKING],
           provide: { storeServer: undefined },
         },
       },
+      { extends: true, test: { name: 'mocking', include: MOCKING, isolate: true } },
       ...servers.map((name) => ({
         extends: true as const,
         test: {

@@ -10,7 +10,9 @@ export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
     include: groups.flatMap(({ tests }) => tests),
-    setupFiles: group === undefined ? [] : [join(import.meta.dirname, 'hurry.ts')],
+    setupFiles: ['../setup.ts', ...(group === undefined ? [] : ['hurry.ts'])].map((file) =>
+      join(import.meta.dirname, file),
+    ),
     // A mutant that waits for ever is found so late; nobody waits for it longer than that.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -2,16 +2,17 @@
  * Empty stores for tests, on the engine that this run is for: SQLite, or the server that `mariadb.ts` or `postgres.ts` has
  * started. Databases are used again by later tests, since a schema takes a server longer than most tests.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompiledQuery, Kysely } from 'kysely';
-import { afterAll, expect, inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { openStore } from '../../../src/central/open-store.ts';
 import { migrate } from '../../../src/central/store/migrate.ts';
 import { openDialect } from '../../../src/central/store/open-dialect.ts';
 import type { Store } from '../../../src/central/store/store.ts';
 import type { Tables } from '../../../src/central/store/tables.ts';
+import { FOLDERS } from '../../folders.ts';
 import type { ServerKind } from './paths.ts';
 
 declare module 'vitest' {
@@ -32,11 +33,6 @@ interface Made {
 }
 
 const made: Made[] = [];
-/** Of stores in files, which their tests have closed by then: what is set up first is taken down last. */
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
 
 /** Which engine the tests run on. */
 export const engine = engineOf(inject('storeServer')?.url);
@@ -64,7 +60,7 @@ export async function freshStore(options: Omit<Parameters<typeof openStore>[0], 
 export async function freshUrl(): Promise<string> {
   if (engine !== 'sqlite') return (await take()).url;
   const folder = mkdtempSync(join(tmpdir(), 'collard-store-'));
-  folders.push(folder);
+  FOLDERS.push(folder);
   return `sqlite:${join(folder, 'central.db')}`;
 }
 
