@@ -15,8 +15,16 @@ export interface StoryParts {
   readonly cats: ReadonlyMap<string, string>;
 }
 
-/** Adds the cats, then prints a line for each event until the signal aborts. The first meow is celebrated. */
-export async function runStory({ url, cats }: StoryParts, signal: AbortSignal): Promise<void> {
+/** Adds the cats, then prints a line for each event until the signal aborts, whatever it waits for then. The first meow is celebrated. */
+export async function runStory(parts: StoryParts, signal: AbortSignal): Promise<void> {
+  try {
+    await tellStory(parts, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function tellStory({ url, cats }: StoryParts, signal: AbortSignal): Promise<void> {
   await addCats(url, cats, signal);
   const started = performance.now();
   let meows = 0;
@@ -47,18 +55,14 @@ async function addCats(url: string, cats: ReadonlyMap<string, string>, signal: A
 async function* follow(url: string, signal: AbortSignal): AsyncGenerator<CloudEvent> {
   const response = await fetch(`${url}/api/v1/stream`, { signal });
   let text = '';
-  try {
-    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      text += chunk;
-      const messages = text.split('\n\n');
-      text = messages.pop() ?? '';
-      for (const message of messages) {
-        const data = /^data: (.*)$/m.exec(message)?.[1];
-        if (/^event: event$/m.test(message) && data !== undefined) yield JSON.parse(data) as CloudEvent;
-      }
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const messages = text.split('\n\n');
+    text = messages.pop() ?? '';
+    for (const message of messages) {
+      const data = /^data: (.*)$/m.exec(message)?.[1];
+      if (/^event: event$/m.test(message) && data !== undefined) yield JSON.parse(data) as CloudEvent;
     }
-  } catch (error) {
-    if (!signal.aborted) throw error;
   }
 }
 
