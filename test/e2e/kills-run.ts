@@ -1,7 +1,9 @@
 /** Kills agent, broker and central with SIGKILL at random moments under load, and then compares what both sides hold. */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { mulberry32 } from '../faults/frame.ts';
-import { startMosquitto } from '../servers.ts';
+import { rowsIn } from '../faults/nemesis-oracle.ts';
+import { startMosquitto, until } from '../servers.ts';
 import { openStack, type Verdict } from './stack.ts';
 
 export interface KillsResult {
@@ -23,6 +25,10 @@ export interface KillsOptions {
   readonly tell: (line: string) => void;
 }
 
+/** On a slow machine three programs could die of 60 kills without an event in between: before each third kill as many more are stored. */
+const NEWS = 3;
+const NEWS_WITHIN_MS = 60_000;
+
 export async function runKills(options: KillsOptions): Promise<KillsResult> {
   const random = mulberry32(options.seed);
   const broker = await startMosquitto(['persistence true', 'max_queued_messages 0', 'autosave_interval 1']);
@@ -38,12 +44,24 @@ export async function runKills(options: KillsOptions): Promise<KillsResult> {
     stack.agent.start();
     const load = stack.simulate({ collars: options.collars, rate: options.rate, seconds: 0, seed: options.seed });
     await pause(2_000);
+    await until('central serves', () =>
+      fetch(`${stack.http}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    const news = async () => {
+      const path = join(stack.folder, 'central.db');
+      const before = rowsIn(path);
+      await until(`${NEWS} more events are stored`, () => rowsIn(path) >= before + NEWS, NEWS_WITHIN_MS);
+    };
     const plan = (['agent', 'broker', 'central'] as const).flatMap((name) =>
       Array.from({ length: options.kills }, () => name),
     );
     for (let left = plan.length; left > 0; left -= 1) {
       const [name] = plan.splice(Math.floor(random() * left), 1);
       if (name === undefined) break;
+      if (left % 3 === 0) await news();
       await pause(200 + random() * 1_000);
       await parts[name].kill();
       kills[name] += 1;
