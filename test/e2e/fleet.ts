@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { expect } from 'vitest';
 import type { CentralStatus } from '../../src/central/status.ts';
@@ -48,6 +49,8 @@ export interface Fleet {
   shards(): Promise<ReadonlyMap<number, { readonly owner: string | null; readonly token: number }>>;
   /** How many shards a worker has in the store. */
   has(worker: Worker): Promise<number>;
+  /** Stops one where it holds no lock of a store in SQLite: whoever else wants to write would wait for it until it wakes. */
+  putToSleep(worker: Worker): Promise<void>;
   readonly agents: readonly Agent[];
   /** Every event is stored once, in order, with its chain, and folded. */
   expectWhole(): Promise<void>;
@@ -104,6 +107,15 @@ export async function openFleet({ storeUrl, agents, events, leaseSeconds }: Flee
     },
     shards,
     has: async (worker) => [...(await shards()).values()].filter(({ owner }) => worker.is(owner)).length,
+    async putToSleep(worker) {
+      await until('a worker sleeps without a lock', async () => {
+        worker.signal('SIGSTOP');
+        await until('it is stopped', () => / T /.test(readFileSync(`/proc/${worker.pid}/stat`, 'utf8')));
+        if (!isLocked(storeUrl)) return true;
+        worker.signal('SIGCONT');
+        return false;
+      });
+    },
     expectWhole: () => expectWhole(storeUrl, sent, events),
     async close() {
       for (const worker of workers) worker.signal('SIGCONT');
@@ -113,6 +125,20 @@ export async function openFleet({ storeUrl, agents, events, leaseSeconds }: Flee
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function isLocked(storeUrl: string): boolean {
+  if (!storeUrl.startsWith('sqlite:')) return false;
+  const db = new Database(storeUrl.slice('sqlite:'.length), { timeout: 0 });
+  try {
+    db.exec('BEGIN IMMEDIATE; ROLLBACK');
+    return false;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return true;
+    throw error;
+  } finally {
+    db.close();
+  }
 }
 
 async function startWorker(path: string, storeUrl: string, brokerUrl: string, section: string): Promise<Worker> {

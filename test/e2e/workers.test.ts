@@ -32,7 +32,7 @@ describe.skipIf(!hasServers)('two centrals on one store', () => {
     await Promise.all(fleet.agents.map((agent) => agent.send(50)));
     const other = await fleet.startWorker();
     await until('they share', async () => (await fleet.has(other)) === 32, 30_000);
-    sleeper.signal('SIGSTOP');
+    await fleet.putToSleep(sleeper);
     // Some of it is in the sleeper's socket when it wakes.
     await Promise.all(fleet.agents.map((agent) => agent.publish(51, 100)));
     await until('the other has all', async () => (await fleet.has(other)) === 64, 30_000);
@@ -50,7 +50,7 @@ describe.skipIf(!hasServers)('two centrals on one store', () => {
     const sleeper = await fleet.startWorker(`shards: "0-63"`);
     await until('it has all', async () => (await fleet.has(sleeper)) === 64, 30_000);
     await Promise.all(fleet.agents.map((agent) => agent.send(20)));
-    sleeper.signal('SIGSTOP');
+    await fleet.putToSleep(sleeper);
     await fleet.agents[0]?.publish(21, 60);
     const other = await fleet.startWorker(`shards: "${porch}"`);
     await until('the shard is taken', async () => other.is((await fleet.shards()).get(porch ?? -1)?.owner), 30_000);
