@@ -95,7 +95,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     ['full-disk', 'interleaved', 'salvage', 'trim'],
   ),
   'log-salvage': logGroup(
-    ['aside', 'prove', 'salvage', 'without', 'wreck'],
+    ['aside', 'prove', 'salvage', 'without', 'wreck', 'wreck-words'],
     ['salvage-model', 'thin-salvage', 'open-core'],
   ),
   'log-thread': alsoThe('src/agent/log/log-thread.ts', logGroup(['open-log-worker', 'serve-log', 'start-log-thread'])),

@@ -16,6 +16,7 @@ export default defineConfig({
     // A mutant that waits for ever is found so late; nobody waits for it longer than that.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: group === undefined ? 30_000 : 10_000 } },
     // One thread for all files of a mutant: to load them anew costs more than to run them.
     isolate: group === undefined,
     maxWorkers: 2,
