@@ -33,7 +33,7 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     // One more than the two cores of a small machine: many tests wait for programs and servers.
     maxWorkers: 3,
-    // To load the program anew for each file took a third of the processor's time.
+    // To load the program anew for each file took a quarter of the processor's time.
     isolate: false,
     setupFiles: [join(import.meta.dirname, 'test/setup.ts')],
     // Tests start the program some thousand times from its source: what Node.js compiled of it once halves each start.

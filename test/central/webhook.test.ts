@@ -1,24 +1,13 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, test } from 'vitest';
 import { centralSchema } from '../../src/central/config.ts';
 import { sendWebhook, signatureOf, type Webhook, webhooksOf } from '../../src/central/webhook.ts';
+import { serve } from '../http.ts';
 import { freePort } from '../servers.ts';
 
 const never = new AbortController().signal;
 const send = sendWebhook('1.2.3');
 const delivery = { id: 'epoch/7', body: '{"a":1}', atMs: 1_614_265_330_999 };
-
-async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 function hookOf(url: string, more: object = {}): Webhook {
   const config = { webhooks: [{ url, ...more }], mqtt: { url: 'mqtt://b' }, store: { url: 'sqlite:x' } };
