@@ -21,6 +21,14 @@ describe('the house', () => {
     }
   });
 
+  test('gives a test that mocks a module modules of its own', () => {
+    const mocking = repositoryFiles('test').filter((path) => /\bvi\.(?:mock|doMock)\(/.test(readText(path)));
+    expect(mocking.length).toBeGreaterThan(0);
+    const config = readText('vitest.config.ts');
+    const named = /^const MOCKING = \[(.*?)\];/ms.exec(config)?.[1] ?? '';
+    expect(mocking.filter((path) => !named.includes(`'${path}'`))).toEqual([]);
+  });
+
   test('names no path of the machine it is written on', () => {
     const pieces = [ROOT, `${homedir()}/`, ['', 'work', ''].join('/'), ['', 'tmp', 'n', ''].join('/')];
     const named = repositoryFiles().flatMap((path) => {

@@ -203,16 +203,20 @@ test('without its beginning a segment is not gone on with', async () => {
 });
 
 test('a disk that hangs lets no more wait than the limit', async () => {
+  const asked = Promise.withResolvers<void>();
   const hung = openKeptRing(
     { folder: join(tempFolder(), 'kept'), keepMs: HOUR, keepBytes: 1e6 },
     {
       ...{ wallNow: Date.now, monoNow: () => 0, logger: { info: () => undefined, warn: () => undefined } },
-      disk: () => new Promise(() => undefined),
+      disk: () => {
+        asked.resolve();
+        return new Promise(() => undefined);
+      },
     },
   );
   void hung.run();
   hung.push({ text: 'hangs', isStart: true });
-  await new Promise((resolve) => setImmediate(resolve));
+  await asked.promise;
   const taken = Array.from({ length: WAITING_BLOCKS + 5 }, () => hung.push({ text: 'x', isStart: true }));
   expect(taken.filter((one) => one).length).toBeLessThanOrEqual(WAITING_BLOCKS);
   expect(hung.health().lostBlocks).toBeGreaterThanOrEqual(5);
