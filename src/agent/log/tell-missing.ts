@@ -14,7 +14,7 @@ const REASON = 'neither in the log nor at central';
 
 /**
  * `asked` is sorted and disjoint. Of it only numbers that the epoch has given count, that have no row, and that no held event
- * tells: so whoever asks cannot have more told than is gone. Within `write`. Returns what it told.
+ * tells: so whoever asks cannot have more told than is gone, once in each epoch. Within `write`. Returns what it told.
  */
 export function tellMissing(
   core: LogCore,
@@ -39,12 +39,17 @@ export function tellMissing(
   return lost;
 }
 
-/** What the held `history.lost` events tell of an epoch. */
+/**
+ * What the held `history.lost` events tell of an epoch. Of an epoch that was left only those that central has not answered for: it
+ * would not ask if it had taken them. It keeps another event under their number, where a card was put back and went on.
+ */
 function toldOf(core: LogCore, about: string): SeqRange[] {
   const told: SeqRange[] = [];
+  const current = core.epochs.at(-1);
   for (const teller of core.epochs) {
+    const answered = teller === current ? 0 : teller.storedSeq;
     for (const pos of core.tells.all) {
-      if (pos <= teller.base || pos > teller.base + teller.lastSeq) continue;
+      if (pos <= teller.base + answered || pos > teller.base + teller.lastSeq) continue;
       for (const { data } of core.rows.iterate(teller, pos, pos)) {
         const body = parseKeptObject(data, 'history.lost');
         if (body.epoch === about) told.push(...(lostRanges(body) ?? []));

@@ -86,6 +86,29 @@ describe('what central asks for and the log does not hold', () => {
     await log.close();
   });
 
+  it('is told again in the next epoch where central has answered for what told it, and asks all the same', async () => {
+    const { log, epoch } = await putBack();
+    const teller = log.epochs().at(-1)?.epoch ?? '';
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(3);
+    log.saveMark(teller, 2, 'incarnation');
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(0);
+    const next = await log.startEpoch('mark above the log');
+    log.saveMark(teller, 0, 'incarnation');
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(0);
+    log.saveMark(teller, 1, 'incarnation');
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(5);
+    log.saveMark(teller, 2, 'incarnation');
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(3);
+    log.saveMark(next, 2, 'incarnation');
+    expect(await log.tellMissing(epoch, [[13, 20]])).toBe(0);
+    const loss = { epoch, reason: REASON };
+    expect(told(await readAll(log)).slice(2)).toEqual([
+      { ...loss, fromSeq: 16, toSeq: 20, count: 5 },
+      { ...loss, fromSeq: 13, toSeq: 15, count: 3 },
+    ]);
+    await log.close();
+  });
+
   it('is never what is held, what was never given, or of another log', async () => {
     const { log, epoch } = await putBack();
     const before = await readAll(log);
