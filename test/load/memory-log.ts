@@ -90,6 +90,7 @@ export function openMemoryLog({ agent, epoch, monoNow, onStored }: MemoryLogOpti
     async tellMissing() {
       throw refuse('central asks for what it had confirmed');
     },
+    disown: () => undefined,
     holdTrimming: () => undefined,
     trim: async () => ({ deleted: 0, lost: 0 }),
     async nextSession() {

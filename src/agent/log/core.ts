@@ -23,6 +23,8 @@ export interface EpochState extends EpochSpan {
   storedSeq: number;
   firstSeq: number;
   lastSeq: number;
+  /** Found in this life that central holds another history of it. The witness remembers it for the next. */
+  disowned?: true;
 }
 
 export interface LogCore {

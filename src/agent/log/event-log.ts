@@ -53,6 +53,11 @@ export interface EventLog extends LogReader {
    * append or after `markFlushMs`: it saves work after a restart, no guarantee hangs on it.
    */
   saveMark(epoch: string, seq: number, incarnation: string): void;
+  /**
+   * Central holds another history of this epoch: a mark from now on says that nothing of it waits any more, as what differs went there
+   * as conflicts. Said before that mark is saved; of what central holds under its own numbers the witness keeps the mark of before.
+   */
+  disown(epoch: string): void;
   /** The incarnation of central that was last heard, or null. */
   readonly incarnation: string | null;
   /**

@@ -25,6 +25,8 @@ export interface Head {
   readonly storedSeq: number;
   /** chain at lastSeq, in hex. */
   readonly chain: string;
+  /** Of one that ended: central holds another history of it, and storedSeq is the lowest mark that was noted. */
+  readonly disowned?: true;
 }
 
 /** As it was found. */
@@ -34,7 +36,7 @@ export interface FoundHead extends Head {
 }
 
 /** An epoch that is not written any more. */
-export type Ended = Pick<Head, 'epoch' | 'no' | 'base' | 'lastSeq' | 'storedSeq'>;
+export type Ended = Pick<Head, 'epoch' | 'no' | 'base' | 'lastSeq' | 'storedSeq'> & { readonly disowned?: true };
 
 export interface HeadWitness {
   /** The newest readable record when it was opened, with the ends of epochs before it, or null. */
@@ -86,13 +88,17 @@ export function openHeadWitness(path: string): HeadWitness {
     if (works) works = tryDisk(work);
   };
   const noteEnd = (head: Head, span: Ended, chainAtEnd: (no: number) => string | null) => {
-    const { epoch, no, base, lastSeq, storedSeq } = span;
+    const { epoch, no, base, lastSeq } = span;
     const noted = ends.get(no);
     const isSame = noted?.epoch === epoch && noted.lastSeq === lastSeq;
-    if (isSame && noted.storedSeq === storedSeq) return;
+    const disowned = span.disowned === true || (isSame && noted.disowned === true);
+    // A later mark of such an epoch says that nothing of it waits any more, not that central holds it under its numbers.
+    const storedSeq = disowned && isSame ? Math.min(noted.storedSeq, span.storedSeq) : span.storedSeq;
+    if (isSame && noted.storedSeq === storedSeq && disowned === (noted.disowned ?? false)) return;
     const chain = isSame ? noted.chain : (chainAtEnd(no) ?? '');
     const { version, agent } = head;
-    const end: Head = { version, agent, epoch, no, base, previous: '', lastSeq, storedSeq, chain };
+    const spanned = { version, agent, epoch, no, base, previous: '', lastSeq, storedSeq, chain };
+    const end: Head = disowned ? { ...spanned, disowned } : spanned;
     ends.set(no, end);
     attempt(() => {
       writeSync(fd, encode({ ...end, turn: 0 }), 0, RECORD_BYTES, placeOfEnd(no));

@@ -179,8 +179,12 @@ function answererOf(
   ports: LogPorts,
   find: (epoch: string) => core.EpochState | undefined,
   wake: () => void,
-): Pick<IngestLog, 'startEpoch' | 'tellMissing'> {
+): Pick<IngestLog, 'disown' | 'startEpoch' | 'tellMissing'> {
   return {
+    disown(epoch) {
+      const span = find(epoch);
+      if (span !== undefined) span.disowned = true;
+    },
     async startEpoch(reason, conflict) {
       const begin = { when: ports.when, newEpochId: () => newEpochId(ports) };
       const epoch = await room.write(() => beginEpoch(state, reason, conflict, begin));

@@ -134,10 +134,14 @@ function proxy(agent: string, thread: Thread, mirror: Mirror): IngestLog {
       if (thread.dead !== null && !signal.aborted) throw thread.dead;
     },
     saveMark: mirror.saveMark,
+    disown(epoch) {
+      // As with marks, which come behind it.
+      thread.call('disown', epoch).catch(() => undefined);
+    },
     startEpoch: (...args) => thread.call('startEpoch', ...args),
     tellMissing: (...args) => thread.call('tellMissing', ...args),
     holdTrimming() {
-      // As with marks: a thread that has ended trims nothing.
+      // A thread that has ended trims nothing.
       thread.call('holdTrimming').catch(() => undefined);
     },
     async trim(now) {

@@ -14,6 +14,7 @@ export type LogMethod =
   | 'read'
   | 'chainAt'
   | 'saveMark'
+  | 'disown'
   | 'startEpoch'
   | 'tellMissing'
   | 'holdTrimming'

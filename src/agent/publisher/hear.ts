@@ -161,6 +161,7 @@ async function leave(
 
 /** Sent once; when central has answered after that, nothing of it waits any more, also not after the next start. */
 function disown(session: Session, { head, epoch, seq, need, incarnation, other, batch }: Heard): void {
+  session.log.disown(epoch);
   apply(session, { type: 'disowned', epoch, seq, other });
   apply(session, { type: 'stored', epoch, seq, need, names: batch !== undefined });
   const mark = markOf(session.plan, epoch);

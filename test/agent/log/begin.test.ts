@@ -247,6 +247,34 @@ describe('a log whose witness has seen more than it holds', () => {
     }
   });
 
+  it('tells what a copy lacks of an epoch that central holds otherwise, though nothing of it waited any more', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(10));
+    const epoch = log.epochs()[0]?.epoch ?? '';
+    keepCopy(path);
+    await log.append(levels(5));
+    log.saveMark(epoch, 12, 'incarnation');
+    await log.startEpoch('chains differ');
+    log.disown(epoch);
+    log.disown('01a20867-068a-70da-b9ee-759f41bde6a8');
+    log.saveMark(epoch, 15, 'incarnation');
+    await log.append(levels(1));
+    await log.close();
+    const life = await reopen(path);
+    life.log.saveMark(epoch, 15, 'incarnation');
+    await life.log.append(levels(1));
+    expect([life.lost, life.log.epochs()[0]?.storedSeq]).toEqual([[], 15]);
+    await life.log.close();
+    putBack(path);
+    const again = await reopen(path);
+    expect(again.lost).toMatchObject([
+      { epoch, fromSeq: 13, toSeq: 15, count: 3 },
+      { fromSeq: 1, toSeq: 2 },
+    ]);
+    await again.log.close();
+  });
+
   it('whose copy held nothing any more, or nothing yet, is sound at the next start', async () => {
     for (const count of [0, 10]) {
       const path = tempPath();

@@ -101,6 +101,27 @@ describe('the witness of a log', () => {
     expect(found(path)?.ended).toEqual([]);
   });
 
+  it('keeps the lowest mark of an epoch that was disowned, over reopenings, until another has its number', () => {
+    const path = tempPath();
+    const head = { ...HEAD, no: 2 };
+    const ended = (storedSeq: number, disowned?: true) => ({
+      ...{ epoch: 'ended', no: 1, base: 0, lastSeq: 10, storedSeq },
+      ...(disowned ? { disowned } : {}),
+    });
+    const noted = (...before: readonly ReturnType<typeof ended>[]) => {
+      const witness = openHeadWitness(path);
+      for (const one of before) witness.note(head, [one], () => HEAD.chain);
+      witness.close();
+      return found(path)?.ended.map(({ epoch, storedSeq, disowned }) => [epoch, storedSeq, disowned ?? false]);
+    };
+    expect(noted(ended(3), ended(4))).toEqual([['ended', 4, false]]);
+    expect(noted(ended(4, true), ended(10, true))).toEqual([['ended', 4, true]]);
+    expect(noted(ended(10))).toEqual([['ended', 4, true]]);
+    expect(noted(ended(0), ended(10))).toEqual([['ended', 0, true]]);
+    expect(noted({ ...ended(10), epoch: 'another' })).toEqual([['another', 10, false]]);
+    expect(noted(ended(10, true))).toEqual([['ended', 10, true]]);
+  });
+
   it('says nothing for a record that was torn or changed anywhere, and goes by the one before it', () => {
     const path = noted(5);
     const sound = readFileSync(`${path}.head`);

@@ -1,6 +1,7 @@
 /** What only a log in a thread of its own can do. All else is asked in `log-in-thread.test.ts`. */
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { openHeadWitness } from '../../../src/agent/log/head-witness.ts';
 import { MAX_CALLS } from '../../../src/agent/log/log-thread.ts';
 import { openLogReader } from '../../../src/agent/log/open-log-reader.ts';
 import { openLogWorker } from '../../../src/agent/log/open-log-worker.ts';
@@ -20,6 +21,21 @@ function holdDisk(path: string): { release(): void } {
 }
 
 describe('a log in a thread of its own', () => {
+  it('knows of an epoch that it is disowned before it knows of its mark', async () => {
+    const path = tempPath();
+    const log = await openLog(path);
+    await log.append(levels(2));
+    const epoch = await log.startEpoch('chains differ');
+    const left = log.epochs()[0]?.epoch ?? '';
+    log.disown(left);
+    log.saveMark(left, 2, 'incarnation');
+    expect((await log.append(levels(1))).epoch).toBe(epoch);
+    await log.close();
+    const witness = openHeadWitness(path);
+    witness.close();
+    expect(witness.found?.ended).toMatchObject([{ epoch: left, lastSeq: 2, storedSeq: 0, disowned: true }]);
+  });
+
   it('lets its caller go on while the disk is slow, and answers in the order of the calls', async () => {
     const path = tempPath();
     const log = await openLog(path);

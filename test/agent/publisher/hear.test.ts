@@ -286,6 +286,32 @@ describe('a mark above the log', () => {
 });
 
 describe('another history', () => {
+  test('is told to the log before its mark is: what is settled there is not held by central', async () => {
+    const order: unknown[] = [];
+    const prepare = (log: EventLog) => {
+      const [disown, saveMark] = [log.disown.bind(log), log.saveMark.bind(log)];
+      log.disown = (epoch) => {
+        order.push(['disown', epoch]);
+        disown(epoch);
+      };
+      log.saveMark = (epoch, seq, incarnation) => {
+        order.push(['mark', seq]);
+        saveMark(epoch, seq, incarnation);
+      };
+    };
+    const { clock, epoch, stored, settled } = await startSession({ events: 5, prepare });
+    await stored(5, { chain: wrong });
+    await settled();
+    clock.nowMs += 1_000;
+    await settled();
+    await stored(5, { chain: wrong });
+    expect(order).toEqual([
+      ['disown', epoch],
+      ['disown', epoch],
+      ['mark', 5],
+    ]);
+  });
+
   test('holds all trimming and begins an epoch that tells of it', async () => {
     const held = holds();
     const { log, epoch, lines, status, stored, settled } = await startSession({ events: 5, ...held });
