@@ -248,16 +248,21 @@ export const KINDS: readonly Kind[] = [
   },
 ];
 
-/** Lets the faults of this seed strike until `untilMs`. Returns the names of its kinds. */
-export function planFaults(targets: Targets, untilMs: number): readonly string[] {
+/** Of the kinds that are looked into: how many of the seeds have them, and how much more often they strike there. */
+const OFTEN_SHARE = 0.7;
+const OFTEN_TIMES = 2;
+
+/** Lets the faults of this seed strike until `untilMs`, those of `often` more often. Returns the names of its kinds. */
+export function planFaults(targets: Targets, untilMs: number, often: readonly string[]): readonly string[] {
   const { world } = targets;
   const random = world.random('faults');
   const density = random.pick([0.1, 0.3, 0.6]);
-  const kinds = KINDS.filter(() => random.next() < density);
+  const kinds = KINDS.filter(({ name }) => random.next() < (often.includes(name) ? OFTEN_SHARE : density));
   for (const kind of kinds) {
     const own = world.random(`fault ${kind.name}`);
+    const perMinute = kind.perMinute * (often.includes(kind.name) ? OFTEN_TIMES : 1);
     const next = () => {
-      const pauseMs = (-Math.log(1 - own.next()) * MINUTE_MS) / kind.perMinute;
+      const pauseMs = (-Math.log(1 - own.next()) * MINUTE_MS) / perMinute;
       if (world.time.nowMs + pauseMs >= untilMs) return;
       world.time.after(pauseMs, () => {
         world.note('fault', kind.name);

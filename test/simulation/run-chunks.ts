@@ -13,12 +13,12 @@ process.on('disconnect', () => process.exit(0));
 takeOverMachine();
 const template = makeTemplate(folder);
 
-process.on('message', async ({ from, count, control }: Chunk) => {
+process.on('message', async ({ from, count, control, often }: Chunk) => {
   const tally = emptyTally();
   const before = process.cpuUsage();
   for (let seed = from; seed < from + count; seed += 1) {
     const own = control === undefined ? {} : { control };
-    addOutcome(tally, await simulate(seed, { folder, template: await template, ...own }));
+    addOutcome(tally, await simulate(seed, { folder, template: await template, often, ...own }));
   }
   const { user, system } = process.cpuUsage(before);
   const answer: ChunkDone = { tally, cpuSeconds: (user + system) / 1e6 };

@@ -1,11 +1,12 @@
 /**
- * npm run simulation -- [--seeds 1000] [--from 1] [--processes 2] [--minutes 60] [--json]
- * npm run simulation -- --replay SEED [--control puback|early]: one seed, with all that happened on stdout.
+ * npm run simulation -- [--seeds 1000] [--from 1] [--processes 2] [--minutes 60] [--often NAME,NAME] [--json]: `often` are kinds of faults
+ * npm run simulation -- --replay SEED [--control puback|early] [--often NAME,NAME]: one seed, with all that happened on stdout.
  * npm run simulation -- --deaths SEED [--stride 1]: one seed without faults, once for each step of agent and central: there they die.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { dieEverywhere } from './deaths.ts';
+import { KINDS } from './faults.ts';
 import { takeOverMachine } from './machine.ts';
 import { asText, whyBad } from './report.ts';
 import { runSeeds, type SeedsOptions } from './seeds.ts';
@@ -23,9 +24,16 @@ const { values } = parseArgs({
     deaths: { type: 'string' },
     stride: { type: 'string', default: '1' },
     control: { type: 'string' },
+    often: { type: 'string', default: '' },
   },
 });
 const tell = (line: string) => process.stderr.write(`${line}\n`);
+const often = values.often.split(',').filter((name) => name !== '');
+const unknown = often.filter((name) => !KINDS.some((kind) => kind.name === name));
+if (unknown.length > 0) {
+  tell(`no kind of fault "${unknown.join('", "')}": there are ${KINDS.map(({ name }) => name).join(', ')}`);
+  process.exit(64);
+}
 
 if (values.replay !== undefined) await replay(Number(values.replay));
 else if (values.deaths !== undefined) await die(Number(values.deaths), Number(values.stride));
@@ -36,6 +44,7 @@ async function runAll(): Promise<void> {
   const common: SeedsOptions = {
     from,
     seeds,
+    often,
     processes: Number(values.processes),
     minutes: Number(values.minutes),
     tell,
@@ -58,7 +67,13 @@ async function replay(seed: number): Promise<void> {
   try {
     const control = CONTROLS.find((name) => name === values.control);
     const own = control === undefined ? {} : { control };
-    const outcome = await simulate(seed, { folder, template: await makeTemplate(folder), keepsNotes: true, ...own });
+    const outcome = await simulate(seed, {
+      folder,
+      template: await makeTemplate(folder),
+      keepsNotes: true,
+      often,
+      ...own,
+    });
     process.stdout.write(`${outcome.notes.join('')}${outcome.hash}\n`);
     for (const breach of outcome.breaches) tell(breach);
     tell(`seed ${seed}: ${outcome.events} events, well after ${outcome.healedMs} ms`);

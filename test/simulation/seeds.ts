@@ -8,12 +8,15 @@ export interface Chunk {
   readonly from: number;
   readonly count: number;
   readonly control?: Control;
+  readonly often: readonly string[];
 }
 
 export interface SeedsOptions {
   readonly from: number;
   readonly seeds: number;
   readonly control?: Control;
+  /** Names of the kinds of faults that strike more often. */
+  readonly often: readonly string[];
   readonly processes: number;
   /** No new seeds after this time. */
   readonly minutes: number;
@@ -37,7 +40,7 @@ const TELL_MS = 30_000;
 
 /** Rejects where a process ends before its time: a seed that takes the simulation along is a fault of the simulation. */
 export async function runSeeds(options: SeedsOptions): Promise<SeedsOutcome> {
-  const { from, seeds, control, processes, minutes, tell } = options;
+  const { from, seeds, control, often, processes, minutes, tell } = options;
   const startedMs = performance.now();
   const secondsNow = () => (performance.now() - startedMs) / 1_000;
   const done = new Map<number, ChunkDone>();
@@ -48,7 +51,7 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsOutcome> {
     try {
       while (next < from + seeds && secondsNow() < minutes * 60) {
         const count = Math.min(CHUNK_SEEDS, from + seeds - next);
-        const chunk: Chunk = { from: next, count, ...(control === undefined ? {} : { control }) };
+        const chunk: Chunk = { from: next, count, often, ...(control === undefined ? {} : { control }) };
         next += count;
         const answer = await ask(child, chunk);
         done.set(chunk.from, answer);

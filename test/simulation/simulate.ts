@@ -23,6 +23,8 @@ export interface SimulationOptions {
   readonly template: string;
   readonly control?: Control;
   readonly keepsNotes?: boolean;
+  /** Names of the kinds of faults that strike more often. */
+  readonly often?: readonly string[];
   /** In the place of all faults: the first life of a machine ends in front of its n-th step. */
   readonly death?: Death;
 }
@@ -81,7 +83,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     central.start();
     for (const agent of agents) agent.start();
     live(house, faultyMs);
-    if (death === undefined) planFaults(house, faultyMs);
+    if (death === undefined) planFaults(house, faultyMs, options.often ?? []);
     await world.time.runUntil(faultyMs);
     Object.assign(weather, fairWeather());
     central.heal();
