@@ -1,6 +1,7 @@
 /** What a run of the simulation found, for people. */
 import type { SeedsOutcome } from './seeds.ts';
 import type { Control } from './simulate.ts';
+import { LATE_MS } from './tally.ts';
 
 export type ControlOutcome = SeedsOutcome & { readonly control: Control };
 
@@ -18,13 +19,15 @@ export function whyBad(real: SeedsOutcome, controls: readonly ControlOutcome[]):
 
 export function asText(real: SeedsOutcome, controls: readonly ControlOutcome[]): string {
   const { tally, seconds, cpuSeconds } = real;
-  const { seeds, events, told, conflicts, simulatedMs, failed, slowestHealMs, faults, digest } = tally;
+  const { seeds, events, told, conflicts, simulatedMs, failed, slowestHealMs, slowestSeed, late, faults, digest } =
+    tally;
   const days = simulatedMs / 86_400_000;
   const lines = [
     `${seeds} seeds, ${failed} failed: ${events} events, ${told} given up and told, ${conflicts} kept apart`,
     `${days.toFixed(1)} simulated days in ${seconds.toFixed(0)} s: ${ratio(simulatedMs, seconds)} × real time, ` +
       `${ratio(simulatedMs, cpuSeconds)} × for one processor, ${(seeds / seconds).toFixed(1)} seeds/s`,
-    `all was well ${(slowestHealMs / 1_000).toFixed(1)} s after the last fault at the latest`,
+    `all was well ${(slowestHealMs / 1_000).toFixed(1)} s after the last fault at the latest (seed ${slowestSeed}), ` +
+      `in ${late} seeds later than ${LATE_MS / 1_000} s`,
     `digest ${digest}`,
     '',
     ...Object.entries(faults)
