@@ -175,14 +175,20 @@ describe('appending in groups', () => {
     expect(lines).toEqual([`an event cannot be stored ${JSON.stringify(fields)}`]);
   });
 
-  it('ends with the error of the log', async () => {
+  it('ends with the error of the log, which is asked for nothing more', async () => {
     const pending = createQueue<NewEvent>(10);
     pending.push(low());
     const broken = Object.assign(new Error('no'), { code: 'SQLITE_IOERR' });
-    const log = { append: () => Promise.reject(broken) };
+    let asked = 0;
+    const append = () => {
+      asked += 1;
+      return Promise.reject(broken);
+    };
+    const log = { append };
     await expect(
       appendGroups(pending, { log, clock: { monoNow: () => 0 }, groupMs: 0, unwritten: { events: 0 }, logger }),
     ).rejects.toBe(broken);
+    expect(asked).toBe(1);
   });
 });
 

@@ -367,6 +367,38 @@ describe('ingest', () => {
     stop.abort();
     await done;
   });
+
+  it('finds room for one event of a reading and not for the other, and appends each once', async () => {
+    const { hand, clock } = handClock();
+    const { parts, source } = await rig(clock);
+    const appended: NewEvent[] = [];
+    const append = async (events: readonly NewEvent[]) => {
+      appended.push(...events);
+      return { epoch: '', firstSeq: 1, lastSeq: 1 };
+    };
+    // Each shake is over before the next begins: after the first, a reading gives an end and a start. The last that there is room for is an end.
+    expect(PENDING_EVENTS % 2).toBe(0);
+    const shakes = PENDING_EVENTS / 2 + 100;
+    const readings = Array.from({ length: shakes }, (_, n) => ({
+      collar: 'A',
+      atMs: hand.monoMs + n * 60_000,
+      shake: 1,
+    }));
+    const decoder: Decoder = {
+      push: () => ({ readings, discards: [] }),
+      end: () => ({ readings: [], discards: [] }),
+      lostSamples: 0,
+    };
+    const sources = [{ source, decoder, tally: createTally(source.name) }];
+    const stop = new AbortController();
+    const done = runIngest({ ...parts, sources, log: { ...parts.log, unsyncedBoot: null, append } }, stop.signal);
+    source.text('anything', hand.monoMs);
+    await expect.poll(() => sources[0]?.tally.health().readings).toBe(shakes);
+    stop.abort();
+    await done;
+    const expected = Array.from({ length: 2 * shakes }, (_, n) => (n % 2 === 0 ? 'meow.started' : 'meow.ended'));
+    expect(appended.map(({ type }) => shortType(type))).toEqual(expected);
+  });
 });
 
 describe('a source that fails', () => {
